@@ -1,0 +1,23 @@
+//! The engines behind plasma. Everything here is usable without the macros; most people want the `plasma` crate.
+
+pub mod error;
+pub mod future;
+pub mod mutate;
+pub mod protocol;
+pub mod query;
+pub mod schema;
+pub mod store;
+pub mod value;
+
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "client")]
+pub mod live;
+#[cfg(feature = "server")]
+pub mod server;
+#[cfg(feature = "sim")]
+pub mod sim;
+
+pub use error::{Error, ErrorKind, Result};
+pub use schema::{Id, Json};
+pub use value::Timestamp;

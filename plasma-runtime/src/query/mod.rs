@@ -1,0 +1,4 @@
+//! Queries: a small intermediate representation ([`ir`]), the typed builders over it, its lowering to SQL and its
+//! evaluation in memory.
+
+pub mod ir;

@@ -1,0 +1,210 @@
+//! What a schema is once the types are gone: tables, columns, keys, and the definition both engines are opened with.
+
+mod column_type;
+pub mod fingerprint;
+mod table;
+
+pub use column_type::*;
+pub use table::*;
+
+use crate::mutate::{MutatorDef, PolicyDef};
+use crate::value::{Kind, Value};
+
+/// What happens to a row when the row it references is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OnDelete {
+    /// The delete is refused when the statement ends (the default, as in SQL).
+    #[default]
+    NoAction,
+    /// The delete is refused at once.
+    Restrict,
+    /// The referencing row is deleted too.
+    Cascade,
+    /// The reference is set to NULL.
+    SetNull,
+}
+
+/// A column, as data.
+#[derive(Debug, Clone, Copy)]
+pub struct ColumnDef {
+    /// SQL name.
+    pub name: &'static str,
+    /// Kind of the values.
+    pub kind: Kind,
+    /// Whether NULL is allowed.
+    pub nullable: bool,
+    /// Whether no two rows may hold the same value (NULLs excepted).
+    pub unique: bool,
+    /// The value an insert that does not name the column stores.
+    pub default: Option<fn() -> Value>,
+    /// The SQL name of the table an id column refers to (the own table for `id`).
+    pub references: Option<&'static str>,
+    /// What happens when the referenced row is deleted.
+    pub on_delete: OnDelete,
+}
+
+impl ColumnDef {
+    /// A column that stores values of the Rust type `V`.
+    pub const fn of<V: ColumnType>(name: &'static str) -> Self {
+        ColumnDef {
+            name,
+            kind: V::KIND,
+            nullable: V::NULLABLE,
+            unique: false,
+            default: None,
+            references: V::REFERENCES,
+            on_delete: OnDelete::NoAction,
+        }
+    }
+
+    /// The same column, `unique`.
+    #[must_use]
+    pub const fn unique(mut self) -> Self {
+        self.unique = true;
+        self
+    }
+
+    /// The same column with a default.
+    #[must_use]
+    pub const fn default_value(mut self, default: fn() -> Value) -> Self {
+        self.default = Some(default);
+        self
+    }
+
+    /// The same column with an action for deletes of the referenced row.
+    #[must_use]
+    pub const fn on_delete(mut self, action: OnDelete) -> Self {
+        self.on_delete = action;
+        self
+    }
+}
+
+/// A table, as data. `columns[id]` is the column `id`, of kind [`Kind::Id`].
+#[derive(Debug, Clone, Copy)]
+pub struct TableDef {
+    /// SQL name.
+    pub name: &'static str,
+    /// The columns, in declaration order: the order of a [`Row`](crate::value::Row)'s values.
+    pub columns: &'static [ColumnDef],
+    /// Position of `id` in `columns`.
+    pub id: usize,
+    /// Exists on both sides, never syncs.
+    pub local_only: bool,
+    /// Declared `auth = open`: everybody may read and write every row.
+    pub open: bool,
+}
+
+impl TableDef {
+    /// A synced table with access by policy, as `columns` describe it.
+    ///
+    /// # Panics
+    /// At compile time (it is meant for consts), when there is no column named `id`.
+    pub const fn new(name: &'static str, columns: &'static [ColumnDef]) -> Self {
+        let mut id = 0;
+        while id < columns.len() {
+            if fingerprint::str_eq(columns[id].name, "id") {
+                return TableDef { name, columns, id, local_only: false, open: false };
+            }
+            id += 1;
+        }
+        panic!("a table needs a column `id`")
+    }
+
+    /// The position of the column with this SQL name.
+    pub fn column_index(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// The column with this SQL name.
+    pub fn column(&self, name: &str) -> Option<&'static ColumnDef> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The foreign keys of this table: every id column but `id` itself.
+    pub fn foreign_keys(&self) -> impl Iterator<Item = (usize, &'static ColumnDef)> {
+        let id = self.id;
+        self.columns.iter().enumerate().filter(move |(index, column)| *index != id && column.references.is_some())
+    }
+
+    /// The id of a row of this table.
+    ///
+    /// # Panics
+    /// When the row is not one of this table (its id is not text).
+    pub fn row_id<'r>(&self, row: &'r [Value]) -> &'r str {
+        match &row[self.id] {
+            Value::Text(id) => id,
+            other => panic!("row of `{}` has the id {other:?}", self.name),
+        }
+    }
+}
+
+impl PartialEq for TableDef {
+    /// Two definitions are the same table when they have the same name.
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+impl Eq for TableDef {}
+
+/// A schema, as data.
+#[derive(Debug, Clone, Copy)]
+pub struct SchemaDef {
+    /// Name of the schema's type, for messages.
+    pub name: &'static str,
+    /// The version people see.
+    pub version: &'static str,
+    /// The const hash that decides; 16 hex digits on the wire.
+    pub fingerprint: u64,
+    /// The tables.
+    pub tables: &'static [&'static TableDef],
+}
+
+impl SchemaDef {
+    /// The table with this SQL name.
+    pub fn table(&self, name: &str) -> Option<&'static TableDef> {
+        self.tables.iter().copied().find(|table| table.name == name)
+    }
+
+    /// The tables that sync.
+    pub fn synced(&self) -> impl Iterator<Item = &'static TableDef> {
+        self.tables.iter().copied().filter(|table| !table.local_only)
+    }
+
+    /// The foreign keys that point at `table`: the referencing table and the position of its column.
+    pub fn referencing(&self, table: &str) -> impl Iterator<Item = (&'static TableDef, usize)> {
+        self.tables.iter().copied().flat_map(move |child| {
+            child
+                .foreign_keys()
+                .filter(move |(_, column)| column.references == Some(table))
+                .map(move |(index, _)| (child, index))
+        })
+    }
+
+    /// The fingerprint as it goes over the wire: 16 lower-case hex digits.
+    pub fn fingerprint_hex(&self) -> String {
+        format!("{:016x}", self.fingerprint)
+    }
+}
+
+/// Everything an engine is opened with: the schema, its mutators, its policies.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    /// The tables.
+    pub schema: SchemaDef,
+    /// The mutators, by wire name.
+    pub mutators: Vec<MutatorDef>,
+    /// The policies; a synced table that is not `open` has one when the schema has a context.
+    pub policies: Vec<PolicyDef>,
+}
+
+impl Definition {
+    /// The mutator with this wire name.
+    pub fn mutator(&self, name: &str) -> Option<&MutatorDef> {
+        self.mutators.iter().find(|mutator| mutator.name == name)
+    }
+
+    /// The policy of a table.
+    pub fn policy(&self, table: &str) -> Option<&PolicyDef> {
+        self.policies.iter().find(|policy| policy.table.name == table)
+    }
+}

@@ -1,0 +1,6 @@
+//! The server engine: canonical runs, the change log, consistent pulls.
+//!
+//! Sans-I/O: every step is an async fn over a passed-in [`SqlExecutor`](crate::store::SqlExecutor), with the time and
+//! the randomness passed in. [`http`] and the writer thread are adapters around it.
+
+pub mod tables;

@@ -1,0 +1,5 @@
+//! Databases behind the engines.
+
+mod sql;
+
+pub use sql::{SqlConnection, SqlExecutor};

@@ -1,0 +1,74 @@
+//! The two SQL seams: a synchronous connection (the client, SQLite) and an asynchronous executor (the server).
+
+use crate::error::Result;
+use crate::future::{BoxFuture, MaybeSend, ready};
+use crate::value::{Kind, Row, Value};
+
+/// A synchronous SQL connection. The client engine runs on one; a blocking driver's connection is a
+/// [`SqlExecutor`] too.
+///
+/// Errors: a violated constraint is [`Conflict`](crate::ErrorKind::Conflict) (its `data` names the constraint's
+/// columns); everything else is [`Storage`](crate::ErrorKind::Storage).
+pub trait SqlConnection: MaybeSend {
+    /// Runs one statement (cached by its text); returns the number of changed rows.
+    fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64>;
+
+    /// Runs one query (cached by its text). `kinds` says how to read each result column.
+    fn query(&mut self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>>;
+
+    /// Runs several statements separated by `;`.
+    fn batch(&mut self, sql: &str) -> Result<()>;
+
+    /// Whether a transaction is open. After a failed statement it may be over: FULL, IOERR, NOMEM and CORRUPT roll
+    /// the whole transaction back.
+    fn in_transaction(&self) -> bool;
+
+    /// Calls `each` for every row without collecting them; stops when it returns false.
+    fn for_each(
+        &mut self,
+        sql: &str,
+        params: &[Value],
+        kinds: &[Kind],
+        each: &mut dyn FnMut(Row) -> Result<bool>,
+    ) -> Result<()>;
+}
+
+/// An asynchronous SQL connection: what the server engine runs on. Same contract as [`SqlConnection`].
+pub trait SqlExecutor: MaybeSend {
+    /// Runs one statement; returns the number of changed rows.
+    fn execute<'a>(&'a mut self, sql: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<u64>>;
+
+    /// Runs one query. `kinds` says how to read each result column.
+    fn query<'a>(&'a mut self, sql: &'a str, params: &'a [Value], kinds: &'a [Kind])
+    -> BoxFuture<'a, Result<Vec<Row>>>;
+
+    /// Runs several statements separated by `;`.
+    fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>>;
+
+    /// Whether a transaction is open.
+    fn in_transaction(&self) -> bool;
+}
+
+/// A synchronous connection as a [`SqlExecutor`]: its futures are ready at the first poll.
+impl<C: SqlConnection + ?Sized> SqlExecutor for C {
+    fn execute<'a>(&'a mut self, sql: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<u64>> {
+        ready(SqlConnection::execute(self, sql, params))
+    }
+
+    fn query<'a>(
+        &'a mut self,
+        sql: &'a str,
+        params: &'a [Value],
+        kinds: &'a [Kind],
+    ) -> BoxFuture<'a, Result<Vec<Row>>> {
+        ready(SqlConnection::query(self, sql, params, kinds))
+    }
+
+    fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>> {
+        ready(SqlConnection::batch(self, sql))
+    }
+
+    fn in_transaction(&self) -> bool {
+        SqlConnection::in_transaction(self)
+    }
+}

@@ -1,0 +1,1 @@
+//! The one JSON codec of rows.
