@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod future;
+pub mod inputs;
 pub mod mutate;
 pub mod protocol;
 pub mod query;

@@ -3,23 +3,9 @@
 use uuid::Uuid;
 
 use crate::error::Error;
+pub use crate::inputs::{Entropy, Inputs};
 use crate::protocol::{WireRequest, WireResponse};
 use crate::value::Row;
-
-/// Time and randomness of one step: the engine has no clock and no random source of its own.
-#[derive(Debug)]
-pub struct Inputs<'a> {
-    /// Milliseconds since 1970.
-    pub now: i64,
-    /// Random bytes.
-    pub entropy: &'a mut dyn Entropy,
-}
-
-/// A source of random bytes.
-pub trait Entropy: std::fmt::Debug {
-    /// Fills `bytes`.
-    fn fill(&mut self, bytes: &mut [u8]);
-}
 
 /// What happened.
 #[derive(Debug)]

@@ -1,0 +1,129 @@
+//! The server engine: what it is made of. Its steps live in files of their own.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::mutate::{ErasedCtx, TableRules};
+use crate::protocol::{Limits, PushRequest};
+use crate::schema::{Definition, TableDef};
+
+/// Settings of a [`ServerEngine`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ServerOptions {
+    /// Where the routes live: `/sync`. Starts with `/`, does not end with one; empty is the root.
+    pub base_path: String,
+    /// What the server accepts.
+    pub limits: Limits,
+    /// A client that pushed nothing for this long expires, ms. 400 days.
+    pub client_expiry_ms: i64,
+    /// Keys of mutations are known for at least this long, ms. 90 days.
+    pub key_retention_ms: i64,
+    /// At least this many of a client's newest keys are known. 1,000.
+    pub keys_kept: u64,
+    /// A mutation that meets this many server faults in a row while others succeed is rejected. 5.
+    pub faults_before_rejection: u32,
+    /// Mutations that share one durable commit. 256.
+    pub group_mutations: usize,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        const DAY_MS: i64 = 86_400_000;
+        ServerOptions {
+            base_path: "/sync".to_owned(),
+            limits: Limits::default(),
+            client_expiry_ms: 400 * DAY_MS,
+            key_retention_ms: 90 * DAY_MS,
+            keys_kept: 1_000,
+            faults_before_rejection: 5,
+            group_mutations: 256,
+        }
+    }
+}
+
+/// Who asks: what the application's `auth` made of the request.
+#[derive(Clone)]
+pub struct Caller {
+    /// The principal's client group.
+    pub group: String,
+    /// The application's context, given to mutators and policies.
+    pub ctx: Arc<ErasedCtx>,
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller").field("group", &self.group).finish_non_exhaustive()
+    }
+}
+
+/// One push and who sent it.
+#[derive(Debug, Clone)]
+pub struct PushJob {
+    /// Who sent it.
+    pub caller: Caller,
+    /// What was sent; its group is the caller's.
+    pub request: PushRequest,
+}
+
+/// The server engine. Holds no connection: every step is given one.
+#[derive(Debug)]
+pub struct ServerEngine {
+    pub(crate) definition: Arc<Definition>,
+    pub(crate) limits: Limits,
+    pub(crate) options: ServerOptions,
+}
+
+impl ServerEngine {
+    /// An engine for this definition.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) when the definition or the options contradict themselves: two mutators of one
+    /// name, a synced table that is neither `open` nor has a policy while others have one, a malformed base path.
+    pub fn new(definition: Definition, options: ServerOptions) -> Result<Self> {
+        let config = |message: String| Err(Error::new(ErrorKind::Config, message));
+        let path = &options.base_path;
+        if !(path.is_empty() || path.starts_with('/')) || path.ends_with('/') {
+            return config(format!("the base path `{path}` must start with `/` and must not end with it"));
+        }
+        for (index, mutator) in definition.mutators.iter().enumerate() {
+            if definition.mutators[..index].iter().any(|other| other.name == mutator.name) {
+                return config(format!("two mutators have the name `{}`", mutator.name));
+            }
+        }
+        if !definition.policies.is_empty() {
+            for table in definition.schema.synced() {
+                if !table.open && definition.policy(table.name).is_none() {
+                    return config(format!("table `{}` has no policy and is not declared `auth = open`", table.name));
+                }
+            }
+        }
+        let limits = options.limits.clone();
+        Ok(ServerEngine { definition: Arc::new(definition), limits, options })
+    }
+
+    /// The definition the engine was opened with.
+    pub fn definition(&self) -> &Arc<Definition> {
+        &self.definition
+    }
+
+    /// The rules of a table for this caller; none when everything is allowed: the table is declared `auth = open`, or
+    /// nothing in the schema has a policy (it has no context), or the table is `local_only` and has none.
+    ///
+    /// # Errors
+    /// Whatever the application's policy fails with.
+    pub fn rules(&self, ctx: &ErasedCtx, table: &TableDef) -> Result<Option<TableRules>> {
+        self.definition.policy(table.name).map(|policy| (policy.rules)(ctx)).transpose()
+    }
+
+    /// What the server accepts.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The settings.
+    pub fn options(&self) -> &ServerOptions {
+        &self.options
+    }
+}
