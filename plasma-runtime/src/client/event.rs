@@ -24,6 +24,8 @@ pub enum Event {
     PushNow,
     /// Pull now, whatever the schedule says (works while stopped, not while offline).
     PullNow,
+    /// Another process wrote the store (`PRAGMA data_version` moved).
+    ForeignChange,
     /// A request was answered, or could not be.
     Response {
         /// The request, from [`Action::Send`].
@@ -65,6 +67,8 @@ pub enum Action {
     },
     /// The status changed: read it again.
     StatusChanged,
+    /// The list of outcomes changed: read it again.
+    OutcomesChanged,
     /// Something went wrong that the application may want to know.
     Report(ClientError),
 }
