@@ -1,5 +1,8 @@
 //! Databases behind the engines.
 
+pub mod ddl;
 mod sql;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 
 pub use sql::{SqlConnection, SqlExecutor};

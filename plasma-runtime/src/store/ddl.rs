@@ -1,0 +1,168 @@
+//! The SQL of the user's tables, for SQLite.
+//!
+//! Every table is `STRICT` (SQLite itself refuses a value of another storage class) and `WITHOUT ROWID` (its rows lie in
+//! the order of `id`). What a storage class does not say stands in a `CHECK` named after its column: the shape of an
+//! id, the range of an int, no U+0000 in text, finite floats, 0 and 1 for booleans, valid JSON. So a program that writes
+//! raw SQL cannot store what the codec could not read.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+
+use super::SqlConnection;
+use crate::error::Result;
+use crate::schema::{ColumnDef, OnDelete, TableDef};
+use crate::value::{Kind, Value};
+
+/// Which engine's table it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Native, immediate foreign keys with their actions, and literal defaults for programs that write raw SQL.
+    Server,
+    /// No `REFERENCES`: a policy may hide parents, and pages bring children first. The client engine performs the
+    /// actions itself.
+    Client,
+}
+
+/// The statements that make a table and its indexes, separated by `;`. They do nothing where the table exists.
+pub fn create_table(table: &TableDef, side: Side) -> String {
+    let mut sql = format!("CREATE TABLE IF NOT EXISTS {} (", quote(table.name));
+    for (index, column) in table.columns.iter().enumerate() {
+        sql.push_str(if index == 0 { "\n  " } else { ",\n  " });
+        column_definition(&mut sql, table, index, column, side);
+    }
+    sql.push_str("\n) STRICT, WITHOUT ROWID;");
+    for (_, column) in table.foreign_keys().filter(|(_, column)| !column.unique) {
+        // A colon cannot be part of a Rust name, so that two indexes never share one.
+        let index = quote(&format!("_plasma_fk:{}:{}", table.name, column.name));
+        let (table, column) = (quote(table.name), quote(column.name));
+        // Writing to a String cannot fail.
+        let _ = write!(sql, "\nCREATE INDEX IF NOT EXISTS {index} ON {table} ({column});");
+    }
+    sql
+}
+
+/// The statement that removes a table with its indexes and triggers, if it is there.
+pub fn drop_table(table: &str) -> String {
+    format!("DROP TABLE IF EXISTS {};", quote(table))
+}
+
+/// Whether the database has a table (or view) of this name.
+///
+/// # Errors
+/// [`Storage`](crate::ErrorKind::Storage) when the database cannot be read.
+pub fn table_exists(db: &mut dyn SqlConnection, table: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?";
+    Ok(!db.query(sql, &[Value::from(table)], &[Kind::Int])?.is_empty())
+}
+
+/// The names of a table's columns in the database, in order; empty when there is no such table.
+///
+/// # Errors
+/// [`Storage`](crate::ErrorKind::Storage) when the database cannot be read.
+pub fn column_names(db: &mut dyn SqlConnection, table: &str) -> Result<Vec<String>> {
+    let rows = db.query("SELECT name FROM pragma_table_info(?) ORDER BY cid", &[Value::from(table)], &[Kind::Text])?;
+    Ok(rows
+        .into_iter()
+        .flatten()
+        .filter_map(|value| match value {
+            Value::Text(name) => Some(name),
+            _ => None,
+        })
+        .collect())
+}
+
+/// A name as an SQL identifier, whatever it holds.
+pub fn quote(name: &str) -> String {
+    let mut quoted = String::with_capacity(name.len() + 2);
+    quoted.push('"');
+    for c in name.chars() {
+        if c == '"' {
+            quoted.push('"');
+        }
+        quoted.push(c);
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Text as an SQL string literal.
+pub fn quote_text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The storage class of a kind.
+pub fn storage_class(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Id | Kind::Text | Kind::Json => "TEXT",
+        Kind::Int | Kind::BigInt | Kind::Bool | Kind::Timestamp => "INTEGER",
+        Kind::Float => "REAL",
+        Kind::Blob => "BLOB",
+    }
+}
+
+fn column_definition(sql: &mut String, table: &TableDef, index: usize, column: &ColumnDef, side: Side) {
+    let name = quote(column.name);
+    let _ = write!(sql, "{name} {}", storage_class(column.kind));
+    if index == table.id {
+        sql.push_str(" PRIMARY KEY");
+    }
+    if !column.nullable {
+        sql.push_str(" NOT NULL");
+    }
+    if column.unique && index != table.id {
+        sql.push_str(" UNIQUE");
+    }
+    if let (Side::Server, Some(default)) = (side, column.default) {
+        let _ = write!(sql, " DEFAULT {}", literal(&default()));
+    }
+    let foreign = column.references.filter(|_| index != table.id && side == Side::Server);
+    // A native foreign key is as strict as the id it points at.
+    if let Some(check) = check(column.kind, &name).filter(|_| foreign.is_none()) {
+        let _ = write!(sql, " CONSTRAINT {name} CHECK ({check})");
+    }
+    if let Some(target) = foreign {
+        let action = match column.on_delete {
+            OnDelete::NoAction => "NO ACTION",
+            OnDelete::Restrict => "RESTRICT",
+            OnDelete::Cascade => "CASCADE",
+            OnDelete::SetNull => "SET NULL",
+        };
+        let _ = write!(sql, " REFERENCES {} (\"id\") ON DELETE {action}", quote(target));
+    }
+}
+
+/// What the storage class does not say. NULL passes every check.
+fn check(kind: Kind, name: &str) -> Option<String> {
+    match kind {
+        Kind::Id => Some(format!("length({name}) = 36 AND {name} NOT GLOB '*[^0-9a-f-]*'")),
+        Kind::Text => Some(format!("instr({name}, char(0)) = 0")),
+        Kind::Int => Some(format!("{name} BETWEEN -2147483648 AND 2147483647")),
+        Kind::Float => Some(format!("{name} > -9e999 AND {name} < 9e999")),
+        Kind::Bool => Some(format!("{name} IN (0, 1)")),
+        Kind::Json => Some(format!("json_valid({name})")),
+        Kind::BigInt | Kind::Timestamp | Kind::Blob => None,
+    }
+}
+
+/// A default as an SQL literal. One of another kind than its column (only a hand-written description can have it) is
+/// refused by the strict table when a row is about to take it.
+fn literal(value: &Value) -> String {
+    match value {
+        Value::Null => "NULL".to_owned(),
+        Value::Bool(b) => i64::from(*b).to_string(),
+        Value::Int(n) => n.to_string(),
+        Value::Float(x) => format!("{x:?}"),
+        Value::Text(text) | Value::Json(text) => quote_text(text),
+        Value::Blob(bytes) => {
+            let mut hex = String::with_capacity(bytes.len() * 2 + 3);
+            hex.push_str("x'");
+            for byte in bytes {
+                let _ = write!(hex, "{byte:02x}");
+            }
+            hex.push('\'');
+            hex
+        }
+    }
+}
