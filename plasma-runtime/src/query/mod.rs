@@ -2,3 +2,5 @@
 //! evaluation in memory.
 
 pub mod ir;
+pub mod like;
+pub mod lower;

@@ -1,8 +1,9 @@
 //! SQLite's errors as the library's.
 //!
 //! A violated constraint is [`Conflict`](ErrorKind::Conflict) with
-//! `data = {"constraint": .., "table": .., "columns": [..]}`; everything else is [`Storage`](ErrorKind::Storage). The
-//! rusqlite error stays the source, and the questions below look at it.
+//! `data = {"constraint": .., "table": .., "columns": [..]}`; a value or statement beyond SQLite's limits is
+//! [`TooLarge`](ErrorKind::TooLarge); everything else is [`Storage`](ErrorKind::Storage). The rusqlite error stays the
+//! source, and the questions below look at it.
 
 use rusqlite::ffi;
 use serde_json::json;
@@ -26,8 +27,17 @@ pub fn from_rusqlite(error: rusqlite::Error) -> Error {
         Some(Constraint { kind, table, columns, text }) => Error::conflict(text)
             .with_data(json!({ "constraint": kind, "table": table, "columns": columns }))
             .with_source(error),
+        None if is_too_large(code, &message) => Error::new(ErrorKind::TooLarge, message).with_source(error),
         None => Error::new(ErrorKind::Storage, message).with_source(error),
     }
+}
+
+/// Whether the statement exceeds one of SQLite's limits (<https://www.sqlite.org/limits.html>): trying again never helps,
+/// so it must not count as a fault of the machine. Only a value that is too big has a code of its own.
+fn is_too_large(code: i32, message: &str) -> bool {
+    let limits =
+        ["pattern too complex", "too many SQL variables", "Expression tree is too large", "parser stack overflow"];
+    code & 0xff == ffi::SQLITE_TOOBIG || limits.iter().any(|limit| message.contains(limit))
 }
 
 /// SQLite's extended result code, when the error came from SQLite
