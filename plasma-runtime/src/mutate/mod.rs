@@ -1,10 +1,25 @@
-//! Mutators: what runs them ([`Executor`]), what they are told ([`TxMeta`]), and how engines find them
-//! ([`MutatorDef`], [`PolicyDef`]).
+//! Mutators: what runs them ([`Executor`]), what they are told ([`TxMeta`]), what they are given ([`Tx`]), and how
+//! engines find them ([`MutatorDef`], [`PolicyDef`]).
 
+mod args;
 mod executor;
 mod meta;
+mod mutation;
+mod policy;
 mod registry;
+#[cfg(test)]
+mod tests;
+mod tx;
+mod validate;
+mod write;
 
 pub use executor::{Access, Executor};
 pub use meta::{Location, Reason, TxMeta};
+pub use mutation::{CtxArg, Mutation, MutatorArgs, MutatorOutput, MutatorSet, RegisteredIn, RunsIn, TxArg, check_args};
+pub use policy::{Columns, Policy, columns};
 pub use registry::{ErasedCtx, MutatorDef, PolicyDef, RulesFn, RunFn, TableRules};
+pub use tx::{Trusted, Tx};
+pub use validate::{Checks, FieldError, Validate};
+pub use write::{
+    Delete, DeleteWhere, Extended, Insert, InsertAll, Insertable, New, Required, Update, UpdateWhere, Whole,
+};

@@ -4,3 +4,4 @@
 pub mod ir;
 pub mod like;
 pub mod lower;
+pub mod typed;

@@ -1,7 +1,9 @@
 //! Rust structs that are tables.
 
-use super::{ColumnType, Definition, SchemaDef, TableDef};
+use super::{ColumnType, Definition, Id, SchemaDef, TableDef};
 use crate::error::{Error, ErrorKind, Result};
+use crate::mutate::New;
+use crate::query::typed::{Changes, Select};
 use crate::value::{Row, Value};
 
 /// A struct that is a table. Implemented by `#[plasma::table]`.
@@ -19,6 +21,32 @@ pub trait Table: Sized + 'static {
     const CODEC: Codec<Self, Self::New>;
     /// The table, as data.
     const DEF: &'static TableDef;
+
+    /// A query for all rows of the table.
+    fn select() -> Select<Self> {
+        Select::table()
+    }
+}
+
+/// The struct that holds the required columns of a new row of [`Table`](NewRow::Table). Implemented by
+/// `#[plasma::table]` for `NewTodo`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be inserted",
+    label = "expected a row or a `New..` struct of a table"
+)]
+pub trait NewRow: Sized + 'static {
+    /// The table.
+    type Table: Table<New = Self>;
+
+    /// The new row with more columns set than the required ones.
+    fn with<C: Changes<Self::Table>>(self, changes: C) -> New<Self::Table> {
+        New::required(self).with(changes)
+    }
+
+    /// The new row with an id of the caller's choice. The insert fails with `conflict` when the id exists.
+    fn with_id(self, id: Id<Self::Table>) -> New<Self::Table> {
+        New::required(self).with_id(id)
+    }
 }
 
 /// Field moves between a struct and a row: closures in one const body.

@@ -1,0 +1,155 @@
+//! Mutations: arguments with a mutator.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::args;
+use super::{Checks, ErasedCtx, Executor, MutatorDef, Tx, TxMeta};
+use crate::error::{Error, Result};
+use crate::future::{BoxFuture, MaybeSend};
+use crate::schema::Schema;
+
+/// The arguments of a mutator, as they are stored and sent. Implemented by `#[plasma::args]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be mutator arguments",
+    label = "not mutator arguments",
+    note = "annotate the struct with `#[plasma::args]`"
+)]
+pub trait MutatorArgs: Serialize + DeserializeOwned + MaybeSend + Sized + 'static {
+    /// Reports broken rules: those of `#[arg(..)]` and of `Validate`.
+    fn check(&self, checks: &mut Checks) {
+        let _ = checks;
+    }
+}
+
+/// Arguments with the mutator that takes them. Implemented by `#[plasma::mutators]` for the type of the third
+/// parameter of each mutator.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a mutation",
+    label = "no mutator takes `{Self}` as its arguments",
+    note = "declare one in a `#[plasma::mutators]` block: `async fn name(tx: &mut Tx<'_>, ctx: &Ctx, args: {Self}) -> plasma::Result<()>`"
+)]
+pub trait Mutation: MutatorArgs {
+    /// The schema the mutator writes to.
+    type Schema: Schema;
+    /// Wire name, such as `todos.create`.
+    const NAME: &'static str;
+    /// The client only queues it; there is no optimistic effect.
+    const SERVER_ONLY: bool = false;
+
+    /// Runs the mutator.
+    ///
+    /// # Errors
+    /// Those of the mutator: a refusal rejects the mutation, anything else is tried again.
+    fn run<'a>(
+        self,
+        tx: &'a mut Tx<'_, Self::Schema>,
+        ctx: &'a <Self::Schema as Schema>::Ctx,
+    ) -> BoxFuture<'a, Result<()>>;
+}
+
+/// Mutation `Self` can be called on a client or server of schema `S`. Implemented by `#[plasma::mutators(S)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a mutation of schema `{S}`",
+    label = "its mutator belongs to another schema, or to none",
+    note = "mutators belong to the schema named in `#[plasma::mutators(..)]`"
+)]
+pub trait RunsIn<S: Schema>: Mutation {}
+
+/// A block of mutators. Implemented by `#[plasma::mutators]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a set of mutators",
+    label = "not a set of mutators",
+    note = "annotate its `impl` block with `#[plasma::mutators(..)]`"
+)]
+pub trait MutatorSet: 'static {
+    /// The schema they write to.
+    type Schema: Schema;
+    /// The mutators.
+    const MUTATORS: &'static [MutatorDef];
+}
+
+/// The set of mutators `Self` is listed in schema `S`. Implemented by `#[plasma::schema]`.
+#[diagnostic::on_unimplemented(
+    message = "the mutators of `{Self}` are not registered in schema `{S}`",
+    label = "not registered",
+    note = "list it: `#[plasma::schema(mutators(.., {Self}))]`"
+)]
+pub trait RegisteredIn<S: Schema> {}
+
+/// The type of a mutator's first parameter.
+#[diagnostic::on_unimplemented(
+    message = "the first parameter of a mutator must be `&mut Tx<'_>`, not `{Self}`",
+    label = "expected `&mut Tx<'_>` of schema `{S}`",
+    note = "expected `async fn name(tx: &mut Tx<'_>, ctx: &Ctx, args: Args) -> plasma::Result<()>`"
+)]
+pub trait TxArg<S> {}
+impl<S> TxArg<S> for &mut Tx<'_, S> {}
+
+/// The type of a mutator's second parameter.
+#[diagnostic::on_unimplemented(
+    message = "the second parameter of a mutator must be `&{C}`, not `{Self}`",
+    label = "expected `&{C}`, the context of the schema",
+    note = "expected `async fn name(tx: &mut Tx<'_>, ctx: &{C}, args: Args) -> plasma::Result<()>`"
+)]
+pub trait CtxArg<C> {}
+impl<C> CtxArg<C> for &C {}
+
+/// The type a mutator returns.
+#[diagnostic::on_unimplemented(
+    message = "a mutator returns `plasma::Result<()>`, not `{Self}`",
+    label = "expected `plasma::Result<()>`",
+    note = "both sides run it, so it has no value to return"
+)]
+pub trait MutatorOutput {}
+impl MutatorOutput for Result<()> {}
+
+impl MutatorDef {
+    /// The mutator of `M`, its type forgotten. It reads the arguments strictly, checks them, and runs.
+    pub const fn of<M: Mutation>() -> Self {
+        MutatorDef { name: M::NAME, server_only: M::SERVER_ONLY, run: run::<M> }
+    }
+}
+
+/// Checks the rules of the arguments, as every run does first.
+///
+/// # Errors
+/// [`Validation`](crate::ErrorKind::Validation), with the fields in `data`.
+pub fn check_args<M: MutatorArgs>(args: &M) -> Result<()> {
+    let mut checks = Checks::new();
+    args.check(&mut checks);
+    checks.finish()
+}
+
+fn run<'t, M: Mutation>(
+    executor: &'t mut dyn Executor,
+    meta: &'t TxMeta,
+    ctx: &'t ErasedCtx,
+    json: &'t str,
+) -> BoxFuture<'t, Result<()>> {
+    let prepared = prepare::<M>(ctx, json);
+    Box::pin(async move {
+        let (args, ctx) = prepared?;
+        args.run(&mut Tx::new(executor, meta), ctx).await
+    })
+}
+
+#[expect(clippy::type_complexity, reason = "the pair is unpacked at its only call")]
+fn prepare<'t, M: Mutation>(ctx: &'t ErasedCtx, json: &str) -> Result<(M, &'t <M::Schema as Schema>::Ctx)> {
+    let args: M = args::decode(json)?;
+    check_args(&args)?;
+    Ok((args, downcast_ctx(ctx)?))
+}
+
+/// The context as its type.
+///
+/// # Errors
+/// [`Internal`](crate::ErrorKind::Internal) when the engine was given the context of another schema.
+pub(crate) fn downcast_ctx<C: 'static>(ctx: &ErasedCtx) -> Result<&C> {
+    ctx.downcast_ref().ok_or_else(|| {
+        Error::internal(format!(
+            "the context is not a `{}`: it was made for another schema",
+            std::any::type_name::<C>()
+        ))
+    })
+}

@@ -1,0 +1,395 @@
+//! The statements that write: typed shells that end in an [`ir::Write`].
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::{Access, Executor, TxMeta};
+use crate::error::{Error, Result};
+use crate::future::BoxFuture;
+use crate::query::ir;
+use crate::query::typed::{ChangeList, Changes, Filter};
+use crate::schema::{Id, NewRow, RowWriter, Table, TableDef};
+use crate::value::{Row, Value};
+
+/// What a statement runs on.
+pub(crate) struct Statement<'t> {
+    pub(crate) executor: &'t mut dyn Executor,
+    pub(crate) meta: &'t TxMeta,
+    pub(crate) access: Access,
+}
+
+/// A new row of table `T`: the required columns, and more by [`with`](New::with) and [`with_id`](New::with_id).
+#[must_use = "a new row does nothing until it is inserted"]
+pub struct New<T: Table> {
+    draft: Result<Draft>,
+    changes: ChangeList,
+    types: PhantomData<fn() -> T>,
+}
+
+/// The values of a new row, before defaults.
+enum Draft {
+    /// Some columns by name, and the id when the caller chose it.
+    Named { columns: Vec<(&'static str, Value)>, id: Option<String> },
+    /// All columns in order.
+    Whole(Row),
+}
+
+impl<T: Table> New<T> {
+    /// The required columns.
+    pub(crate) fn required(new: T::New) -> Self {
+        let mut writer = RowWriter::default();
+        (T::CODEC.encode_new)(new, &mut writer);
+        let named =
+            |row: Row| Draft::Named { columns: T::CODEC.new_columns.iter().copied().zip(row).collect(), id: None };
+        New { draft: writer.finish().map(named), changes: ChangeList::default(), types: PhantomData }
+    }
+
+    /// A whole row.
+    fn whole(row: T) -> Self {
+        let mut writer = RowWriter::default();
+        (T::CODEC.encode)(row, &mut writer);
+        New { draft: writer.finish().map(Draft::Whole), changes: ChangeList::default(), types: PhantomData }
+    }
+
+    /// Sets more columns than the required ones. The last value given for a column is stored.
+    pub fn with<C: Changes<T>>(mut self, changes: C) -> Self {
+        changes.add_to(&mut self.changes);
+        self
+    }
+
+    /// Sets the id. The insert fails with `conflict` when it exists.
+    pub fn with_id(mut self, id: Id<T>) -> Self {
+        match &mut self.draft {
+            Ok(Draft::Named { id: chosen, .. }) => *chosen = Some(id.to_string()),
+            Ok(Draft::Whole(row)) => row[T::DEF.id] = Value::Text(id.to_string()),
+            Err(_) => {}
+        }
+        self
+    }
+}
+
+impl<T: Table> fmt::Debug for New<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "New({})", T::NAME)
+    }
+}
+
+/// What `tx.insert(..)` takes: a `NewTodo`, a [`New`], or a whole row.
+///
+/// `Kind` says which and is always inferred; it lets one method take all three.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be inserted",
+    label = "expected a row or a `New..` struct of a table"
+)]
+pub trait Insertable<Kind> {
+    /// The table.
+    type Table: Table;
+    /// The row to insert.
+    #[doc(hidden)]
+    fn into_new(self) -> New<Self::Table>;
+}
+
+/// [`Insertable`] by its required columns.
+#[derive(Debug)]
+pub struct Required;
+/// [`Insertable`] with further columns.
+#[derive(Debug)]
+pub struct Extended;
+/// [`Insertable`] as a whole row.
+#[derive(Debug)]
+pub struct Whole;
+
+#[diagnostic::do_not_recommend]
+impl<N: NewRow> Insertable<Required> for N {
+    type Table = N::Table;
+    fn into_new(self) -> New<N::Table> {
+        New::required(self)
+    }
+}
+#[diagnostic::do_not_recommend]
+impl<T: Table> Insertable<Extended> for New<T> {
+    type Table = T;
+    fn into_new(self) -> New<T> {
+        self
+    }
+}
+#[diagnostic::do_not_recommend]
+impl<T: Table> Insertable<Whole> for T {
+    type Table = T;
+    fn into_new(self) -> New<T> {
+        New::whole(self)
+    }
+}
+
+/// The row an insert stores: what was named, then defaults, then NULL.
+fn complete(
+    table: &'static TableDef,
+    draft: Draft,
+    changes: Vec<ir::Change>,
+    new_id: impl FnOnce() -> String,
+) -> Result<Row> {
+    let mut row = match draft {
+        Draft::Whole(row) => row,
+        Draft::Named { columns, id } => {
+            let mut row: Vec<Option<Value>> = vec![None; table.columns.len()];
+            for (name, value) in columns {
+                let index = table.column_index(name).ok_or_else(|| no_column(table, name))?;
+                row[index] = Some(value);
+            }
+            for change in &changes {
+                let index = table.column_index(change.column).ok_or_else(|| no_column(table, change.column))?;
+                row[index] = Some(Value::Null);
+            }
+            row[table.id] = Some(Value::Text(id.unwrap_or_else(new_id)));
+            table.columns.iter().zip(row).map(|(column, value)| initial(table, column, value)).collect::<Result<_>>()?
+        }
+    };
+    for change in changes {
+        let index = table.column_index(change.column).ok_or_else(|| no_column(table, change.column))?;
+        row[index] = match change.value {
+            ir::Expr::Literal(value) => value,
+            _ => {
+                return Err(Error::validation(format!(
+                    "a new row of `{}` has no other columns yet: `{}` needs a value, not an expression",
+                    table.name, change.column
+                )));
+            }
+        };
+    }
+    Ok(row)
+}
+
+/// The value of a column that an insert leaves out.
+fn initial(table: &TableDef, column: &crate::schema::ColumnDef, value: Option<Value>) -> Result<Value> {
+    match (value, column.default) {
+        (Some(value), _) => Ok(value),
+        (None, Some(default)) => Ok(default()),
+        (None, None) if column.nullable => Ok(Value::Null),
+        (None, None) => {
+            Err(Error::validation(format!("a new row of `{}` needs a value for `{}`", table.name, column.name)))
+        }
+    }
+}
+
+fn no_column(table: &TableDef, column: &str) -> Error {
+    Error::internal(format!("table `{}` has no column `{column}`", table.name))
+}
+
+/// Completes and inserts one row; returns its id.
+async fn insert<T: Table>(statement: &mut Statement<'_>, new: New<T>) -> Result<Id<T>> {
+    let (meta, trusted) = (statement.meta, statement.access == Access::Trusted);
+    let new_id = || meta.next_id(T::NAME, trusted).to_string();
+    let row = complete(T::DEF, new.draft?, new.changes.finish()?, new_id)?;
+    let id = T::DEF.row_id(&row).parse()?;
+    statement.executor.write(ir::Write::Insert { table: T::DEF, row }, statement.access).await?;
+    Ok(id)
+}
+
+/// An insert of one row; awaited, the row's id.
+///
+/// # Errors
+/// [`Conflict`](crate::ErrorKind::Conflict) when the id or a unique value exists or a foreign key has no row,
+/// [`Validation`](crate::ErrorKind::Validation) when a value cannot be stored,
+/// [`Unauthorized`](crate::ErrorKind::Unauthorized) when the policy refuses the row.
+#[must_use = "a statement does nothing until it is awaited"]
+pub struct Insert<'t, T: Table> {
+    statement: Statement<'t>,
+    new: New<T>,
+}
+
+impl<'t, T: Table> Insert<'t, T> {
+    pub(super) fn new(statement: Statement<'t>, new: New<T>) -> Self {
+        Insert { statement, new }
+    }
+}
+
+impl<'t, T: Table> IntoFuture for Insert<'t, T> {
+    type Output = Result<Id<T>>;
+    type IntoFuture = BoxFuture<'t, Self::Output>;
+    fn into_future(mut self) -> Self::IntoFuture {
+        Box::pin(async move { insert(&mut self.statement, self.new).await })
+    }
+}
+
+/// An insert of several rows; awaited, their ids in order.
+///
+/// # Errors
+/// Those of [`Insert`], at the first row that has one. The rows before it are part of the transaction; a mutator that
+/// returns the error undoes them.
+#[must_use = "a statement does nothing until it is awaited"]
+pub struct InsertAll<'t, T: Table> {
+    statement: Statement<'t>,
+    rows: Vec<New<T>>,
+}
+
+impl<'t, T: Table> InsertAll<'t, T> {
+    pub(super) fn new(statement: Statement<'t>, rows: Vec<New<T>>) -> Self {
+        InsertAll { statement, rows }
+    }
+}
+
+impl<'t, T: Table> IntoFuture for InsertAll<'t, T> {
+    type Output = Result<Vec<Id<T>>>;
+    type IntoFuture = BoxFuture<'t, Self::Output>;
+    fn into_future(mut self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let mut ids = Vec::with_capacity(self.rows.len());
+            for new in self.rows {
+                ids.push(insert(&mut self.statement, new).await?);
+            }
+            Ok(ids)
+        })
+    }
+}
+
+/// A change of one row, to be [`set`](Update::set); awaited, nothing.
+///
+/// # Errors
+/// [`NotFound`](crate::ErrorKind::NotFound) when there is no such row, else those of [`Insert`].
+#[must_use = "a statement does nothing until it is awaited"]
+pub struct Update<'t, T> {
+    statement: Statement<'t>,
+    id: Id<T>,
+    changes: ChangeList,
+}
+
+impl<'t, T: Table> Update<'t, T> {
+    pub(super) fn new(statement: Statement<'t>, id: Id<T>) -> Self {
+        Update { statement, id, changes: ChangeList::default() }
+    }
+
+    /// Adds changes. The last one given for a column is stored.
+    pub fn set<C: Changes<T>>(mut self, changes: C) -> Self {
+        changes.add_to(&mut self.changes);
+        self
+    }
+}
+
+impl<'t, T: Table> IntoFuture for Update<'t, T> {
+    type Output = Result<()>;
+    type IntoFuture = BoxFuture<'t, Self::Output>;
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(update(self.statement, T::DEF, self.id.to_string(), self.changes))
+    }
+}
+
+async fn update(statement: Statement<'_>, table: &'static TableDef, id: String, changes: ChangeList) -> Result<()> {
+    let changes = changes.finish()?;
+    let matched =
+        statement.executor.write(ir::Write::Update { table, id: id.clone(), changes }, statement.access).await?;
+    found(matched, table, &id)
+}
+
+/// Executors fail on a missing row themselves; this holds the contract should one only report it.
+fn found(matched: u64, table: &TableDef, id: &str) -> Result<()> {
+    if matched == 0 {
+        return Err(Error::not_found(format!("`{}` has no row with the id {id}", table.name)));
+    }
+    Ok(())
+}
+
+/// A change of every matching row, to be [`set`](UpdateWhere::set); awaited, how many matched.
+///
+/// # Errors
+/// Those of [`Insert`]; one refused row refuses the whole statement.
+#[must_use = "a statement does nothing until it is awaited"]
+pub struct UpdateWhere<'t, T> {
+    statement: Statement<'t>,
+    filter: Filter<T>,
+    changes: ChangeList,
+}
+
+impl<'t, T: Table> UpdateWhere<'t, T> {
+    pub(super) fn new(statement: Statement<'t>, filter: Filter<T>) -> Self {
+        UpdateWhere { statement, filter, changes: ChangeList::default() }
+    }
+
+    /// Adds changes. The last one given for a column is stored.
+    pub fn set<C: Changes<T>>(mut self, changes: C) -> Self {
+        changes.add_to(&mut self.changes);
+        self
+    }
+}
+
+impl<'t, T: Table> IntoFuture for UpdateWhere<'t, T> {
+    type Output = Result<u64>;
+    type IntoFuture = BoxFuture<'t, Self::Output>;
+    fn into_future(self) -> Self::IntoFuture {
+        let write = self
+            .filter
+            .into_ir()
+            .and_then(|filter| Ok(ir::Write::UpdateWhere { table: T::DEF, filter, changes: self.changes.finish()? }));
+        Box::pin(run(self.statement, write))
+    }
+}
+
+async fn run(statement: Statement<'_>, write: Result<ir::Write>) -> Result<u64> {
+    statement.executor.write(write?, statement.access).await
+}
+
+/// A delete of one row; awaited, nothing.
+///
+/// # Errors
+/// [`NotFound`](crate::ErrorKind::NotFound) when there is no such row, [`Conflict`](crate::ErrorKind::Conflict) when
+/// another row refers to it and may not be left without,
+/// [`Unauthorized`](crate::ErrorKind::Unauthorized) when the policy refuses it.
+#[must_use = "a statement does nothing until it is awaited"]
+pub struct Delete<'t, T> {
+    statement: Statement<'t>,
+    id: Id<T>,
+}
+
+impl<'t, T: Table> Delete<'t, T> {
+    pub(super) fn new(statement: Statement<'t>, id: Id<T>) -> Self {
+        Delete { statement, id }
+    }
+}
+
+impl<'t, T: Table> IntoFuture for Delete<'t, T> {
+    type Output = Result<()>;
+    type IntoFuture = BoxFuture<'t, Self::Output>;
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(delete(self.statement, T::DEF, self.id.to_string()))
+    }
+}
+
+async fn delete(statement: Statement<'_>, table: &'static TableDef, id: String) -> Result<()> {
+    let matched = statement.executor.write(ir::Write::Delete { table, id: id.clone() }, statement.access).await?;
+    found(matched, table, &id)
+}
+
+/// A delete of every matching row; awaited, how many matched.
+///
+/// # Errors
+/// Those of [`Delete`] but `not-found`; one refused row refuses the whole statement.
+#[must_use = "a statement does nothing until it is awaited"]
+pub struct DeleteWhere<'t, T> {
+    statement: Statement<'t>,
+    filter: Filter<T>,
+}
+
+impl<'t, T: Table> DeleteWhere<'t, T> {
+    pub(super) fn new(statement: Statement<'t>, filter: Filter<T>) -> Self {
+        DeleteWhere { statement, filter }
+    }
+}
+
+impl<'t, T: Table> IntoFuture for DeleteWhere<'t, T> {
+    type Output = Result<u64>;
+    type IntoFuture = BoxFuture<'t, Self::Output>;
+    fn into_future(self) -> Self::IntoFuture {
+        let write = self.filter.into_ir().map(|filter| ir::Write::DeleteWhere { table: T::DEF, filter });
+        Box::pin(run(self.statement, write))
+    }
+}
+
+macro_rules! debug {
+    ($($name:ident),*) => {$(
+        impl<T: Table> fmt::Debug for $name<'_, T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), T::NAME)
+            }
+        }
+    )*};
+}
+debug!(Insert, InsertAll, Update, UpdateWhere, Delete, DeleteWhere);

@@ -1,0 +1,280 @@
+//! Typed columns: what `Todo::title` is.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::assign::{Assign, Order};
+use super::condition::{Condition, Uses};
+use super::expr::Expr;
+use super::operand::{CompareWith, Operand, SameAs, StoreFrom, ValueFrom};
+use super::raw::{self, Raw};
+use crate::query::ir::{self, CompareOp};
+use crate::schema::{ColumnType, Id, Scalar};
+use crate::value::Value;
+
+/// A column of table `T` that holds values of type `V`.
+pub struct Col<T, V> {
+    table: &'static str,
+    column: &'static str,
+    types: PhantomData<fn() -> (T, V)>,
+}
+
+/// The column `id` of table `T`: compared like any column, but never assigned.
+pub struct IdCol<T> {
+    table: &'static str,
+    column: &'static str,
+    types: PhantomData<fn() -> T>,
+}
+
+impl<T, V> Clone for Col<T, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T, V> Copy for Col<T, V> {}
+impl<T> Clone for IdCol<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for IdCol<T> {}
+impl<T, V> fmt::Debug for Col<T, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Col({}.{})", self.table, self.column)
+    }
+}
+impl<T> fmt::Debug for IdCol<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IdCol({}.{})", self.table, self.column)
+    }
+}
+
+/// Columns with a capability: text that can be searched.
+#[diagnostic::on_unimplemented(
+    message = "a column of type `{Self}` holds no text to search",
+    label = "needs a `String` or `Option<String>` column"
+)]
+pub trait Textual: ColumnType {}
+impl Textual for String {}
+#[diagnostic::do_not_recommend]
+impl<V: Textual + Scalar> Textual for Option<V> {}
+
+/// Columns with a capability: values that have an order.
+#[diagnostic::on_unimplemented(
+    message = "columns of type `{Self}` have no order",
+    label = "rows cannot be ordered by it"
+)]
+pub trait Ordered: ColumnType {}
+impl Ordered for String {}
+impl Ordered for i32 {}
+impl Ordered for i64 {}
+impl Ordered for f64 {}
+impl Ordered for bool {}
+impl Ordered for crate::value::Timestamp {}
+impl<X: crate::schema::Table> Ordered for Id<X> {}
+#[diagnostic::do_not_recommend]
+impl<V: Ordered + Scalar> Ordered for Option<V> {}
+
+impl<T, V> Col<T, V> {
+    /// A column by its SQL names. Nothing checks that table `T` has it: that is the macro's task.
+    #[doc(hidden)]
+    pub const fn new_unchecked(table: &'static str, column: &'static str) -> Self {
+        Col { table, column, types: PhantomData }
+    }
+
+    /// SQL name of the column.
+    pub const fn name(self) -> &'static str {
+        self.column
+    }
+
+    /// The column, untyped: of the query the expression stands in.
+    #[doc(hidden)]
+    pub fn raw(self) -> Raw {
+        Raw::new(ir::Expr::column(self.table, self.column))
+    }
+
+    /// Ties a column to its table, for `columns!`.
+    #[doc(hidden)]
+    pub const fn table(self) -> PhantomData<fn() -> T> {
+        PhantomData
+    }
+}
+
+impl<T> IdCol<T> {
+    /// The column `id` of a table by its SQL name. Nothing checks that it is the name of `T`: that is the macro's task.
+    #[doc(hidden)]
+    pub const fn new_unchecked(table: &'static str, column: &'static str) -> Self {
+        IdCol { table, column, types: PhantomData }
+    }
+
+    /// SQL name of the column: `id`.
+    pub const fn name(self) -> &'static str {
+        self.column
+    }
+
+    /// The column, untyped: of the query the expression stands in.
+    #[doc(hidden)]
+    pub fn raw(self) -> Raw {
+        Raw::new(ir::Expr::column(self.table, self.column))
+    }
+}
+
+/// The comparisons, once for `Col` and once for `IdCol`: `id` has all of them but no `to`.
+macro_rules! comparisons {
+    ([$($g:tt)*] $col:ty, $v:ty, $plain:ty) => {
+        impl<$($g)*> $col {
+            /// `=`: with a value, or with a column of the same type. Never true for NULL; see [`is`](Self::is).
+            pub fn eq<R: Operand>(self, right: R) -> Expr<bool, R::With<T>> where $v: CompareWith<R> {
+                Expr::new(self.raw().compare(CompareOp::Eq, <$v>::operand(right)))
+            }
+
+            /// `<>`. Never true for NULL.
+            pub fn ne<R: Operand>(self, right: R) -> Expr<bool, R::With<T>> where $v: CompareWith<R> {
+                Expr::new(self.raw().compare(CompareOp::Ne, <$v>::operand(right)))
+            }
+
+            /// `<`. Text is compared by bytes.
+            pub fn lt<R: Operand>(self, right: R) -> Expr<bool, R::With<T>> where $v: CompareWith<R> {
+                Expr::new(self.raw().compare(CompareOp::Lt, <$v>::operand(right)))
+            }
+
+            /// `<=`. Text is compared by bytes.
+            pub fn lte<R: Operand>(self, right: R) -> Expr<bool, R::With<T>> where $v: CompareWith<R> {
+                Expr::new(self.raw().compare(CompareOp::Lte, <$v>::operand(right)))
+            }
+
+            /// `>`. Text is compared by bytes.
+            pub fn gt<R: Operand>(self, right: R) -> Expr<bool, R::With<T>> where $v: CompareWith<R> {
+                Expr::new(self.raw().compare(CompareOp::Gt, <$v>::operand(right)))
+            }
+
+            /// `>=`. Text is compared by bytes.
+            pub fn gte<R: Operand>(self, right: R) -> Expr<bool, R::With<T>> where $v: CompareWith<R> {
+                Expr::new(self.raw().compare(CompareOp::Gte, <$v>::operand(right)))
+            }
+
+            /// `IS NOT DISTINCT FROM`: with a value or an `Option`; `None` matches NULL and nothing else.
+            pub fn is<R>(self, value: R) -> Expr<bool, T> where $plain: SameAs<R> {
+                let value = Raw::value(<$plain as SameAs<R>>::same_as(value));
+                Expr::new(self.raw().compare(CompareOp::Is, value))
+            }
+
+            /// Whether the value is one of `values`. Never true for NULL, nor for an empty list.
+            #[doc(alias = "in_list")]
+            pub fn is_in<I: IntoIterator>(self, values: I) -> Expr<bool, T>
+            where
+                $plain: ValueFrom<I::Item>,
+            {
+                let values = values.into_iter().map(<$plain as ValueFrom<I::Item>>::value_from);
+                Expr::new(is_in(self.raw(), values.collect()))
+            }
+
+            /// Rows by this column, smallest first; NULL before everything.
+            pub fn asc(self) -> Order<T> where $v: Ordered {
+                Order::new(self.raw(), false)
+            }
+
+            /// Rows by this column, greatest first; NULL after everything.
+            pub fn desc(self) -> Order<T> where $v: Ordered {
+                Order::new(self.raw(), true)
+            }
+        }
+    };
+}
+
+comparisons! { [T, V: ColumnType] Col<T, V>, V, V::NonNull }
+comparisons! { [T: crate::schema::Table] IdCol<T>, Id<T>, Id<T> }
+
+fn is_in(column: Raw, values: crate::Result<Vec<Value>>) -> Raw {
+    match values {
+        Ok(list) => column.wrap(|expr| ir::Expr::In { expr: Box::new(expr), list }),
+        Err(error) => Raw::fault(error.message()),
+    }
+}
+
+impl<T, V: ColumnType> Col<T, V> {
+    /// Sets the column: to a value, or to a column or (for `bool`) a condition of the same row.
+    pub fn to<R>(self, value: R) -> Assign<T>
+    where
+        V: StoreFrom<R, T>,
+    {
+        Assign::new(self.column, V::stored(value))
+    }
+
+    /// Matches a pattern, case-sensitively on every store: `%` is any run of characters, `_` any one, and `\` takes
+    /// the meaning from the next.
+    pub fn like(self, pattern: impl Into<String>) -> Expr<bool, T>
+    where
+        V: Textual,
+    {
+        Expr::new(raw::like(self.raw().ir, pattern.into()))
+    }
+
+    /// Whether the text holds `text`, case-sensitively. `%` and `_` mean themselves.
+    pub fn contains(self, text: &str) -> Expr<bool, T>
+    where
+        V: Textual,
+    {
+        self.like(format!("%{}%", raw::escape_like(text)))
+    }
+
+    /// Whether the text starts with `text`, case-sensitively. `%` and `_` mean themselves.
+    pub fn starts_with(self, text: &str) -> Expr<bool, T>
+    where
+        V: Textual,
+    {
+        self.like(format!("{}%", raw::escape_like(text)))
+    }
+
+    /// Whether the text ends with `text`, case-sensitively. `%` and `_` mean themselves.
+    pub fn ends_with(self, text: &str) -> Expr<bool, T>
+    where
+        V: Textual,
+    {
+        self.like(format!("%{}", raw::escape_like(text)))
+    }
+}
+
+impl<T, V: Scalar> Col<T, Option<V>> {
+    /// Whether there is no value.
+    pub fn is_null(self) -> Expr<bool, T> {
+        Expr::new(self.raw().wrap(|ir| ir::Expr::IsNull(Box::new(ir))))
+    }
+
+    /// Whether there is a value.
+    pub fn is_not_null(self) -> Expr<bool, T> {
+        self.is_null().not()
+    }
+}
+
+/// A `bool` column is a condition.
+impl<T> Col<T, bool> {
+    /// Both.
+    pub fn and<C: Uses>(self, other: C) -> Expr<bool, (T, C::Tables)>
+    where
+        C: Condition,
+    {
+        Expr::<bool, T>::new(self.raw()).and(other)
+    }
+
+    /// Either.
+    pub fn or<C: Uses>(self, other: C) -> Expr<bool, (T, C::Tables)>
+    where
+        C: Condition,
+    {
+        Expr::<bool, T>::new(self.raw()).or(other)
+    }
+
+    /// The opposite.
+    #[expect(clippy::should_implement_trait, reason = "it is, and callers should not need to import it")]
+    pub fn not(self) -> Expr<bool, T> {
+        Expr::new(self.raw().not())
+    }
+}
+
+impl<T> std::ops::Not for Col<T, bool> {
+    type Output = Expr<bool, T>;
+    fn not(self) -> Expr<bool, T> {
+        Col::not(self)
+    }
+}

@@ -1,0 +1,253 @@
+//! What may stand on the right side of a comparison or an assignment.
+//!
+//! Explicit impls for each scalar, no blanket over values: that keeps a wrong right side at one error that names both
+//! types (a blanket made `eq(None)` an unreadable mismatch of associated types).
+
+use super::column::{Col, IdCol};
+use super::expr::Expr;
+use super::raw::Raw;
+use super::scope::Only;
+use crate::error::Result;
+use crate::schema::{ColumnType, Id, Json, Scalar, Table};
+use crate::value::{Timestamp, Value};
+
+/// A right side and the tables it adds to those of the left side.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand in a comparison",
+    label = "not a value or a column",
+    note = "a type of your own needs `#[derive(plasma::Column)]`"
+)]
+pub trait Operand {
+    /// The tables of a comparison with a column of `T`.
+    type With<T>;
+}
+
+/// Right sides a column of type `Self` can be compared with.
+#[diagnostic::on_unimplemented(
+    message = "cannot compare a `{Self}` column with `{R}`",
+    label = "expected a value or a column that matches `{Self}`",
+    note = "JSON columns cannot be compared in a query",
+    note = "to test for null write `.is_null()` or `.is_not_null()`; to compare with an `Option` write `.is(option)`"
+)]
+pub trait CompareWith<R> {
+    /// The right side, untyped.
+    fn operand(right: R) -> Raw;
+}
+
+/// Values that stand for a `Self`: `&str` for `String`.
+#[diagnostic::on_unimplemented(
+    message = "cannot compare a `{Self}` column with `{R}`",
+    label = "expected a value that matches `{Self}`"
+)]
+pub trait ValueFrom<R>: ColumnType {
+    /// The value, untyped.
+    ///
+    /// # Errors
+    /// Those of [`ColumnType::into_value`].
+    fn value_from(value: R) -> Result<Value>;
+}
+
+/// Values and options of values that `.is(..)` takes for a column of type `Self`.
+#[diagnostic::on_unimplemented(
+    message = "cannot compare a `{Self}` column with `{R}`",
+    label = "expected a value or an `Option` of a value that matches `{Self}`"
+)]
+pub trait SameAs<R>: ColumnType {
+    /// The value or NULL, untyped.
+    ///
+    /// # Errors
+    /// Those of [`ColumnType::into_value`].
+    fn same_as(value: R) -> Result<Value>;
+}
+
+impl<R, V: Scalar + ValueFrom<R>> SameAs<Option<R>> for V {
+    fn same_as(value: Option<R>) -> Result<Value> {
+        value.map_or(Ok(Value::Null), V::value_from)
+    }
+}
+
+/// What a column of type `Self` of table `T` can be set to.
+#[diagnostic::on_unimplemented(
+    message = "cannot store `{R}` in a `{Self}` column",
+    label = "expected a value that fits `{Self}`",
+    note = "or a column of the same row with the same type"
+)]
+pub trait StoreFrom<R, T> {
+    /// The new value, untyped: an expression over the row.
+    fn stored(value: R) -> Raw;
+}
+
+/// Implements the right sides of a scalar column type: used by the runtime for its own and by `derive(Column)`.
+///
+/// `column_operands!([] Email => Email)`: generics, the column type, the value types that stand for it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __column_operands {
+    ($g:tt $v:ty => $($r:ty),+ $(,)?) => {
+        $($crate::__column_operands! { @value $g $v, $r })+
+        $crate::__column_operands! { @column $g $v }
+    };
+    (@column [$($g:tt)*] $v:ty) => {
+        impl<$($g)*> $crate::query::typed::Operand for $v {
+            type With<__T> = __T;
+        }
+        impl<__U, $($g)*> $crate::query::typed::CompareWith<$crate::query::typed::Col<__U, $v>> for $v {
+            fn operand(right: $crate::query::typed::Col<__U, $v>) -> $crate::query::typed::Raw {
+                right.raw()
+            }
+        }
+        impl<__U, $($g)*> $crate::query::typed::CompareWith<$crate::query::typed::Col<__U, ::core::option::Option<$v>>>
+            for $v
+        {
+            fn operand(
+                right: $crate::query::typed::Col<__U, ::core::option::Option<$v>>,
+            ) -> $crate::query::typed::Raw {
+                right.raw()
+            }
+        }
+        impl<__T, $($g)*> $crate::query::typed::StoreFrom<$crate::query::typed::Col<__T, $v>, __T> for $v {
+            fn stored(value: $crate::query::typed::Col<__T, $v>) -> $crate::query::typed::Raw {
+                value.raw()
+            }
+        }
+    };
+    (@value [$($g:tt)*] $v:ty, $r:ty) => {
+        impl<$($g)*> $crate::query::typed::ValueFrom<$r> for $v {
+            fn value_from(value: $r) -> $crate::Result<$crate::value::Value> {
+                $crate::schema::ColumnType::into_value(<$v as ::core::convert::From<$r>>::from(value))
+            }
+        }
+        impl<$($g)*> $crate::query::typed::SameAs<$r> for $v {
+            fn same_as(value: $r) -> $crate::Result<$crate::value::Value> {
+                <$v as $crate::query::typed::ValueFrom<$r>>::value_from(value)
+            }
+        }
+        impl<$($g)*> $crate::query::typed::CompareWith<$r> for $v {
+            fn operand(right: $r) -> $crate::query::typed::Raw {
+                $crate::query::typed::Raw::value(<$v as $crate::query::typed::ValueFrom<$r>>::value_from(right))
+            }
+        }
+        impl<$($g)*> $crate::query::typed::CompareWith<$r> for ::core::option::Option<$v> {
+            fn operand(right: $r) -> $crate::query::typed::Raw {
+                $crate::query::typed::Raw::value(<$v as $crate::query::typed::ValueFrom<$r>>::value_from(right))
+            }
+        }
+        impl<__T, $($g)*> $crate::query::typed::StoreFrom<$r, __T> for $v {
+            fn stored(value: $r) -> $crate::query::typed::Raw {
+                $crate::query::typed::Raw::value(<$v as $crate::query::typed::ValueFrom<$r>>::value_from(value))
+            }
+        }
+        impl<__T, $($g)*> $crate::query::typed::StoreFrom<$r, __T> for ::core::option::Option<$v> {
+            fn stored(value: $r) -> $crate::query::typed::Raw {
+                $crate::query::typed::Raw::value(<$v as $crate::query::typed::ValueFrom<$r>>::value_from(value))
+            }
+        }
+    };
+}
+
+#[doc(inline)]
+pub use crate::__column_operands as column_operands;
+
+column_operands! { [] String => String, &str, &String }
+column_operands! { [] i32 => i32 }
+column_operands! { [] i64 => i64 }
+column_operands! { [] f64 => f64 }
+column_operands! { [] bool => bool }
+column_operands! { [] Vec<u8> => Vec<u8>, &[u8] }
+column_operands! { [] Timestamp => Timestamp }
+column_operands! { [X: Table] Id<X> => Id<X> }
+
+// Numbers and texts that no column takes: operands all the same, so that the comparison and not the operand is
+// what the error is about.
+macro_rules! foreign_operands {
+    ($($t:ty),*) => { $(impl Operand for $t { type With<T> = T; })* };
+}
+foreign_operands!(&str, &String, &[u8], i8, i16, u8, u16, u32, u64, usize, isize, f32, char);
+
+impl<X> Operand for Option<X> {
+    type With<T> = T;
+}
+impl<X> Operand for Json<X> {
+    type With<T> = T;
+}
+impl<U, V> Operand for Col<U, V> {
+    type With<T> = (T, U);
+}
+impl<U> Operand for IdCol<U> {
+    type With<T> = (T, U);
+}
+
+// A nullable column with a column, for every scalar at once: a derive could not write these (orphan rule).
+impl<U, V: Scalar + Operand> CompareWith<Col<U, V>> for Option<V> {
+    fn operand(right: Col<U, V>) -> Raw {
+        right.raw()
+    }
+}
+impl<U, V: Scalar + Operand> CompareWith<Col<U, Option<V>>> for Option<V> {
+    fn operand(right: Col<U, Option<V>>) -> Raw {
+        right.raw()
+    }
+}
+impl<X: Table> CompareWith<IdCol<X>> for Id<X> {
+    fn operand(right: IdCol<X>) -> Raw {
+        right.raw()
+    }
+}
+impl<X: Table> CompareWith<IdCol<X>> for Option<Id<X>> {
+    fn operand(right: IdCol<X>) -> Raw {
+        right.raw()
+    }
+}
+
+impl<T, V: Scalar> StoreFrom<Option<V>, T> for Option<V> {
+    fn stored(value: Option<V>) -> Raw {
+        Raw::value(value.into_value())
+    }
+}
+impl<T, V: Scalar> StoreFrom<Col<T, V>, T> for Option<V> {
+    fn stored(value: Col<T, V>) -> Raw {
+        value.raw()
+    }
+}
+impl<T, V: Scalar> StoreFrom<Col<T, Option<V>>, T> for Option<V> {
+    fn stored(value: Col<T, Option<V>>) -> Raw {
+        value.raw()
+    }
+}
+impl<T: Table> StoreFrom<IdCol<T>, T> for Id<T> {
+    fn stored(value: IdCol<T>) -> Raw {
+        value.raw()
+    }
+}
+impl<T: Table> StoreFrom<IdCol<T>, T> for Option<Id<T>> {
+    fn stored(value: IdCol<T>) -> Raw {
+        value.raw()
+    }
+}
+impl<T, S: Only<T>> StoreFrom<Expr<bool, S>, T> for bool {
+    /// Unknown is stored as false.
+    fn stored(value: Expr<bool, S>) -> Raw {
+        value.into_raw().is_true()
+    }
+}
+impl<T, X> StoreFrom<Json<X>, T> for Json<X>
+where
+    Json<X>: ColumnType,
+{
+    fn stored(value: Json<X>) -> Raw {
+        Raw::value(value.into_value())
+    }
+}
+impl<T, X> StoreFrom<Json<X>, T> for Option<Json<X>>
+where
+    Json<X>: Scalar,
+{
+    fn stored(value: Json<X>) -> Raw {
+        Raw::value(value.into_value())
+    }
+}
+impl<T, X> StoreFrom<Col<T, Json<X>>, T> for Json<X> {
+    fn stored(value: Col<T, Json<X>>) -> Raw {
+        value.raw()
+    }
+}

@@ -1,0 +1,148 @@
+//! Conditions about other rows.
+//!
+//! Columns of the representation are relative: level 0 is the query an expression stands in, 1 the query around it.
+//! `has` and `any` write the level themselves, so they work on a table that refers to itself, at any depth. A general
+//! sub-query mentions the outer table by its type only; [`exists`] and `in_query` find those columns by the table's
+//! name and raise their level ([`raise`]).
+
+use super::column::{Col, IdCol};
+use super::condition::Predicate;
+use super::expr::Expr;
+use super::raw::{Fault, Raw};
+use super::scope::{Correlation, Root};
+use super::select::Select;
+use crate::query::ir::{self, ColumnRef};
+use crate::schema::{ColumnType, Id, Scalar, Table};
+
+/// A condition on some row of `inner` whose `inner_column` equals `outer_column` of the row the condition stands at.
+fn linked(
+    inner: &'static crate::schema::TableDef,
+    inner_column: &'static str,
+    outer: &'static str,
+    outer_column: &'static str,
+    condition: Option<Raw>,
+) -> Raw {
+    let link = ir::Expr::eq(
+        ir::Expr::column(inner.name, inner_column),
+        ir::Expr::Column(ColumnRef { level: 1, table: outer, column: outer_column }),
+    );
+    let filter = Raw::new(link).and(condition.unwrap_or_else(Raw::all));
+    Raw { ir: ir::Expr::Exists(Box::new(ir::Query::all(inner).filter(filter.ir))), fault: filter.fault }
+}
+
+/// SQL name of the column `id` of a table.
+fn id_name<T: Table>() -> &'static str {
+    T::DEF.columns[T::DEF.id].name
+}
+
+macro_rules! foreign_key {
+    ($v:ty) => {
+        impl<T, P: Table> Col<T, $v> {
+            /// The row this column refers to satisfies the condition. False when it refers to no row.
+            pub fn has<C: Predicate<Root<P>, I>, I>(self, condition: C) -> Expr<bool, T>
+            where
+                T: Table,
+            {
+                Expr::new(linked(P::DEF, id_name::<P>(), T::NAME, self.name(), condition.into_raw()))
+            }
+
+            /// Seen from the row referred to: some row refers to it by this column and satisfies the condition.
+            /// `not(..)` of it is "no row does".
+            pub fn any<C: Predicate<Root<T>, I>, I>(self, condition: C) -> Expr<bool, P>
+            where
+                T: Table,
+            {
+                Expr::new(linked(T::DEF, self.name(), P::NAME, id_name::<P>(), condition.into_raw()))
+            }
+        }
+    };
+}
+foreign_key!(Id<P>);
+foreign_key!(Option<Id<P>>);
+
+/// A sub-query whose values can be compared with a column of type `V`.
+#[diagnostic::on_unimplemented(
+    message = "the subquery yields `{Self}`, the column is `{V}`",
+    label = "yields `{Self}`",
+    note = "project one column of the same type: `.project(Table::column)`"
+)]
+pub trait SameKey<V> {}
+impl<V: ColumnType> SameKey<V> for V {}
+impl<V: Scalar> SameKey<Option<V>> for V {}
+impl<V: Scalar> SameKey<V> for Option<V> {}
+
+impl<T, V: ColumnType> Col<T, V> {
+    /// Whether the value is among those of the sub-query, which projects one column of the same type. Never true for
+    /// NULL.
+    pub fn in_query<O: SameKey<V>, Sc: Correlation>(self, query: Select<O, Sc>) -> Expr<bool, (T, Sc::Outer)> {
+        Expr::new(in_query(self.raw(), resolve(query)))
+    }
+}
+
+impl<T: Table> IdCol<T> {
+    /// Whether the id is among those of the sub-query, which projects one column of the same type.
+    pub fn in_query<O: SameKey<Id<T>>, Sc: Correlation>(self, query: Select<O, Sc>) -> Expr<bool, (T, Sc::Outer)> {
+        Expr::new(in_query(self.raw(), resolve(query)))
+    }
+}
+
+fn in_query(column: Raw, (query, fault): (ir::Query, Option<Fault>)) -> Raw {
+    Raw { ir: ir::Expr::InQuery { expr: Box::new(column.ir), query: Box::new(query) }, fault: column.fault.or(fault) }
+}
+
+/// Whether the sub-query has a row. Its conditions may mention the tables it is
+/// [correlated](Select::correlate) with.
+pub fn exists<Out, Sc: Correlation>(query: Select<Out, Sc>) -> Expr<bool, Sc::Outer> {
+    let (query, fault) = resolve(query);
+    Expr::new(Raw { ir: ir::Expr::Exists(Box::new(query)), fault })
+}
+
+/// The untyped sub-query, its outer columns at their level.
+fn resolve<Out, Sc: Correlation>(query: Select<Out, Sc>) -> (ir::Query, Option<Fault>) {
+    let mut outer = Vec::new();
+    Sc::outer_tables(&mut outer);
+    let (mut query, fault) = query.into_parts();
+    if !outer.is_empty() {
+        raise(&mut query, &outer, 0);
+    }
+    (query, fault)
+}
+
+/// Moves the columns that mean a table of `outer` one query further out.
+///
+/// `depth` is the number of sub-queries between the query being resolved and `query`: a column means the scope of the
+/// query being resolved when its level is just that. The own table of that query is never in `outer`.
+fn raise(query: &mut ir::Query, outer: &[&'static str], depth: u8) {
+    if let Some(filter) = &mut query.filter {
+        raise_expr(filter, outer, depth);
+    }
+    for order in &mut query.order {
+        raise_expr(&mut order.expr, outer, depth);
+    }
+    if let ir::Select::Exprs(exprs) = &mut query.select {
+        exprs.iter_mut().for_each(|expr| raise_expr(expr, outer, depth));
+    }
+}
+
+fn raise_expr(expr: &mut ir::Expr, outer: &[&'static str], depth: u8) {
+    use ir::Expr::*;
+    match expr {
+        Column(column) => {
+            if column.level == depth && outer.contains(&column.table) {
+                column.level += 1;
+            }
+        }
+        Literal(_) => {}
+        Compare { left, right, .. } => {
+            raise_expr(left, outer, depth);
+            raise_expr(right, outer, depth);
+        }
+        And(list) | Or(list) => list.iter_mut().for_each(|expr| raise_expr(expr, outer, depth)),
+        Not(expr) | IsNull(expr) | In { expr, .. } | Like { expr, .. } => raise_expr(expr, outer, depth),
+        Exists(query) => raise(query, outer, depth + 1),
+        InQuery { expr, query } => {
+            raise_expr(expr, outer, depth);
+            raise(query, outer, depth + 1);
+        }
+    }
+}
