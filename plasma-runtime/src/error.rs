@@ -155,6 +155,18 @@ impl Error {
         self
     }
 
+    /// The same error once more, for a second listener: kind, code, message and data. The source stays behind.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Error(Box::new(Inner {
+            kind: self.0.kind,
+            code: self.0.code.clone(),
+            message: self.0.message.clone(),
+            data: self.0.data.clone(),
+            source: None,
+        }))
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -1,0 +1,3 @@
+//! What runs around the engine.
+
+pub(crate) mod dispatch;

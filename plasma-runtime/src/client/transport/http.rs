@@ -1,0 +1,192 @@
+//! The transport over HTTP: reqwest on tokio, rustls with the ring provider.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use super::{Endpoint, Headers, Transport, gzip};
+use crate::client::event::SendFailure;
+use crate::error::{Error, ErrorKind, Result};
+use crate::future::BoxFuture;
+use crate::protocol::{Method, WireRequest, WireResponse};
+
+/// How [`HttpTransport`] behaves. Every value has a default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HttpOptions {
+    /// How long a connection may take to be made, TLS included. 10 s.
+    pub connect_timeout: Duration,
+    /// How long the server may stay silent inside a request. Longer than the longest `wait` of a pull (25 s). 60 s.
+    pub read_timeout: Duration,
+    /// How long an unused connection is kept. 90 s.
+    pub idle_timeout: Duration,
+    /// Request bodies of at least this many bytes are compressed. 1 KiB.
+    pub compress_from: usize,
+    /// Bytes an answer may have, before and after decompression: a page is at most 4 MiB of patch. 64 MiB.
+    pub max_answer: usize,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        HttpOptions {
+            connect_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(90),
+            compress_from: 1 << 10,
+            max_answer: 64 << 20,
+        }
+    }
+}
+
+/// Sends requests over HTTP/1.1 or HTTP/2. Needs a tokio runtime.
+///
+/// Redirects are not followed: the server never sends any, and one that a captive portal sends must not carry
+/// credentials elsewhere. The answer is passed up as it is. Proxies are taken from the environment.
+#[derive(Debug, Clone)]
+pub struct HttpTransport {
+    client: reqwest::Client,
+    endpoint: Endpoint,
+    options: Arc<HttpOptions>,
+}
+
+impl HttpTransport {
+    /// A transport to this server.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) when TLS cannot be set up, such as on a system without root certificates (plain
+    /// `http` works there).
+    pub fn new(endpoint: Endpoint) -> Result<Self> {
+        Self::with_options(endpoint, HttpOptions::default())
+    }
+
+    /// A transport to this server, with settings.
+    ///
+    /// # Errors
+    /// As [`HttpTransport::new`].
+    pub fn with_options(endpoint: Endpoint, options: HttpOptions) -> Result<Self> {
+        // The first provider installed in a process stays; one that the application chose is respected.
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            let _already_installed = rustls::crypto::ring::default_provider().install_default();
+        }
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("plasma/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(options.connect_timeout)
+            .read_timeout(options.read_timeout)
+            .pool_idle_timeout(options.idle_timeout)
+            .tcp_keepalive(Duration::from_secs(30))
+            .tcp_nodelay(true);
+        if !endpoint.is_tls() {
+            // No root certificates are read: a container without any can still talk to a server on its own network.
+            builder = builder.tls_certs_only([]);
+        }
+        let client = builder.build().map_err(|error| {
+            Error::new(ErrorKind::Config, format!("the HTTP client cannot be set up: {}", chain(&error)))
+                .with_source(error)
+        })?;
+        Ok(Self::with_client(client, endpoint, options))
+    }
+
+    /// A transport over an HTTP client of the application's making (own certificates, own proxy). It must not follow
+    /// redirects and must not decompress.
+    pub fn with_client(client: reqwest::Client, endpoint: Endpoint, options: HttpOptions) -> Self {
+        HttpTransport { client, endpoint, options: Arc::new(options) }
+    }
+
+    fn build(&self, request: WireRequest, headers: &Headers) -> Result<reqwest::Request, SendFailure> {
+        let mut address = format!("{}{}", self.endpoint.origin(), request.path);
+        if !request.query.is_empty() {
+            address.push('?');
+            address.push_str(&request.query);
+        }
+        let url = reqwest::Url::parse(&address)
+            .map_err(|error| SendFailure::new(format!("`{address}` is not a valid address: {error}")))?;
+        if url.path() != request.path {
+            return Err(SendFailure::new(format!("the path `{}` would be changed to `{}`", request.path, url.path())));
+        }
+        let method = match request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Head => reqwest::Method::HEAD,
+            Method::Other => return Err(SendFailure::new("the transport has no such method")),
+        };
+        headers.check().map_err(|error| SendFailure::new(error.to_string()))?;
+        let encoded = request.header("content-encoding").is_some();
+        let accepts = request.header("accept-encoding").is_some();
+        let mut builder = self.client.request(method, url);
+        for (name, value) in request.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).chain(headers.iter()) {
+            builder = builder.header(name, value);
+        }
+        if !accepts {
+            builder = builder.header("accept-encoding", "gzip");
+        }
+        if !request.body.is_empty() {
+            builder = match gzip::compress(&request.body, self.options.compress_from) {
+                Some(compressed) if !encoded => builder.header("content-encoding", "gzip").body(compressed),
+                _ => builder.body(request.body),
+            };
+        }
+        builder.build().map_err(|error| SendFailure::new(chain(&error)))
+    }
+
+    async fn answer(&self, request: reqwest::Request) -> Result<WireResponse, SendFailure> {
+        let failed = |error: reqwest::Error| SendFailure::new(chain(&error.without_url()));
+        let mut response = self.client.execute(request).await.map_err(failed)?;
+        let limit = self.options.max_answer;
+        let too_large = || SendFailure::new(format!("the answer is larger than {limit} bytes"));
+        if response.content_length().is_some_and(|length| length > limit as u64) {
+            return Err(too_large());
+        }
+        let status = response.status().as_u16();
+        let mut headers: Vec<(String, String)> = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > limit {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let mut body: Bytes = body.freeze();
+        let is = |value: &str, coding: &str| value.trim().eq_ignore_ascii_case(coding);
+        if let Some(at) = headers.iter().position(|(name, value)| name == "content-encoding" && !is(value, "identity"))
+        {
+            let (_, coding) = headers.remove(at);
+            if !is(&coding, "gzip") && !is(&coding, "x-gzip") {
+                return Err(SendFailure::new(format!("the answer has the unknown encoding `{coding}`")));
+            }
+            body = gzip::decompress(&body, limit).map_err(SendFailure::new)?;
+            // It is the length of the compressed body.
+            headers.retain(|(name, _)| name != "content-length");
+        }
+        Ok(WireResponse { status, headers, body })
+    }
+}
+
+impl Transport for HttpTransport {
+    fn send<'a>(&'a self, request: WireRequest, headers: Headers) -> BoxFuture<'a, Result<WireResponse, SendFailure>> {
+        let request = self.build(request, &headers);
+        Box::pin(async move { self.answer(request?).await })
+    }
+}
+
+/// An error and what caused it, in one line: reqwest's own text often says only "error sending request".
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
