@@ -2,6 +2,8 @@
 
 mod column_type;
 pub mod fingerprint;
+#[cfg(test)]
+pub(crate) mod samples;
 mod table;
 
 pub use column_type::*;

@@ -102,27 +102,39 @@ impl<Sc, I, P: Predicate<Sc, I>> Predicate<Sc, I> for Option<P> {
     }
 }
 
-/// Several conditions at once, for [`all_of`] and [`any_of`]: a tuple to 12, an array or a `Vec`.
+/// The tables of several things. Apart from [`Conditions`], so that one wrong element is one error.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a list of conditions",
-    label = "expected a tuple, an array or a `Vec` of conditions"
+    label = "expected a tuple (to 12), an array or a `Vec` of conditions"
 )]
-pub trait Conditions {
-    /// The tables of all of them.
+pub trait UsesAll {
+    /// The tables of all of them, as nested pairs.
     type Tables;
+}
+
+/// Several conditions at once, for [`all_of`] and [`any_of`]: a tuple (to 12), an array or a `Vec`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a list of conditions",
+    label = "expected a tuple (to 12), an array or a `Vec` of conditions"
+)]
+pub trait Conditions: UsesAll {
     /// The conditions, untyped, `None`s left out.
     #[doc(hidden)]
     fn into_raws(self) -> Vec<Raw>;
 }
 
-impl<C: Condition> Conditions for Vec<C> {
+impl<C: Uses> UsesAll for Vec<C> {
     type Tables = C::Tables;
+}
+impl<C: Condition> Conditions for Vec<C> {
     fn into_raws(self) -> Vec<Raw> {
         self.into_iter().filter_map(C::into_raw).collect()
     }
 }
-impl<C: Condition, const N: usize> Conditions for [C; N] {
+impl<C: Uses, const N: usize> UsesAll for [C; N] {
     type Tables = C::Tables;
+}
+impl<C: Condition, const N: usize> Conditions for [C; N] {
     fn into_raws(self) -> Vec<Raw> {
         self.into_iter().filter_map(C::into_raw).collect()
     }
@@ -134,8 +146,10 @@ macro_rules! pairs {
 }
 macro_rules! conditions {
     ($($a:ident)+) => {
-        impl<$($a: Condition),+> Conditions for ($($a,)+) {
+        impl<$($a: Uses),+> UsesAll for ($($a,)+) {
             type Tables = pairs!($($a)+);
+        }
+        impl<$($a: Condition),+> Conditions for ($($a,)+) {
             #[allow(non_snake_case)]
             fn into_raws(self) -> Vec<Raw> {
                 let ($($a,)+) = self;
@@ -146,13 +160,19 @@ macro_rules! conditions {
 }
 super::for_tuples!(conditions);
 
-/// All of the conditions: `all_of((a, b, c))`. True for an empty list.
-pub fn all_of<C: Conditions>(conditions: C) -> Expr<bool, C::Tables> {
+/// All of the conditions: `all_of((a, b, c))`. True for an empty list; a `None` adds nothing.
+pub fn all_of<C: UsesAll>(conditions: C) -> Expr<bool, C::Tables>
+where
+    C: Conditions,
+{
     Expr::new(conditions.into_raws().into_iter().fold(Raw::all(), Raw::and))
 }
 
-/// One of the conditions: `any_of((a, b, c))`. False for an empty list.
-pub fn any_of<C: Conditions>(conditions: C) -> Expr<bool, C::Tables> {
+/// One of the conditions: `any_of((a, b, c))`. False for an empty list; a `None` adds nothing.
+pub fn any_of<C: UsesAll>(conditions: C) -> Expr<bool, C::Tables>
+where
+    C: Conditions,
+{
     Expr::new(conditions.into_raws().into_iter().fold(Raw::nothing(), Raw::or))
 }
 

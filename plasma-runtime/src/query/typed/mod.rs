@@ -20,10 +20,10 @@ mod tests;
 
 pub use assign::{Assign, ChangeList, Changes, Order};
 pub use column::{Col, IdCol, Ordered, Textual};
-pub use condition::{Condition, Conditions, Filter, Predicate, Uses, all_of, any_of};
+pub use condition::{Condition, Conditions, Filter, Predicate, Uses, UsesAll, all_of, any_of};
 pub use expr::{Expr, not};
 pub use operand::{CompareWith, Operand, SameAs, StoreFrom, ValueFrom, column_operands};
-pub use project::{Projection, WholeRow, row};
+pub use project::{Projectable, Projection, WholeRow, row};
 pub use raw::Raw;
 pub use scope::{Correlation, Here, NotNull, Nowhere, Nullability, Only, Outer, Root, ScopeIn, There, Within};
 pub use select::{AnyQuery, Query, ReadsIn, Select};

@@ -6,19 +6,29 @@ use std::marker::PhantomData;
 use super::column::{Col, IdCol};
 use super::expr::Expr;
 use super::raw::Raw;
-use super::scope::{Nullability, Within};
+use super::scope::Within;
 use crate::error::Result;
 use crate::query::ir;
 use crate::schema::{ColumnType, Id, RowReader, Table};
 
+/// The Rust type of a projected value, whatever query it stands in. Apart from [`Projection`], so that a column of a
+/// table that is not part of the query is one error and not two.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be selected",
+    label = "not a column or a condition",
+    note = "project columns, conditions, `row::<Table>()`, or a tuple of them (to 12)"
+)]
+pub trait Projectable {
+    /// The Rust type of the values.
+    type Out;
+}
+
 /// What `.project(..)` takes in a query with scope `Sc`: a column, a condition, [`row`], or a tuple of them (to 12).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be selected here",
-    label = "not a column or an expression of this query"
+    label = "not a column or a condition of this query"
 )]
-pub trait Projection<Sc, I> {
-    /// The Rust type of the values.
-    type Out;
+pub trait Projection<Sc, I>: Projectable {
     /// Adds the expressions, in order.
     #[doc(hidden)]
     fn push(self, into: &mut Vec<Raw>);
@@ -30,29 +40,35 @@ pub trait Projection<Sc, I> {
     fn read(reader: &mut RowReader) -> Result<Self::Out>;
 }
 
+impl<T, V> Projectable for Col<T, V> {
+    type Out = V;
+}
 impl<Sc, I, T: Within<Sc, I>, V: ColumnType> Projection<Sc, I> for Col<T, V> {
-    type Out = <T::Null as Nullability>::Apply<V>;
     fn push(self, into: &mut Vec<Raw>) {
         into.push(self.raw());
     }
-    fn read(reader: &mut RowReader) -> Result<Self::Out> {
+    fn read(reader: &mut RowReader) -> Result<V> {
         reader.read()
     }
 }
 
+impl<T> Projectable for IdCol<T> {
+    type Out = Id<T>;
+}
 impl<Sc, I, T: Within<Sc, I> + Table> Projection<Sc, I> for IdCol<T> {
-    type Out = <T::Null as Nullability>::Apply<Id<T>>;
     fn push(self, into: &mut Vec<Raw>) {
         into.push(self.raw());
     }
-    fn read(reader: &mut RowReader) -> Result<Self::Out> {
+    fn read(reader: &mut RowReader) -> Result<Id<T>> {
         reader.read()
     }
 }
 
 /// A condition as a value: unknown is `false`.
-impl<Sc, I, S: Within<Sc, I>> Projection<Sc, I> for Expr<bool, S> {
+impl<S> Projectable for Expr<bool, S> {
     type Out = bool;
+}
+impl<Sc, I, S: Within<Sc, I>> Projection<Sc, I> for Expr<bool, S> {
     fn push(self, into: &mut Vec<Raw>) {
         into.push(self.into_raw().is_true());
     }
@@ -81,8 +97,10 @@ pub fn row<T: Table>() -> WholeRow<T> {
     WholeRow(PhantomData)
 }
 
-impl<Sc, I, T: Table + Within<Sc, I, Null = super::NotNull>> Projection<Sc, I> for WholeRow<T> {
+impl<T> Projectable for WholeRow<T> {
     type Out = T;
+}
+impl<Sc, I, T: Table + Within<Sc, I>> Projection<Sc, I> for WholeRow<T> {
     fn push(self, into: &mut Vec<Raw>) {
         into.extend(T::DEF.columns.iter().map(|column| Raw::new(ir::Expr::column(T::DEF.name, column.name))));
     }
@@ -93,11 +111,13 @@ impl<Sc, I, T: Table + Within<Sc, I, Null = super::NotNull>> Projection<Sc, I> f
 
 macro_rules! projection {
     ($($a:ident $i:ident),+) => {
+        impl<$($a: Projectable),+> Projectable for ($($a,)+) {
+            type Out = ($($a::Out,)+);
+        }
         impl<Sc, $($a, $i),+> Projection<Sc, ($($i,)+)> for ($($a,)+)
         where
             $($a: Projection<Sc, $i>),+
         {
-            type Out = ($($a::Out,)+);
             #[allow(non_snake_case)]
             fn push(self, into: &mut Vec<Raw>) {
                 let ($($a,)+) = self;

@@ -150,10 +150,5 @@ pub(crate) fn like(text: Expr, pattern: String) -> Raw {
     if pattern.contains('\0') {
         return Raw::fault("a `like` pattern must not contain the character U+0000");
     }
-    // A backslash that escapes nothing: SQLite takes it as a character, Postgres refuses it.
-    let trailing = pattern.bytes().rev().take_while(|b| *b == b'\\').count();
-    if trailing % 2 == 1 {
-        return Raw::fault("a `like` pattern must not end with a single `\\`: write `\\\\` for the character itself");
-    }
     Raw::new(Expr::Like { expr: Box::new(text), pattern })
 }

@@ -121,5 +121,4 @@ impl<S: Correlation, T: Table> Correlation for Outer<S, T> {
     note = "a query with `.correlate::<_>()` is a sub-query: give it to `exists(..)` or `.in_query(..)`"
 )]
 pub trait ScopeIn<S: Schema> {}
-#[diagnostic::do_not_recommend]
 impl<S: Schema, T: InSchema<S>> ScopeIn<S> for Root<T> {}

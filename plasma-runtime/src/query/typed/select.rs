@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::assign::Order;
 use super::condition::Predicate;
-use super::project::Projection;
+use super::project::{Projectable, Projection};
 use super::raw::{Fault, Raw};
 use super::scope::{Outer, Root, ScopeIn, Within};
 use crate::error::Result;
@@ -42,8 +42,11 @@ pub trait Query: Clone + Send + Sync + 'static {
 
 /// The query reads only tables of schema `S`, as far as its type says. Tables of sub-queries, and of an [`AnyQuery`],
 /// are checked when it runs.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a query of schema `{S}`",
+    label = "expected a query such as `Todo::select()` over tables of `{S}`"
+)]
 pub trait ReadsIn<S: Schema>: Query {}
-#[diagnostic::do_not_recommend]
 impl<S: Schema, Out: 'static, Sc: ScopeIn<S> + 'static> ReadsIn<S> for Select<Out, Sc> {}
 impl<S: Schema, R: 'static> ReadsIn<S> for AnyQuery<R> {}
 
@@ -137,7 +140,10 @@ impl<Out, Sc> Select<Out, Sc> {
     }
 
     /// Returns these values of each row instead of the whole row.
-    pub fn project<P: Projection<Sc, I>, I>(self, projection: P) -> Select<P::Out, Sc> {
+    pub fn project<P: Projectable, I>(self, projection: P) -> Select<P::Out, Sc>
+    where
+        P: Projection<Sc, I>,
+    {
         let mut raws = Vec::new();
         projection.push(&mut raws);
         let mut fault = self.fault;
