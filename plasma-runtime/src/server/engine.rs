@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::hooks::Hooks;
+use super::push::FaultBook;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mutate::{ErasedCtx, TableRules};
 use crate::protocol::{Limits, PushRequest};
@@ -26,6 +28,8 @@ pub struct ServerOptions {
     pub faults_before_rejection: u32,
     /// Mutations that share one durable commit. 256.
     pub group_mutations: usize,
+    /// What the application hears of.
+    pub hooks: Hooks,
 }
 
 impl Default for ServerOptions {
@@ -39,6 +43,7 @@ impl Default for ServerOptions {
             keys_kept: 1_000,
             faults_before_rejection: 5,
             group_mutations: 256,
+            hooks: Hooks::default(),
         }
     }
 }
@@ -73,7 +78,11 @@ pub struct ServerEngine {
     pub(crate) definition: Arc<Definition>,
     pub(crate) limits: Limits,
     pub(crate) options: ServerOptions,
+    faults: FaultBook,
 }
+
+/// The reserved group and client id of the server's own jobs.
+pub(crate) const JOBS: &str = "_plasma_jobs";
 
 impl ServerEngine {
     /// An engine for this definition.
@@ -86,6 +95,11 @@ impl ServerEngine {
         let path = &options.base_path;
         if !(path.is_empty() || path.starts_with('/')) || path.ends_with('/') {
             return config(format!("the base path `{path}` must start with `/` and must not end with it"));
+        }
+        for table in definition.schema.tables {
+            if table.name.starts_with("_plasma") || table.name.starts_with("sqlite_") {
+                return config(format!("the table name `{}` is reserved", table.name));
+            }
         }
         for (index, mutator) in definition.mutators.iter().enumerate() {
             if definition.mutators[..index].iter().any(|other| other.name == mutator.name) {
@@ -100,7 +114,7 @@ impl ServerEngine {
             }
         }
         let limits = options.limits.clone();
-        Ok(ServerEngine { definition: Arc::new(definition), limits, options })
+        Ok(ServerEngine { definition: Arc::new(definition), limits, options, faults: FaultBook::default() })
     }
 
     /// The definition the engine was opened with.
@@ -120,6 +134,10 @@ impl ServerEngine {
     /// What the server accepts.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    pub(super) fn faults(&self) -> &FaultBook {
+        &self.faults
     }
 
     /// The settings.

@@ -3,9 +3,18 @@
 //! Sans-I/O: every step is an async fn over a passed-in [`SqlExecutor`](crate::store::SqlExecutor), with the time and
 //! the randomness passed in. The HTTP service and the writer thread are adapters around it.
 
+mod ddl;
 mod engine;
+mod executor;
+mod hooks;
+mod ledger;
+mod push;
 mod refusal;
 pub mod tables;
+mod triggers;
 
+pub(crate) use engine::JOBS;
 pub use engine::{Caller, PushJob, ServerEngine, ServerOptions};
+pub use hooks::{Hooks, Metric, Pushed, ServerError, ServerErrorKind, WaitUntil};
+pub use push::{Task, TaskFn};
 pub use refusal::Refusal;

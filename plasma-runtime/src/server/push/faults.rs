@@ -1,0 +1,65 @@
+//! Counts server faults of single mutations, so that one that can never be committed does not block its client for
+//! ever.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// At most this many mutations are watched; the count of others begins anew.
+const WATCHED: usize = 10_000;
+
+/// Faults in a row, by client and mutation. In memory: a restart of the server begins anew, which only costs time.
+#[derive(Debug, Default)]
+pub(in crate::server) struct FaultBook(Mutex<Book>);
+
+#[derive(Debug, Default)]
+struct Book {
+    /// Mutations committed since the start.
+    successes: u64,
+    open: BTreeMap<(String, u64), Faults>,
+}
+
+#[derive(Debug)]
+struct Faults {
+    in_a_row: u32,
+    /// `successes` at the first fault.
+    successes_before: u64,
+}
+
+impl FaultBook {
+    fn book<T>(&self, work: impl FnOnce(&mut Book) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A mutation met a fault of the server.
+    pub(super) fn note(&self, client: &str, id: u64) {
+        self.book(|book| {
+            if book.open.len() >= WATCHED && !book.open.contains_key(&(client.to_owned(), id)) {
+                book.open.pop_first();
+            }
+            let successes_before = book.successes;
+            let faults = book.open.entry((client.to_owned(), id)).or_insert(Faults { in_a_row: 0, successes_before });
+            faults.in_a_row = faults.in_a_row.saturating_add(1);
+        });
+    }
+
+    /// Mutations were committed.
+    pub(super) fn committed<'a>(&self, mutations: impl Iterator<Item = &'a (String, u64)>) {
+        self.book(|book| {
+            for mutation in mutations {
+                book.successes += 1;
+                book.open.remove(mutation);
+            }
+        });
+    }
+
+    /// Whether a mutation met `most` faults in a row while others succeeded.
+    pub(super) fn is_hopeless(&self, client: &str, id: u64, most: u32) -> bool {
+        self.book(|book| {
+            !book.open.is_empty()
+                && book
+                    .open
+                    .get(&(client.to_owned(), id))
+                    .is_some_and(|faults| faults.in_a_row >= most && book.successes > faults.successes_before)
+        })
+    }
+}

@@ -1,0 +1,152 @@
+//! Pushes: many clients' mutations in one durable commit, each run at most once.
+//!
+//! The group of pushes shares one transaction. Each mutation runs inside a savepoint; its ledger row is written outside
+//! of it, so that a mutator that fails by its own word leaves no write but its outcome. When the whole transaction is
+//! lost nothing of the group was acknowledged: every push is tried again alone, so that the one that cannot be
+//! committed is the only one refused.
+
+mod faults;
+mod group;
+mod mutator;
+mod work;
+
+pub(super) use faults::FaultBook;
+use group::{Group, Lost};
+pub(super) use work::{Done, Work};
+pub use work::{Task, TaskFn};
+
+use super::hooks::{ServerError, ServerErrorKind};
+use super::{PushJob, Refusal, ServerEngine};
+use crate::error::{Error, ErrorKind};
+use crate::inputs::Entropy;
+use crate::protocol::PushResponse;
+use crate::store::SqlExecutor;
+
+impl ServerEngine {
+    /// Runs a group of pushes in one durable commit; answers each, in order.
+    ///
+    /// Begins and ends its own transactions: `db` must not be in one.
+    pub async fn push_group(
+        &self,
+        db: &mut dyn SqlExecutor,
+        now_ms: i64,
+        entropy: &mut dyn Entropy,
+        jobs: &[PushJob],
+    ) -> Vec<Result<PushResponse, Refusal>> {
+        let work: Vec<Work<'_>> = jobs.iter().map(Work::Push).collect();
+        let done = self.run_group(db, now_ms, entropy, &work, &mut || true).await;
+        done.into_iter()
+            .map(|done| match done {
+                Done::Push(answer) => answer,
+                Done::Task(_) => Err(Refusal::internal()),
+            })
+            .collect()
+    }
+
+    /// Runs one task of the server itself: a job, or a transaction of [`ServerDb`](super::ServerDb).
+    ///
+    /// # Errors
+    /// What the task failed with; a job whose key is known fails again as it did the first time.
+    pub async fn run_task(
+        &self,
+        db: &mut dyn SqlExecutor,
+        now_ms: i64,
+        entropy: &mut dyn Entropy,
+        task: &Task,
+    ) -> crate::Result<()> {
+        match self.run_group(db, now_ms, entropy, &[Work::Task(task)], &mut || true).await.pop() {
+            Some(Done::Task(result)) => result,
+            _ => Err(Error::internal("the task was not run")),
+        }
+    }
+
+    /// Runs work in one durable commit; `more` is asked before each but the first whether the group may grow. What is
+    /// left over when it says no is not in the answer.
+    pub(super) async fn run_group(
+        &self,
+        db: &mut dyn SqlExecutor,
+        now_ms: i64,
+        entropy: &mut dyn Entropy,
+        work: &[Work<'_>],
+        more: &mut (dyn FnMut() -> bool + Send),
+    ) -> Vec<Done> {
+        match Group::run(self, db, now_ms, entropy, work, more, &[], None).await {
+            Ok(done) => done,
+            // Nobody was answered: each alone, so that one that cannot be committed fails alone.
+            Err(_) if work.len() > 1 => {
+                let mut done = Vec::with_capacity(work.len());
+                for one in work {
+                    done.push(self.run_alone(db, now_ms, entropy, *one).await);
+                }
+                done
+            }
+            Err(lost) => {
+                let Some(one) = work.first() else { return Vec::new() };
+                vec![self.settle_alone(db, now_ms, entropy, *one, lost).await]
+            }
+        }
+    }
+
+    async fn run_alone(&self, db: &mut dyn SqlExecutor, now_ms: i64, entropy: &mut dyn Entropy, one: Work<'_>) -> Done {
+        match Group::run(self, db, now_ms, entropy, &[one], &mut || true, &[], None).await {
+            Ok(mut done) => done.pop().unwrap_or_else(|| one.unavailable()),
+            Err(lost) => self.settle_alone(db, now_ms, entropy, one, lost).await,
+        }
+    }
+
+    /// What becomes of work that lost its transaction although it ran alone.
+    async fn settle_alone(
+        &self,
+        db: &mut dyn SqlExecutor,
+        now_ms: i64,
+        entropy: &mut dyn Entropy,
+        one: Work<'_>,
+        mut lost: Lost,
+    ) -> Done {
+        let mut verdicts: Vec<(u64, Error)> = Vec::new();
+        loop {
+            let Some(at) = lost.at else {
+                self.report_lost(one, &lost, lost.at);
+                return one.unavailable_because(lost.error);
+            };
+            if lost.error.kind() == ErrorKind::Conflict && !verdicts.iter().any(|(id, _)| *id == at) {
+                // A trigger of the user's that rolls everything back: the mutation's own fault.
+                verdicts.push((at, lost.error));
+                match Group::run(self, db, now_ms, entropy, &[one], &mut || true, &verdicts, None).await {
+                    Ok(mut done) => return done.pop().unwrap_or_else(|| one.unavailable()),
+                    Err(next) => lost = next,
+                }
+                continue;
+            }
+            self.report_lost(one, &lost, Some(at));
+            if let Work::Push(job) = one {
+                self.faults().note(&job.request.client_id, at);
+                // What came before it must not wait for it. Whether that works changes nothing in the answer: this
+                // push is not done, and its retry finds in the ledger what is.
+                if let Err(again) =
+                    Group::run(self, db, now_ms, entropy, &[one], &mut || true, &verdicts, Some(at)).await
+                {
+                    self.report_lost(one, &again, again.at);
+                }
+            }
+            return one.unavailable_because(lost.error);
+        }
+    }
+
+    fn report_lost(&self, one: Work<'_>, lost: &Lost, at: Option<u64>) {
+        let error = Error::new(lost.error.kind(), lost.error.message().to_owned());
+        let mut report = ServerError::new(
+            if at.is_some() { ServerErrorKind::MutationError } else { ServerErrorKind::Internal },
+            error,
+        );
+        if let Work::Push(job) = one {
+            report.group = Some(job.caller.group.clone());
+            report.client_id = Some(job.request.client_id.clone());
+            report.mutation = at.map(|id| {
+                let named = job.request.mutations.iter().find(|mutation| mutation.id == id);
+                (id, named.map(mutator::wire_name).unwrap_or_default())
+            });
+        }
+        self.options().hooks.report(&report);
+    }
+}

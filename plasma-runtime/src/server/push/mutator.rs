@@ -1,0 +1,135 @@
+//! From a pushed mutation to a mutator that runs: reading what the envelope carries, and polling under guard.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::future::{BoxFuture, poll_once};
+use crate::mutate::MutatorDef;
+use crate::protocol::{MutationError, PushedMutation};
+use crate::schema::Definition;
+
+/// What a mutation asks for.
+pub(super) enum Asked<'m> {
+    /// To be run.
+    Run { mutator: &'m MutatorDef, key: Uuid, timestamp: i64, args: &'m str },
+    /// Never to be run.
+    Skip,
+}
+
+/// Reads what is read late, so that one malformed mutation is rejected alone. Looks at no row.
+///
+/// # Errors
+/// `invalid-args` or `unknown-mutator`.
+pub(super) fn asked<'m>(definition: &'m Definition, mutation: &'m PushedMutation) -> Result<Asked<'m>> {
+    if let Some(skip) = &mutation.skip {
+        return match serde_json::from_str::<String>(skip.get()).as_deref() {
+            Ok("discarded" | "too-large") => Ok(Asked::Skip),
+            _ => Err(invalid("`skip` is neither `discarded` nor `too-large`")),
+        };
+    }
+    let name: String = member(mutation.name.as_deref(), "`name` is not a string")?;
+    let timestamp: i64 = member(mutation.timestamp.as_deref(), "`timestamp` is not an integer of milliseconds")?;
+    if timestamp.unsigned_abs() > MAX_SAFE_INTEGER {
+        return Err(invalid("`timestamp` is out of range"));
+    }
+    let args = mutation.args.as_deref().ok_or_else(|| invalid("`args` is missing"))?.get();
+    if has_nul(args) {
+        return Err(invalid("`args` holds the character U+0000"));
+    }
+    let key = Uuid::try_parse(&mutation.key).map_err(|_| invalid("`key` is not a UUID"))?;
+    let mutator = definition
+        .mutator(&name)
+        .ok_or_else(|| Error::new(ErrorKind::UnknownMutator, format!("no mutator has the name `{name}`")))?;
+    Ok(Asked::Run { mutator, key, timestamp, args })
+}
+
+/// The greatest integer every JSON reader keeps, 2^53 - 1.
+const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+fn invalid(message: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidArgs, message)
+}
+
+fn member<T: serde::de::DeserializeOwned>(raw: Option<&RawValue>, message: &'static str) -> Result<T> {
+    raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).ok_or_else(|| invalid(message))
+}
+
+/// The name a mutation carries, for reports; empty when it is not one.
+pub(super) fn wire_name(mutation: &PushedMutation) -> String {
+    mutation.name.as_ref().and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+}
+
+/// Whether valid JSON text holds the escape of U+0000; the bare character is not valid in JSON.
+fn has_nul(json: &str) -> bool {
+    let bytes = json.as_bytes();
+    let mut at = 0;
+    while let Some(found) = bytes[at..].iter().position(|byte| *byte == b'\\') {
+        let escape = at + found;
+        if bytes[escape + 1..].starts_with(b"u0000") {
+            return true;
+        }
+        // Whatever is escaped, a backslash included, begins no other escape.
+        at = (escape + 2).min(bytes.len());
+    }
+    false
+}
+
+/// Starts and polls a mutator once, under guard. Its executor's futures are ready at the first poll.
+pub(super) fn poll_guarded<'t>(start: impl FnOnce() -> BoxFuture<'t, Result<()>>) -> Result<()> {
+    match catch_unwind(AssertUnwindSafe(|| poll_once(start()))) {
+        Ok(Some(outcome)) => outcome,
+        Ok(None) => Err(Error::rejected(
+            "internal",
+            "the mutator awaited something other than its transaction: a mutator may only await `tx`",
+        )),
+        Err(panic) => {
+            let words = panic
+                .downcast_ref::<&str>()
+                .map(|words| (*words).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_else(|| "the panic carries no message".to_owned());
+            Err(Error::new(ErrorKind::Panic, "the mutator panicked").with_source(words))
+        }
+    }
+}
+
+/// The error of a rejection as the client sees it. An internal error keeps its detail for `on_error`.
+pub(super) fn wire_error(error: &Error) -> MutationError {
+    let message = match error.kind() {
+        ErrorKind::Internal => "the mutator failed with an internal error",
+        _ => error.message(),
+    };
+    let data = if error.kind() == ErrorKind::Internal { None } else { error.data().cloned() };
+    MutationError { code: error.code().to_owned(), message: message.to_owned(), data }
+}
+
+/// The same error once more, without its source.
+pub(super) fn copy(error: &Error) -> Error {
+    let copy = Error::new(error.kind(), error.message().to_owned());
+    match error.data() {
+        Some(data) => copy.with_data(data.clone()),
+        None => copy,
+    }
+}
+
+/// Whether a rejection is a defect that the application's people should hear of.
+pub(super) fn is_defect(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Panic | ErrorKind::Internal) || error.code() == "internal"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_nul;
+
+    #[test]
+    fn the_escape_of_nul_is_found_and_only_it() {
+        assert!(has_nul(r#"{"a":["\u0000"]}"#));
+        assert!(has_nul(r#""\\\u0000""#));
+        for fine in [r#""""#, r#""\\u0000""#, r#""\u0001 u0000""#, r#""a\\""#, "1", r#""\u0010""#] {
+            assert!(!has_nul(fine), "{fine}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The triggers that write the change log, so that raw SQL by other programs is caught too.
+//!
+//! They use plain SQL only (a connection-local function would break the `sqlite3` shell) and know who writes from the
+//! one row of `_plasma_origin`.
+//!
+//! `REPLACE` deletes rows without firing their delete triggers unless the connection has `recursive_triggers` on, and
+//! other programs have not. So a write that is about to replace rows first notes their images in `_plasma_replaced`;
+//! when it is done, those that are gone and that no delete trigger has reported are logged as deleted.
+
+use crate::schema::TableDef;
+use crate::store::ddl::{quote, quote_text as literal};
+use crate::value::Kind;
+
+/// Images of rows that a write under way may replace without a delete trigger. Empty between statements, or stale and
+/// harmless.
+pub(super) const REPLACED: &str = "CREATE TABLE IF NOT EXISTS _plasma_replaced (
+  table_name TEXT NOT NULL,
+  row_id TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (table_name, row_id)
+) WITHOUT ROWID;";
+
+/// The names of a table's triggers, in the order in which [`create`] makes them.
+pub(super) fn names(table: &TableDef) -> [String; 5] {
+    ["before_insert", "before_update", "insert", "update", "delete"]
+        .map(|event| format!("_plasma_{event}_{}", table.name))
+}
+
+/// The row `relation` (`NEW`, `OLD` or an alias) as JSON in the form of the log.
+pub(super) fn row_json(table: &TableDef, relation: &str) -> String {
+    let members: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| {
+            let value = format!("{relation}.{}", quote(column.name));
+            let json = match column.kind {
+                Kind::Id | Kind::Text | Kind::Int => value,
+                Kind::BigInt | Kind::Timestamp => format!("CAST({value} AS TEXT)"),
+                Kind::Bool => {
+                    format!("json(CASE WHEN {value} IS NULL THEN NULL WHEN {value} THEN 'true' ELSE 'false' END)")
+                }
+                // `printf` of NULL is 0.0.
+                Kind::Float => format!("json(CASE WHEN {value} IS NULL THEN NULL ELSE printf('%!.17g', {value}) END)"),
+                Kind::Blob => format!("CASE WHEN {value} IS NULL THEN NULL ELSE lower(hex({value})) END"),
+                Kind::Json => format!("json({value})"),
+            };
+            format!("{}, {json}", literal(column.name))
+        })
+        .collect();
+    format!("json_object({})", members.join(", "))
+}
+
+/// The statement that appends log rows: `select` yields row id, op, value and prior from `from`.
+fn log(table: &TableDef, row_id: &str, op: &str, value: &str, prior: &str, from_where: &str) -> String {
+    format!(
+        "INSERT INTO _plasma_changes (table_name, row_id, op, value, prior, created_at, client_group_id, client_id, \
+         mutation_id, mark) \
+         SELECT {table}, {row_id}, '{op}', {value}, {prior}, \
+         coalesce(o.now, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)), o.client_group_id, o.client_id, \
+         o.mutation_id, coalesce(o.mark, random()) \
+         FROM (SELECT 1) LEFT JOIN _plasma_origin o ON o.id = 1{from_where};",
+        table = literal(table.name),
+    )
+}
+
+/// Logs the rows that the statement has replaced without a delete trigger, and forgets them.
+///
+/// Notes may be stale: `INSERT OR IGNORE` and an upsert leave the one of a row that lives on. Such a row is told from a
+/// replaced one by `replaced`, or by being there.
+fn log_replaced(table: &TableDef, replaced: &str, but: &str) -> String {
+    let name = literal(table.name);
+    let gone = format!(
+        " CROSS JOIN _plasma_replaced r WHERE r.table_name = {name}{but} \
+         AND ({replaced} OR NOT EXISTS (SELECT 1 FROM {} t WHERE t.id = r.row_id))",
+        quote(table.name)
+    );
+    format!(
+        "{} DELETE FROM _plasma_replaced WHERE table_name = {name};",
+        log(table, "r.row_id", "del", "NULL", "r.value", &gone)
+    )
+}
+
+/// `CREATE TRIGGER` statements for one table.
+pub(super) fn create(table: &TableDef) -> String {
+    let [before_insert, before_update, insert, update, delete] = names(table).map(|name| quote(&name));
+    let quoted = quote(table.name);
+    let name = literal(table.name);
+    let unique: Vec<String> =
+        table.columns.iter().filter(|column| column.unique).map(|column| quote(column.name)).collect();
+    // Alias `t` is a row that stands in the way of NEW.
+    let same = |columns: &mut dyn Iterator<Item = String>| {
+        columns.map(|column| format!("t.{column} = NEW.{column}")).collect::<Vec<_>>()
+    };
+    let mut clash = vec!["t.id = NEW.id".to_owned()];
+    clash.extend(same(&mut unique.iter().cloned()));
+    // One probe per index: SQLite answers an OR over several indexes from each of them.
+    let clash_insert = clash.join(" OR ");
+    let clash_update = format!("t.id <> OLD.id AND ({clash_insert})");
+    let note = |clash: &str| {
+        format!(
+            "DELETE FROM _plasma_replaced WHERE table_name = {name}; \
+             INSERT INTO _plasma_replaced (table_name, row_id, value) SELECT {name}, t.id, {} FROM {quoted} t \
+             WHERE {clash};",
+            row_json(table, "t")
+        )
+    };
+    let changed: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| {
+            let column = quote(column.name);
+            format!("OLD.{column} IS NOT NEW.{column}")
+        })
+        .collect();
+    let keys: Vec<String> = std::iter::once("id".to_owned()).chain(unique.iter().cloned()).collect();
+    let (new, old) = (row_json(table, "NEW"), row_json(table, "OLD"));
+    [
+        format!(
+            "CREATE TRIGGER {before_insert} BEFORE INSERT ON {quoted} \
+             WHEN EXISTS (SELECT 1 FROM {quoted} t WHERE {clash_insert}) BEGIN {} END;",
+            note(&clash_insert)
+        ),
+        format!(
+            "CREATE TRIGGER {before_update} BEFORE UPDATE OF {} ON {quoted} \
+             WHEN EXISTS (SELECT 1 FROM {quoted} t WHERE {clash_update}) BEGIN {} END;",
+            keys.join(", "),
+            note(&clash_update)
+        ),
+        format!(
+            "CREATE TRIGGER {insert} AFTER INSERT ON {quoted} BEGIN {} {} END;",
+            log_replaced(table, "r.row_id = NEW.id", ""),
+            log(table, "NEW.id", "put", &new, "NULL", "")
+        ),
+        // A change of the id by raw SQL is the end of one row and the start of another.
+        format!(
+            "CREATE TRIGGER {update} AFTER UPDATE ON {quoted} WHEN {} BEGIN {} {} {} END;",
+            changed.join(" OR "),
+            log_replaced(table, "(r.row_id = NEW.id AND OLD.id IS NOT NEW.id)", " AND r.row_id <> OLD.id"),
+            log(table, "OLD.id", "del", "NULL", &old, " WHERE OLD.id IS NOT NEW.id"),
+            log(table, "NEW.id", "put", &new, &format!("CASE WHEN OLD.id IS NEW.id THEN {old} END"), "")
+        ),
+        format!(
+            "CREATE TRIGGER {delete} AFTER DELETE ON {quoted} BEGIN \
+             DELETE FROM _plasma_replaced WHERE table_name = {name} AND row_id = OLD.id; {} END;",
+            log(table, "OLD.id", "del", "NULL", &old, "")
+        ),
+    ]
+    .join("\n")
+}
