@@ -150,13 +150,26 @@ impl Query {
         tables
     }
 
-    fn subqueries(&self, visit: &mut dyn FnMut(&Query)) {
-        let orders = self.order.iter().map(|order| &order.expr);
+    /// Whether the query looks at a row of a query around it: then its answer may differ from row to row.
+    pub fn is_correlated(&self) -> bool {
+        self.reaches(0)
+    }
+
+    /// Whether a column of the query, `depth` queries down from the one in question, is of a query around that one.
+    fn reaches(&self, depth: u8) -> bool {
+        self.expressions().any(|expr| expr.reaches(depth))
+    }
+
+    fn expressions(&self) -> impl Iterator<Item = &Expr> {
         let selected: &[Expr] = match &self.select {
             Select::Exprs(exprs) => exprs,
             Select::Row | Select::Count => &[],
         };
-        for expr in self.filter.iter().chain(orders).chain(selected) {
+        self.filter.iter().chain(self.order.iter().map(|order| &order.expr)).chain(selected)
+    }
+
+    fn subqueries(&self, visit: &mut dyn FnMut(&Query)) {
+        for expr in self.expressions() {
             expr.subqueries(visit);
         }
     }
@@ -199,6 +212,20 @@ impl Expr {
                 Expr::Or(any)
             }
             first => Expr::Or(vec![first, other]),
+        }
+    }
+
+    fn reaches(&self, depth: u8) -> bool {
+        match self {
+            Expr::Column(column) => column.level > depth,
+            Expr::Literal(_) => false,
+            Expr::Compare { left, right, .. } => left.reaches(depth) || right.reaches(depth),
+            Expr::And(all) | Expr::Or(all) => all.iter().any(|expr| expr.reaches(depth)),
+            Expr::Not(expr) | Expr::IsNull(expr) | Expr::In { expr, .. } | Expr::Like { expr, .. } => {
+                expr.reaches(depth)
+            }
+            Expr::Exists(query) => query.reaches(depth.saturating_add(1)),
+            Expr::InQuery { expr, query } => expr.reaches(depth) || query.reaches(depth.saturating_add(1)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Queries: a small intermediate representation ([`ir`]), the typed builders over it, its lowering to SQL and its
 //! evaluation in memory.
 
+pub mod eval;
 pub mod ir;
 pub mod like;
 pub mod lower;
