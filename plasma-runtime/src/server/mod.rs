@@ -4,10 +4,12 @@
 //! the randomness passed in. The HTTP service and the writer thread are adapters around it.
 
 mod ddl;
+mod edges;
 mod engine;
 mod executor;
 mod hooks;
 mod ledger;
+mod pull;
 mod push;
 mod refusal;
 pub mod tables;
@@ -16,5 +18,6 @@ mod triggers;
 pub(crate) use engine::JOBS;
 pub use engine::{Caller, PushJob, ServerEngine, ServerOptions};
 pub use hooks::{Hooks, Metric, Pushed, ServerError, ServerErrorKind, WaitUntil};
+pub use pull::Pulled;
 pub use push::{Task, TaskFn};
 pub use refusal::Refusal;

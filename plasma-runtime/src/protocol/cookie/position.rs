@@ -36,7 +36,7 @@ pub struct Walk {
 }
 
 /// What a reader held before a set of pages.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resume {
     /// The position.
     pub at: u64,

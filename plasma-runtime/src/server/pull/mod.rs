@@ -1,0 +1,377 @@
+//! Consistent pulls: what a reader is sent so that it holds what it may see, page by page.
+//!
+//! One pull is one read transaction. It reads the log after the cookie's position once ([`log`]), judges the rows that
+//! may have to be sent ([`candidates`], [`judge`]) with the tables as of the positions that matter ([`source`]), and ends
+//! at the boundary of a unit. A reader that starts anew, and a table whose policy changed, is served by walking whole
+//! tables ([`walk`]).
+
+mod candidates;
+mod judge;
+mod ledger;
+mod log;
+mod page;
+mod policy;
+mod set;
+mod source;
+
+mod walk;
+
+use std::collections::BTreeMap;
+
+use self::log::{Head, Log};
+use self::page::Page;
+use self::policy::Policies;
+use self::set::{Set, Sets, Stop};
+use super::{Caller, Refusal, ServerEngine};
+use crate::error::{Error, Result};
+use crate::protocol::cookie::{AnyCookie, Mark, Position, Resume, Seen, Walk};
+use crate::protocol::{PullRequest, PullResponse};
+use crate::store::SqlExecutor;
+use crate::value::{Kind, Value};
+
+/// Log entries a difference may span. Beyond it stating everything anew is cheaper.
+const DIFFERENCE_ENTRIES: usize = 50_000;
+
+/// A page, and whether it says anything.
+#[derive(Debug, Clone)]
+pub struct Pulled {
+    /// The page.
+    pub response: PullResponse,
+    /// There is no operation and no entry of `lastMutationIDs`: a long poll may go on waiting. What the reader holds is
+    /// the same at the page's cookie as at the one it asked with, so the wait may go on from either.
+    pub empty: bool,
+}
+
+/// Why a pull has no page.
+#[derive(Debug)]
+pub(crate) enum PullFailure {
+    /// The request is refused.
+    Refused(Refusal),
+    /// The server failed: no detail on the wire, all of it to the error hook.
+    Failed(Error),
+}
+
+impl From<Error> for PullFailure {
+    fn from(error: Error) -> Self {
+        PullFailure::Failed(error)
+    }
+}
+
+impl ServerEngine {
+    /// Answers a pull with one page, in one read transaction of its own.
+    ///
+    /// The request's members other than the cookie are taken as checked. `_now_ms` is not needed yet: positions are
+    /// versions, never times.
+    ///
+    /// # Errors
+    /// 400 `invalid-cookie`; 500 `internal` when the database or a policy fails (the cause goes to the log).
+    pub async fn pull(
+        &self,
+        db: &mut dyn SqlExecutor,
+        _now_ms: i64,
+        caller: &Caller,
+        request: &PullRequest,
+    ) -> Result<Pulled, Refusal> {
+        self.pull_page(db, caller, request).await.map_err(|failure| match failure {
+            PullFailure::Refused(refusal) => refusal,
+            PullFailure::Failed(error) => {
+                tracing::error!(error = ?error, "a pull failed");
+                Refusal::internal()
+            }
+        })
+    }
+
+    /// [`pull`](Self::pull), with the cause of a failure.
+    pub(crate) async fn pull_page(
+        &self,
+        db: &mut dyn SqlExecutor,
+        caller: &Caller,
+        request: &PullRequest,
+    ) -> Result<Pulled, PullFailure> {
+        let cookie = request.cookie.as_deref().map(AnyCookie::decode).transpose();
+        let cookie = cookie.map_err(|e| PullFailure::Refused(Refusal::invalid_cookie(e.to_string())))?;
+        db.execute("BEGIN", &[]).await?;
+        let page = self.page(db, caller, request, cookie).await;
+        // Nothing was written: both end the read, and a failed end must not hide why the page failed.
+        let end = db.execute(if page.is_ok() { "COMMIT" } else { "ROLLBACK" }, &[]).await;
+        let page = page?;
+        end?;
+        Ok(page)
+    }
+
+    /// Whether a pull with this cookie could say anything to this caller: a cheap test for long polls, wrong only on the
+    /// safe side. Outside of a transaction.
+    ///
+    /// # Errors
+    /// Those of the database; a cookie that cannot be read could always say something.
+    pub async fn may_have_changes(
+        &self,
+        db: &mut dyn SqlExecutor,
+        caller: &Caller,
+        cookie: Option<&str>,
+    ) -> Result<bool> {
+        let Some(Ok(AnyCookie::Position(position))) = cookie.map(AnyCookie::decode) else { return Ok(true) };
+        let head = log::head(db).await?;
+        let caught_up = position.walk.is_none() && position.seen.first == position.at;
+        if !caught_up || head.version < position.at {
+            return Ok(true);
+        }
+        if head.version == position.at {
+            return Ok(head.mark != position.mark);
+        }
+        // Acknowledgements of other groups move the log and nothing else.
+        const SQL: &str = "SELECT 1 FROM _plasma_changes \
+            WHERE row_version > ?1 AND (table_name <> '' OR client_group_id = ?2) LIMIT 1";
+        let params = [log::to_value(position.at), Value::from(caller.group.as_str())];
+        Ok(!db.query(SQL, &params, &[Kind::Int]).await?.is_empty())
+    }
+
+    async fn page(
+        &self,
+        db: &mut dyn SqlExecutor,
+        caller: &Caller,
+        request: &PullRequest,
+        cookie: Option<AnyCookie>,
+    ) -> Result<Pulled> {
+        let head = log::head(db).await?;
+        let Meta { bound, key } = meta(db).await?;
+        let policies = Policies::bind(self, &*caller.ctx, key.as_bytes())?;
+        let position = match cookie {
+            Some(AnyCookie::Position(position)) if is_ours(db, &position, bound).await? => Some(position),
+            _ => None,
+        };
+        let context = Context { engine: self, caller, request, head, policies: &policies };
+        let page = match position {
+            Some(Position { walk: Some(walk), at, mark, seen, policies }) => {
+                context.go_on(db, walk, Cut { at, mark }, seen, policies).await?
+            }
+            Some(position) => context.next(db, position).await?,
+            None => None,
+        };
+        match page {
+            Some(page) => Ok(page),
+            None => context.reset(db).await,
+        }
+    }
+}
+
+/// The end of a set: a position and the mark of its entry.
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    at: u64,
+    mark: Mark,
+}
+
+/// What is the same for every way to answer.
+struct Context<'a> {
+    engine: &'a ServerEngine,
+    caller: &'a Caller,
+    request: &'a PullRequest,
+    head: Head,
+    policies: &'a Policies,
+}
+
+impl Context<'_> {
+    fn empty_page(&self) -> Page {
+        let limits = &self.engine.limits;
+        let asked = self.request.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let operations = asked.unwrap_or(limits.page_operations).min(limits.max_page_operations);
+        // Room for the members besides the patch.
+        Page::new(operations, limits.page_bytes - limits.page_bytes / 64)
+    }
+
+    fn head_cut(&self) -> Cut {
+        Cut { at: self.head.version, mark: self.head.mark }
+    }
+
+    fn seen(&self) -> Seen {
+        Seen { first: self.head.version, last: self.head.version, mark: self.head.mark }
+    }
+
+    /// Everything anew: `clear`, then all tables as of the head.
+    async fn reset(&self, db: &mut dyn SqlExecutor) -> Result<Pulled> {
+        let log = Log::empty(self.head);
+        let set = Set { from: None, to: self.head.version, restated: Vec::new(), start: None };
+        let mut page = self.empty_page();
+        let stop = Sets::new(&log, self.policies).run(db, &set, &mut page).await?;
+        let digests = self.policies.digests.clone();
+        let answer = self.answer(db, &set, self.head_cut(), self.seen(), digests, page, stop).await?;
+        answer.ok_or_else(|| Error::internal("the cookie of a snapshot is longer than a cookie may be"))
+    }
+
+    /// The next page of an unfinished set. None: the set cannot go on.
+    async fn go_on(
+        &self,
+        db: &mut dyn SqlExecutor,
+        walk: Walk,
+        cut: Cut,
+        seen: Seen,
+        digests: BTreeMap<String, String>,
+    ) -> Result<Option<Pulled>> {
+        let after = walk.from.map_or(cut.at, |from| from.at);
+        // A set that began with a `clear` never begins anew for its difference: under heavy writes it might not end.
+        let limit = walk.from.map(|_| DIFFERENCE_ENTRIES);
+        let Some(log) = Log::load(db, &self.engine.definition.schema, after, self.head, limit).await? else {
+            return Ok(None);
+        };
+        let start = Some(Stop { table: walk.table, after: walk.after });
+        let set = Set { from: walk.from, to: cut.at, restated: walk.restated, start };
+        let mut page = self.empty_page();
+        let stop = Sets::new(&log, self.policies).run(db, &set, &mut page).await?;
+        let digests = self.policies.void_changed(digests);
+        let seen = seen.and(self.head.version, self.head.mark);
+        self.answer(db, &set, cut, seen, digests, page, stop).await
+    }
+
+    /// The page after a finished one. None: a snapshot is cheaper.
+    async fn next(&self, db: &mut dyn SqlExecutor, position: Position) -> Result<Option<Pulled>> {
+        let schema = &self.engine.definition.schema;
+        let limit = Some(DIFFERENCE_ENTRIES);
+        let Some(log) = Log::load(db, schema, position.at, self.head, limit).await? else { return Ok(None) };
+        let from = Resume { at: position.at, mark: position.mark, seen: position.seen };
+        let restated = self.policies.changed(&position.policies);
+        let mut sets = Sets::new(&log, self.policies);
+        let mut set = Set { from: Some(from), to: self.head.version, restated, start: None };
+        let mut page = self.empty_page();
+        let mut stop = sets.run(db, &set, &mut page).await?;
+        let mut cut = self.head_cut();
+        if stop.is_some() && set.restated.is_empty() {
+            // It does not fit: end at the boundary of an earlier unit.
+            (cut, page, stop) = self.earlier(db, &log, &mut sets, &mut set).await?;
+        }
+        let digests = self.policies.digests.clone();
+        self.answer(db, &set, cut, self.seen(), digests, page, stop).await
+    }
+
+    /// The largest part of the difference that fits, or nearly; the first unit as a partial set if even that does not.
+    async fn earlier(
+        &self,
+        db: &mut dyn SqlExecutor,
+        log: &Log,
+        sets: &mut Sets<'_>,
+        set: &mut Set,
+    ) -> Result<(Cut, Page, Option<Stop>)> {
+        // `fits` units are known to fit (with their page), `too_many` are known not to.
+        let mut fits: Option<(usize, Page)> = None;
+        let mut too_many = log.boundaries.len();
+        // Most entries are an operation or none, so begin with as many entries as operations are allowed.
+        let room = self.empty_page().room() as u64;
+        let entries_until = |units: usize| log.entries_until(log.boundaries[units - 1]) as u64;
+        let mut units = (1..too_many).rev().find(|units| entries_until(*units) <= room).unwrap_or(1);
+        loop {
+            let mut page = self.empty_page();
+            set.to = log.boundaries[units - 1];
+            let stop = sets.run(db, set, &mut page).await?;
+            match (stop, units) {
+                (None, _) => {
+                    let good_enough = page.room() * 2 <= self.empty_page().room();
+                    fits = Some((units, page));
+                    if good_enough {
+                        break;
+                    }
+                }
+                (Some(stop), 1) => return Ok((log.cut(set.to), page, Some(stop))),
+                (Some(_), _) => too_many = units,
+            }
+            let known = fits.as_ref().map_or(0, |(units, _)| *units);
+            if known + 1 >= too_many {
+                break;
+            }
+            // Twice as far while nothing is known to be too much, then half way.
+            units = (known * 2).max(1).min(known + (too_many - known).div_ceil(2)).max(known + 1).min(too_many - 1);
+        }
+        match fits {
+            Some((units, page)) => {
+                set.to = log.boundaries[units - 1];
+                Ok((log.cut(set.to), page, None))
+            }
+            // One unit, and it did not fit: it was answered above.
+            None => Err(Error::internal("a difference has neither a first unit nor an end")),
+        }
+    }
+
+    /// The answer for a page of `set`. None: its cookie would be too long.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one answer, put together in one place")]
+    async fn answer(
+        &self,
+        db: &mut dyn SqlExecutor,
+        set: &Set,
+        cut: Cut,
+        seen: Seen,
+        digests: BTreeMap<String, String>,
+        page: Page,
+        stop: Option<Stop>,
+    ) -> Result<Option<Pulled>> {
+        let partial = stop.is_some();
+        let has_more = partial || cut.at < self.head.version || digests != self.policies.digests;
+        let walk = stop.map(|stop| Walk {
+            from: set.from,
+            restated: set.restated.clone(),
+            table: stop.table,
+            after: stop.after,
+        });
+        let position = Position { at: cut.at, mark: cut.mark, seen, policies: digests, walk };
+        let cookie = match position.encode() {
+            Ok(cookie) => cookie,
+            // Without the list of tables stated anew it is shorter: state all of them.
+            Err(_) if set.from.is_some() => return Ok(None),
+            Err(e) => return Err(Error::internal("a cookie cannot be written").with_source(e)),
+        };
+        let mut response = PullResponse {
+            cookie,
+            has_more,
+            partial,
+            patch: page.patch,
+            last_mutation_ids: BTreeMap::new(),
+            last_key: None,
+            results: Vec::new(),
+        };
+        if !partial {
+            let after = set.from.map(|from| from.at);
+            let PullRequest { client_id, settled, .. } = self.request;
+            let group = &self.caller.group;
+            ledger::fill(db, group, client_id, settled.unwrap_or(0), after, cut.at, &mut response).await?;
+        }
+        let empty = response.patch.is_empty() && response.last_mutation_ids.is_empty() && !response.has_more;
+        Ok(Some(Pulled { response, empty }))
+    }
+}
+
+struct Meta {
+    /// Entries at or below it may be gone.
+    bound: u64,
+    /// The key of policy digests.
+    key: String,
+}
+
+async fn meta(db: &mut dyn SqlExecutor) -> Result<Meta> {
+    const SQL: &str = "SELECT key, value FROM _plasma_meta WHERE key IN ('compaction_bound', 'digest_key')";
+    let mut bound = 0;
+    let mut digest_key = None;
+    for row in db.query(SQL, &[], &[Kind::Text, Kind::Text]).await? {
+        match (row[0].as_text(), row[1].as_text()) {
+            (Some("compaction_bound"), Some(text)) => {
+                bound = text.parse().map_err(|_| Error::internal("the compaction bound is no number"))?;
+            }
+            (Some("digest_key"), Some(text)) => digest_key = Some(text.to_owned()),
+            _ => {}
+        }
+    }
+    let key = digest_key.ok_or_else(|| Error::internal("there is no digest key: was `ensure_schema` run?"))?;
+    Ok(Meta { bound, key })
+}
+
+/// Whether the position lies in this history and its part of the log is still there.
+async fn is_ours(db: &mut dyn SqlExecutor, position: &Position, bound: u64) -> Result<bool> {
+    let here = (position.at, position.mark);
+    let from = position.walk.as_ref().and_then(|walk| walk.from);
+    let first = from.map_or(here, |from| (from.at, from.mark));
+    if first.0 < bound {
+        return Ok(false);
+    }
+    let seen = (position.seen.last, position.seen.mark);
+    let first_seen = from.map_or(seen, |from| (from.seen.last, from.seen.mark));
+    let places = [here, seen, first, first_seen];
+    let marks = log::marks(db, places.map(|(version, _)| version)).await?;
+    Ok(places.iter().all(|(version, mark)| marks.get(version) == Some(mark)))
+}
