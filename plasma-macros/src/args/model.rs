@@ -1,0 +1,42 @@
+//! What a struct of arguments is, once read.
+
+use proc_macro2::Span;
+use syn::{Expr, Ident, ItemStruct, Path, Type};
+
+/// The arguments of a mutator.
+pub(crate) struct Args {
+    /// The struct as written.
+    pub(crate) item: ItemStruct,
+    /// Whether the struct is generic, so that no impl can be written.
+    pub(crate) generic: bool,
+    /// Derives of serde that the struct has by itself, which is a mistake told already.
+    pub(crate) derived: Vec<String>,
+    /// `validate`: the application's own `Validate` runs after the rules of the fields.
+    pub(crate) validate: bool,
+    /// `crate = path`.
+    pub(crate) krate: Option<Path>,
+    /// The fields that have rules, by position.
+    pub(crate) rules: Vec<FieldRules>,
+}
+
+/// The rules of one field.
+pub(crate) struct FieldRules {
+    /// Name of the field.
+    pub(crate) field: Ident,
+    /// Type of the field.
+    pub(crate) ty: Type,
+    /// `trim`, and where it stands.
+    pub(crate) trim: Option<Span>,
+    /// `len(1..=200)`.
+    pub(crate) len: Option<Limits>,
+    /// `range(1..=99)`.
+    pub(crate) range: Option<Limits>,
+}
+
+/// A range as written: its bounds as constants.
+pub(crate) struct Limits {
+    /// The lower bound.
+    pub(crate) from: Option<Expr>,
+    /// The upper bound.
+    pub(crate) to: Option<Expr>,
+}

@@ -1,0 +1,112 @@
+//! Tokens to [`Args`].
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{Expr, Fields, Item, RangeLimits};
+
+use super::model::{Args, FieldRules, Limits};
+use crate::errors::Errors;
+use crate::{messages, names, options, tokens};
+
+const OPTIONS: &[&str] = &["validate", "crate"];
+const RULES: &[&str] = &["len", "range", "trim"];
+
+/// Reads the arguments; nothing when the item is not a struct.
+pub(crate) fn args(attribute: TokenStream, item: TokenStream, errors: &mut Errors) -> Option<Args> {
+    let item = match syn::parse2::<Item>(item) {
+        Ok(Item::Struct(item)) => item,
+        Ok(other) => {
+            errors.at_span(tokens::item_span(&other), messages::ARGS_NEEDS_NAMED_FIELDS);
+            return None;
+        }
+        Err(error) => {
+            errors.push(error);
+            return None;
+        }
+    };
+    let mut args = Args { generic: false, derived: Vec::new(), validate: false, krate: None, rules: Vec::new(), item };
+    for entry in options::parse("arguments", OPTIONS, attribute, errors) {
+        match entry.name().as_str() {
+            "validate" => args.validate = entry.flag(errors).is_some(),
+            _ => args.krate = entry.path(errors),
+        }
+    }
+    if !args.item.generics.params.is_empty() || args.item.generics.where_clause.is_some() {
+        errors.at(&args.item.generics, messages::ARGS_GENERIC);
+        args.generic = true;
+    }
+    for path in tokens::derives(&args.item.attrs) {
+        let name = tokens::last_segment(&path);
+        if matches!(name.as_str(), "Serialize" | "Deserialize") {
+            errors.at(&path, messages::derived_already(&name));
+            args.derived.push(name);
+        }
+    }
+    match &args.item.fields {
+        Fields::Named(fields) => {
+            args.rules = fields.named.iter().filter_map(|field| rules(field, errors)).collect();
+        }
+        Fields::Unnamed(_) | Fields::Unit => {
+            errors.at(&args.item.ident, messages::ARGS_NEEDS_NAMED_FIELDS);
+        }
+    }
+    Some(args)
+}
+
+fn rules(field: &syn::Field, errors: &mut Errors) -> Option<FieldRules> {
+    let mut rules = FieldRules {
+        field: field.ident.clone().expect("the caller matched a struct with named fields"),
+        ty: field.ty.clone(),
+        trim: None,
+        len: None,
+        range: None,
+    };
+    for attribute in field.attrs.iter().filter(|attribute| tokens::is_helper(attribute, "arg")) {
+        let Some(written) = tokens::helper_options(attribute) else {
+            errors.at(attribute, messages::ARG_NEEDS_LIST);
+            continue;
+        };
+        for entry in options::parse("argument", RULES, written, errors) {
+            let name = entry.name();
+            let repeated = match name.as_str() {
+                "len" => rules.len.is_some(),
+                "range" => rules.range.is_some(),
+                _ => rules.trim.is_some(),
+            };
+            if repeated {
+                errors.at(&entry.key, format_args!("`{name}` is given twice"));
+                continue;
+            }
+            match name.as_str() {
+                "len" => rules.len = limits(&entry, errors),
+                "range" => rules.range = limits(&entry, errors),
+                _ => rules.trim = entry.flag(errors),
+            }
+        }
+    }
+    (rules.len.is_some() || rules.range.is_some() || rules.trim.is_some()).then_some(rules)
+}
+
+fn limits(entry: &options::Entry, errors: &mut Errors) -> Option<Limits> {
+    let example = format!("{}(1..=200)", names::plain(&entry.key));
+    let parser = |input: syn::parse::ParseStream<'_>| input.parse::<Expr>();
+    let options::Value::List(list) = &entry.value else {
+        entry.list(errors, &example, parser);
+        return None;
+    };
+    let Ok(Expr::Range(range)) = syn::parse2::<Expr>(list.clone()) else {
+        let blamed = if list.is_empty() { entry.key.to_token_stream() } else { list.clone() };
+        errors.at(&blamed, messages::ARG_RULE_RANGE);
+        return None;
+    };
+    // A half-open range of lengths reads like a mistake by one, and of floats it is not writable for the message.
+    if range.end.is_some() && matches!(range.limits, RangeLimits::HalfOpen(_)) {
+        errors.at(&range, messages::ARG_RULE_CLOSED);
+        return None;
+    }
+    if range.start.is_none() && range.end.is_none() {
+        errors.at(&range, messages::ARG_RULE_RANGE);
+        return None;
+    }
+    Some(Limits { from: range.start.map(|e| *e), to: range.end.map(|e| *e) })
+}

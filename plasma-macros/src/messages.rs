@@ -1,0 +1,102 @@
+//! Every message the macros raise by themselves: lower case, no final period, the fix after the mistake.
+//!
+//! A message with a `{}` has a function; the rest are constants. Messages that speak about *types* are not here: the
+//! compiler raises them from the traits in `plasma-runtime`.
+
+pub(crate) const TABLE_NEEDS_NAMED_FIELDS: &str = "`#[plasma::table]` needs a struct with named fields";
+pub(crate) const TABLE_GENERIC: &str = "tables cannot have generic parameters";
+pub(crate) const COLUMN_CFG: &str =
+    "a column cannot be conditional: client and server must agree on the table";
+pub(crate) const COLUMN_NEEDS_LIST: &str = "`#[column]` needs options: `#[column(unique)]`";
+pub(crate) const ID_DEFAULT: &str =
+    "`id` cannot have a default: ids come from `tx.new_id()`, or from `.with_id(..)` on the new row";
+pub(crate) const ID_OPTION: &str = "the `id` column takes no options";
+pub(crate) const DEFAULT_NULL: &str =
+    "an `Option` column is null unless a value is given: leave the default out";
+
+pub(crate) const SCHEMA_NEEDS_UNIT_STRUCT: &str =
+    "`#[plasma::schema]` needs a unit struct: `pub struct App;`";
+pub(crate) const SCHEMA_NEEDS_VERSION: &str = "`#[plasma::schema]` needs `version = \"..\"`";
+pub(crate) const SCHEMA_VERSION_EMPTY: &str = "the version of a schema cannot be empty";
+pub(crate) const SCHEMA_NEEDS_TABLES: &str = "`#[plasma::schema]` needs `tables(..)`";
+pub(crate) const FINGERPRINT_LITERAL: &str =
+    "`fingerprint` needs the 64-bit number the compiler printed: `fingerprint = 0x0123456789abcdef`";
+
+pub(crate) const ARGS_NEEDS_NAMED_FIELDS: &str =
+    "`#[plasma::args]` needs a struct with named fields: arguments travel as a JSON object";
+pub(crate) const ARGS_GENERIC: &str = "mutator arguments cannot have generic parameters";
+pub(crate) const ARG_NEEDS_LIST: &str = "`#[arg]` needs rules: `#[arg(len(1..=200))]`";
+pub(crate) const ARG_RULE_RANGE: &str = "expected a range such as `1..=200`";
+pub(crate) const ARG_RULE_CLOSED: &str = "the upper bound of a rule is inclusive: write `1..=200`";
+
+pub(crate) const MUTATORS_NEEDS_SCHEMA: &str =
+    "`#[plasma::mutators]` needs the schema its mutators belong to: `#[plasma::mutators(App)]`";
+pub(crate) const MUTATORS_NEEDS_IMPL: &str =
+    "`#[plasma::mutators]` needs an `impl` block of the set's type: `impl Todos { .. }`";
+pub(crate) const MUTATORS_TRAIT: &str = "`#[plasma::mutators]` goes on an inherent `impl` block, not on a trait's";
+pub(crate) const MUTATORS_GENERIC: &str = "a set of mutators cannot have generic parameters";
+pub(crate) const MUTATOR_NOT_ASYNC: &str = "a mutator must be an `async fn` (a `fn` without `pub` is a helper)";
+pub(crate) const MUTATOR_SIGNATURE: &str =
+    "expected `async fn name(tx: &mut Tx<'_>, ctx: &Ctx, args: Args) -> plasma::Result<()>`";
+pub(crate) const MUTATOR_TX: &str = "the first parameter of a mutator must be `&mut Tx<'_>`";
+pub(crate) const MUTATOR_CTX: &str =
+    "the second parameter of a mutator must be `&Ctx`, a reference to the schema's context";
+pub(crate) const MUTATOR_ARGS: &str = "the arguments of a mutator are taken by value: `args: Args`";
+pub(crate) const MUTATOR_RETURN: &str =
+    "a mutator returns `plasma::Result<()>`; both sides run it, so it has no value to return";
+pub(crate) const MUTATOR_ON_HELPER: &str =
+    "`#[mutator(..)]` on a function without `pub`, which is a helper and no mutator";
+pub(crate) const MUTATOR_NAME: &str =
+    "a mutator's name has letters, digits, `_`, `-` and dots, and at most 128 bytes";
+
+pub(crate) const COLUMN_DERIVE_ITEM: &str =
+    "`derive(plasma::Column)` needs a newtype (`struct Email(String);`) or an enum of unit variants";
+pub(crate) const COLUMN_DERIVE_GENERIC: &str = "a column type cannot have generic parameters";
+pub(crate) const COLUMN_DERIVE_DATA: &str =
+    "a variant with data cannot be stored as text: use unit variants, or `Json<_>` for the whole enum";
+pub(crate) const COLUMN_DERIVE_EMPTY: &str = "an enum without variants has no value to store";
+
+/// A struct without `id`.
+pub(crate) fn no_id(table: &str) -> String {
+    format!("table `{table}` has no `id` column; add `id: plasma::Id<{table}>`")
+}
+
+/// A column const that would hide an associated function.
+pub(crate) fn taken_const(name: &str) -> String {
+    format!("a column named `{name}` hides the table's own `{name}`; rename the field or set `#[column(accessor = ..)]`")
+}
+
+/// Two columns of one SQL name.
+pub(crate) fn same_sql_name(name: &str, other: &str) -> String {
+    format!("the columns `{other}` and this one are both named `{name}` in SQL, where upper and lower case are the same")
+}
+
+/// Two consts of one name.
+pub(crate) fn same_const(name: &str) -> String {
+    format!("two columns have the accessor `{name}`")
+}
+
+/// A table listed twice.
+pub(crate) fn listed_twice(what: &str, name: &str) -> String {
+    format!("{what} `{name}` is listed twice")
+}
+
+/// One type of arguments for two mutators.
+pub(crate) fn args_used_twice(args: &str, other: &str) -> String {
+    format!("`{args}` is already the arguments of `{other}`; a mutator is found by the type of its arguments, so each needs its own")
+}
+
+/// Two mutators of one wire name.
+pub(crate) fn same_mutator_name(name: &str) -> String {
+    format!("two mutators are named `{name}`")
+}
+
+/// Two variants stored as one text.
+pub(crate) fn same_variant_text(text: &str, other: &str) -> String {
+    format!("`{other}` and this variant are both stored as `{text}`")
+}
+
+/// A derive that the macro adds by itself.
+pub(crate) fn derived_already(name: &str) -> String {
+    format!("`#[plasma::args]` derives `{name}` already")
+}

@@ -1,0 +1,24 @@
+//! What a schema is, once read.
+
+use proc_macro2::Span;
+use syn::{Ident, Path, Type};
+
+/// A schema.
+pub(crate) struct Schema {
+    /// The unit struct.
+    pub(crate) ident: Ident,
+    /// `version = ".."`; empty when there is none, which is a mistake.
+    pub(crate) version: String,
+    /// `ctx = ..`.
+    pub(crate) ctx: Option<Type>,
+    /// `tables(..)`.
+    pub(crate) tables: Vec<Path>,
+    /// `mutators(..)`.
+    pub(crate) mutators: Vec<Path>,
+    /// `fingerprint = 0x..`, and where it stands.
+    pub(crate) pin: Option<(u64, Span)>,
+    /// Where `mutators` stands.
+    pub(crate) mutators_span: Span,
+    /// `crate = path`.
+    pub(crate) krate: Option<Path>,
+}

@@ -1,0 +1,268 @@
+//! [`Table`] to tokens.
+//!
+//! All column types are mentioned in one body, the `CODEC` const (its closures share the body's type check), and
+//! always at the span of the field's type: a type that cannot be a column is one error, where it is written.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Item, ItemStruct};
+
+use super::model::{Column, OnDelete, Table};
+use crate::errors::Errors;
+use crate::{names, options, tokens};
+
+/// The whole expansion. With `sound == false` something is wrong already: the parts that other code leans on are there,
+/// but nothing that could raise a second error.
+pub(crate) fn table(table: &Table, item: &ItemStruct, sound: bool) -> TokenStream {
+    let krate = tokens::krate(table.krate.as_ref());
+    let registered = quote!(#[derive(#krate::__private::TableAttrs)] #item);
+    if !item.generics.params.is_empty() || item.generics.where_clause.is_some() {
+        return registered;
+    }
+    let consts = consts(table, &krate);
+    let new = new_struct(table);
+    let codec = if sound && table.usable { codec(table) } else { stub(table) };
+    let checks = if sound && table.usable { checks(table) } else { TokenStream::new() };
+    let policy = open_policy(table);
+    let private = tokens::private();
+    let (ident, new_ident, name) = (&table.ident, table.new_ident(), &table.name);
+    let (local_only, open) = (table.local_only, table.open);
+    quote! {
+        #registered
+        #consts
+        #new
+        #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
+        const _: () = {
+            use #krate::__private as #private;
+
+            #[automatically_derived]
+            impl #private::Table for #ident {
+                type New = #new_ident;
+                const NAME: &'static str = #name;
+                const CODEC: #private::Codec<#ident, #new_ident> = #codec;
+                const DEF: &'static #private::TableDef = &#private::TableDef {
+                    local_only: #local_only,
+                    open: #open,
+                    ..#private::TableDef::new(
+                        <#ident as #private::Table>::NAME,
+                        <#ident as #private::Table>::CODEC.columns,
+                    )
+                };
+            }
+
+            #[automatically_derived]
+            impl #private::NewRow for #new_ident {
+                type Table = #ident;
+            }
+
+            #policy
+            #checks
+        };
+    }
+}
+
+/// For an item that is not a struct: makes `#[column]` known, so that the one error is about the item.
+pub(crate) fn registration(item: &Item, attribute: &TokenStream) -> TokenStream {
+    if !matches!(item, Item::Enum(_) | Item::Union(_)) {
+        return TokenStream::new();
+    }
+    let mut ignored = Errors::default();
+    let entries = options::parse("table", &["crate"], attribute.clone(), &mut ignored);
+    let path = entries.first().and_then(|entry| entry.path(&mut ignored));
+    // Only the item is wrong: mistakes in the options are told once it is a struct.
+    drop(ignored.finish());
+    let krate = tokens::krate(path.as_ref());
+    quote!(#[derive(#krate::__private::TableAttrs)])
+}
+
+/// `Todo::title` and so on, with the field's name, docs, place and visibility.
+fn consts(table: &Table, krate: &TokenStream) -> TokenStream {
+    let (ident, name) = (&table.ident, &table.name);
+    let consts = table.columns.iter().map(|column| {
+        let Column { vis, accessor, ty, .. } = column;
+        let sql_name = &column.name;
+        let docs = tokens::docs_or(&column.docs, &format!("Column `{sql_name}` of table `{name}`."));
+        if column.is_id() {
+            quote! {
+                #docs
+                #vis const #accessor: #krate::__private::IdCol<#ident> =
+                    #krate::__private::IdCol::new_unchecked(#name, #sql_name);
+            }
+        } else {
+            quote! {
+                #docs
+                #vis const #accessor: #krate::__private::Col<#ident, #ty> =
+                    #krate::__private::Col::new_unchecked(#name, #sql_name);
+            }
+        }
+    });
+    quote! {
+        #[automatically_derived]
+        #[allow(non_upper_case_globals, dead_code, clippy::all, clippy::pedantic)]
+        impl #ident {
+            #(#consts)*
+        }
+    }
+}
+
+/// `NewTodo`: what a new row must name.
+fn new_struct(table: &Table) -> TokenStream {
+    let (ident, vis, new_ident) = (&table.ident, &table.vis, table.new_ident());
+    let doc = format!(
+        "A new row of [`{}`]: the columns that must be given. Columns with a default and `Option` columns are added \
+         with `.with(..)`, an id of your own with `.with_id(..)`.",
+        names::plain(ident)
+    );
+    let derives = &table.derives;
+    let derives = (!derives.is_empty()).then(|| quote!(#[derive(#(#derives),*)]));
+    let serde = &table.serde;
+    let owner = table.ty();
+    let fields = table.required().map(|column| {
+        let Column { field, vis, serde, .. } = column;
+        let ty = tokens::replace_self(column.ty.to_token_stream(), &owner);
+        let docs = tokens::docs_or(&column.docs, &format!("Column `{}`.", column.name));
+        quote!(#docs #(#serde)* #vis #field: #ty)
+    });
+    quote! {
+        #[doc = #doc]
+        #derives
+        #(#serde)*
+        #[allow(dead_code)]
+        #vis struct #new_ident {
+            #(#fields,)*
+        }
+    }
+}
+
+fn codec(table: &Table) -> TokenStream {
+    let private = tokens::private();
+    let (ident, new_ident) = (&table.ident, table.new_ident());
+    let columns = table.columns.iter().map(column_def);
+    let reads = table.columns.iter().map(|Column { field, ty, .. }| {
+        let span = tokens::span_of(ty);
+        let read = quote_spanned!(span=> __plasma_row.read::<#ty>());
+        quote!(#field: #read?)
+    });
+    let write = |Column { field, ty, .. }: &Column| {
+        let span = tokens::span_of(ty);
+        quote_spanned!(span=> __plasma_out.write::<#ty>(__plasma_row.#field);)
+    };
+    let writes = table.columns.iter().map(write);
+    let new_writes = table.required().map(write);
+    let new_names = table.required().map(|column| &column.name);
+    quote! {
+        #private::Codec {
+            columns: &[#(#columns),*],
+            decode: |__plasma_row| ::core::result::Result::Ok(#ident { #(#reads),* }),
+            encode: |__plasma_row: #ident, __plasma_out| { #(#writes)* },
+            new_columns: &[#(#new_names),*],
+            encode_new: |__plasma_row: #new_ident, __plasma_out| {
+                let _ = &__plasma_row;
+                #(#new_writes)*
+            },
+        }
+    }
+}
+
+/// Stands in for the codec while the table has a mistake; such a program does not link.
+fn stub(table: &Table) -> TokenStream {
+    let private = tokens::private();
+    let ident = &table.ident;
+    quote! {
+        #private::Codec {
+            columns: &[#private::ColumnDef::of::<#private::Id<#ident>>("id")],
+            decode: |_| ::core::unreachable!(),
+            encode: |_, _| ::core::unreachable!(),
+            new_columns: &[],
+            encode_new: |_, _| ::core::unreachable!(),
+        }
+    }
+}
+
+fn column_def(column: &Column) -> TokenStream {
+    let private = tokens::private();
+    let Column { ty, name, .. } = column;
+    let span = tokens::span_of(ty);
+    let mut def = quote_spanned!(span=> #private::ColumnDef::of::<#ty>(#name));
+    if column.unique.is_some() {
+        def.extend(quote!(.unique()));
+    }
+    if let Some(default) = &column.default {
+        // The closure keeps the literal inside the one body; the inner const keeps it a constant.
+        let literal = quote_spanned!(span=> let __plasma_literal: <#ty as #private::ColumnType>::Literal);
+        let value = quote_spanned!(span=> <#ty as #private::ColumnType>::literal(__plasma_literal));
+        def.extend(quote!(.default_value(|| { #literal = const { #default }; #value })));
+    }
+    if let Some((action, _)) = column.on_delete {
+        let action = match action {
+            OnDelete::Cascade => quote!(Cascade),
+            OnDelete::Restrict => quote!(Restrict),
+            OnDelete::SetNull => quote!(SetNull),
+            OnDelete::NoAction => quote!(NoAction),
+        };
+        def.extend(quote!(.on_delete(#private::OnDelete::#action)));
+    }
+    def
+}
+
+/// Rules about types that no trait can hold: asserted over the finished definition, so that the types are not
+/// mentioned a second time.
+fn checks(table: &Table) -> TokenStream {
+    let private = tokens::private();
+    let ident = &table.ident;
+    let def = |span: Span| quote_spanned!(span=> <#ident as #private::Table>::DEF);
+    let mut checks = TokenStream::new();
+
+    if let Some(id) = table.columns.iter().find(|column| column.is_id()) {
+        let ty = &id.ty;
+        let span = tokens::span_of(ty);
+        checks.extend(quote_spanned!(span=> const _: fn() = #private::row_id::<#ident, #ty>;));
+    }
+    for (index, column) in table.columns.iter().enumerate() {
+        let spelled = tokens::spelled(&column.ty);
+        if let Some((action, span)) = column.on_delete {
+            let def = def(span);
+            checks.extend(quote_spanned!(span=> const _: () = #private::check::on_delete(#def, #index, #spelled);));
+            if action == OnDelete::SetNull {
+                checks.extend(quote_spanned!(span=> const _: () = #private::check::set_null(#def, #index, #spelled);));
+            }
+        }
+        if let Some(span) = column.unique {
+            let def = def(span);
+            checks.extend(quote_spanned!(span=> const _: () = #private::check::unique(#def, #index, #spelled);));
+        }
+    }
+    // A type spelled `Option<_>` that is not the standard one would leave a column without a value.
+    let left_out: Vec<usize> = table
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(_, column)| !column.is_id() && column.default.is_none() && column.may_be_left_out())
+        .map(|(index, _)| index)
+        .collect();
+    if !left_out.is_empty() {
+        let def = def(ident.span());
+        checks.extend(quote_spanned!(ident.span()=> const _: () = #private::check::left_out(#def, &[#(#left_out),*]);));
+    }
+    checks
+}
+
+/// Everybody may do everything with an `open` table, and nobody but this device sees a `local_only` one: neither needs
+/// a policy of the application.
+fn open_policy(table: &Table) -> TokenStream {
+    if !table.open && !table.local_only {
+        return TokenStream::new();
+    }
+    let private = tokens::private();
+    let ident = &table.ident;
+    let all = quote!(#private::Filter::all());
+    quote! {
+        #[automatically_derived]
+        impl<__PlasmaCtx> #private::Policy<__PlasmaCtx> for #ident {
+            fn read(_: &__PlasmaCtx) -> #private::Filter<#ident> { #all }
+            fn insert(_: &__PlasmaCtx) -> #private::Filter<#ident> { #all }
+            fn update(_: &__PlasmaCtx) -> #private::Filter<#ident> { #all }
+            fn delete(_: &__PlasmaCtx) -> #private::Filter<#ident> { #all }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Small things done to tokens.
+
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
+use syn::{Attribute, Expr, ExprLit, Item, Lit, LitStr, Meta, Path, Token, Type, punctuated::Punctuated};
+
+use crate::names;
+
+/// Where the expansion finds the library: `::plasma`, or the path of `crate = ..`.
+pub(crate) fn krate(path: Option<&Path>) -> TokenStream {
+    path.map_or_else(|| quote!(::plasma), ToTokens::into_token_stream)
+}
+
+/// The name under which an expansion knows `plasma::__private`, inside its anonymous const.
+pub(crate) fn private() -> Ident {
+    format_ident!("__plasma")
+}
+
+/// Replaces `Self` by the type, at any depth: for types that move into another item.
+pub(crate) fn replace_self(tokens: TokenStream, with: &TokenStream) -> TokenStream {
+    tokens
+        .into_iter()
+        .flat_map(|tree| match tree {
+            TokenTree::Ident(ident) if ident == "Self" => respan(with.clone(), ident.span()),
+            TokenTree::Group(group) => {
+                let mut replaced = Group::new(group.delimiter(), replace_self(group.stream(), with));
+                replaced.set_span(group.span());
+                TokenTree::Group(replaced).into()
+            }
+            other => other.into(),
+        })
+        .collect()
+}
+
+/// The same tokens, all at one place.
+pub(crate) fn respan(tokens: TokenStream, span: Span) -> TokenStream {
+    tokens
+        .into_iter()
+        .map(|tree| match tree {
+            TokenTree::Group(group) => {
+                let mut moved = Group::new(group.delimiter(), respan(group.stream(), span));
+                moved.set_span(span);
+                TokenTree::Group(moved)
+            }
+            mut other => {
+                other.set_span(span);
+                other
+            }
+        })
+        .collect()
+}
+
+/// Where these tokens stand: their joined span where the compiler can join, else the first one's.
+pub(crate) fn span_of(tokens: &impl ToTokens) -> Span {
+    let tokens = tokens.to_token_stream();
+    let mut spans = tokens.into_iter().map(|tree| tree.span());
+    let first = spans.next().unwrap_or_else(Span::call_site);
+    spans.last().and_then(|last| first.join(last)).unwrap_or(first)
+}
+
+/// A type as people write it, for messages: `Option<Id<Todo>>`.
+pub(crate) fn spelled(ty: &impl ToTokens) -> String {
+    let mut text = ty.to_token_stream().to_string();
+    for (loose, tight) in
+        [(" < ", "<"), (" > ", "> "), (" >", ">"), (" :: ", "::"), (" , ", ", "), ("& ", "&"), ("< ", "<"), (" ,", ",")]
+    {
+        text = text.replace(loose, tight);
+    }
+    while text.contains("> >") {
+        text = text.replace("> >", ">>");
+    }
+    text.trim().to_owned()
+}
+
+/// The doc comments among these attributes.
+pub(crate) fn docs(attributes: &[Attribute]) -> Vec<Attribute> {
+    attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect()
+}
+
+/// The doc comments, or one that says `otherwise`: what is generated as `pub` has documentation.
+pub(crate) fn docs_or(docs: &[Attribute], otherwise: &str) -> TokenStream {
+    if docs.is_empty() { quote!(#[doc = #otherwise]) } else { quote!(#(#docs)*) }
+}
+
+/// The traits in `#[derive(..)]` attributes that the macro can see, which are those written below it.
+pub(crate) fn derives(attributes: &[Attribute]) -> Vec<Path> {
+    attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("derive"))
+        .filter_map(|attribute| attribute.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated).ok())
+        .flatten()
+        .collect()
+}
+
+/// The last segment of a path, as text.
+pub(crate) fn last_segment(path: &Path) -> String {
+    path.segments.last().map_or_else(String::new, |segment| names::plain(&segment.ident))
+}
+
+/// Whether the type is *spelled* `Option<_>`. Used for convenience only; what decides is `ColumnType::NULLABLE`.
+pub(crate) fn spelled_option(ty: &Type) -> bool {
+    match ty {
+        Type::Path(path) if path.qself.is_none() => path.path.segments.last().is_some_and(|segment| {
+            segment.ident == "Option" && matches!(segment.arguments, syn::PathArguments::AngleBracketed(_))
+        }),
+        Type::Group(group) => spelled_option(&group.elem),
+        Type::Paren(paren) => spelled_option(&paren.elem),
+        _ => false,
+    }
+}
+
+/// A string literal at a place.
+pub(crate) fn text(value: &str, span: Span) -> LitStr {
+    LitStr::new(value, span)
+}
+
+/// Whether this is the attribute `name`, and not something that only looks like it.
+pub(crate) fn is_helper(attribute: &Attribute, name: &str) -> bool {
+    attribute.path().is_ident(name)
+}
+
+/// The options inside a helper attribute: `#[column(..)]` gives `..`. `None` for `#[column]` and `#[column = ..]`.
+pub(crate) fn helper_options(attribute: &Attribute) -> Option<TokenStream> {
+    match &attribute.meta {
+        Meta::List(list) => Some(list.tokens.clone()),
+        _ => None,
+    }
+}
+
+/// Whether the expression is the literal `null` or `None`, which is never a default.
+pub(crate) fn is_null_literal(expr: &Expr) -> bool {
+    match expr {
+        Expr::Path(path) => path.path.is_ident("None") || path.path.is_ident("null"),
+        Expr::Lit(ExprLit { lit: Lit::Verbatim(text), .. }) => text.to_string() == "null",
+        _ => false,
+    }
+}
+
+/// The token that says what kind of item it is.
+pub(crate) fn item_span(item: &Item) -> Span {
+    match item {
+        Item::Enum(item) => item.ident.span(),
+        Item::Union(item) => item.ident.span(),
+        Item::Fn(item) => item.sig.ident.span(),
+        Item::Impl(item) => item.impl_token.span,
+        Item::Mod(item) => item.ident.span(),
+        Item::Trait(item) => item.ident.span(),
+        Item::Type(item) => item.ident.span(),
+        other => span_of(&other.to_token_stream()),
+    }
+}
