@@ -5,17 +5,14 @@
 
 pub(crate) const TABLE_NEEDS_NAMED_FIELDS: &str = "`#[plasma::table]` needs a struct with named fields";
 pub(crate) const TABLE_GENERIC: &str = "tables cannot have generic parameters";
-pub(crate) const COLUMN_CFG: &str =
-    "a column cannot be conditional: client and server must agree on the table";
+pub(crate) const COLUMN_CFG: &str = "a column cannot be conditional: client and server must agree on the table";
 pub(crate) const COLUMN_NEEDS_LIST: &str = "`#[column]` needs options: `#[column(unique)]`";
 pub(crate) const ID_DEFAULT: &str =
     "`id` cannot have a default: ids come from `tx.new_id()`, or from `.with_id(..)` on the new row";
 pub(crate) const ID_OPTION: &str = "the `id` column takes no options";
-pub(crate) const DEFAULT_NULL: &str =
-    "an `Option` column is null unless a value is given: leave the default out";
+pub(crate) const DEFAULT_NULL: &str = "an `Option` column is null unless a value is given: leave the default out";
 
-pub(crate) const SCHEMA_NEEDS_UNIT_STRUCT: &str =
-    "`#[plasma::schema]` needs a unit struct: `pub struct App;`";
+pub(crate) const SCHEMA_NEEDS_UNIT_STRUCT: &str = "`#[plasma::schema]` needs a unit struct: `pub struct App;`";
 pub(crate) const SCHEMA_NEEDS_VERSION: &str = "`#[plasma::schema]` needs `version = \"..\"`";
 pub(crate) const SCHEMA_VERSION_EMPTY: &str = "the version of a schema cannot be empty";
 pub(crate) const SCHEMA_NEEDS_TABLES: &str = "`#[plasma::schema]` needs `tables(..)`";
@@ -46,8 +43,7 @@ pub(crate) const MUTATOR_RETURN: &str =
     "a mutator returns `plasma::Result<()>`; both sides run it, so it has no value to return";
 pub(crate) const MUTATOR_ON_HELPER: &str =
     "`#[mutator(..)]` on a function without `pub`, which is a helper and no mutator";
-pub(crate) const MUTATOR_NAME: &str =
-    "a mutator's name has letters, digits, `_`, `-` and dots, and at most 128 bytes";
+pub(crate) const MUTATOR_NAME: &str = "a mutator's name has letters, digits, `_`, `-` and dots, and at most 128 bytes";
 
 pub(crate) const COLUMN_DERIVE_ITEM: &str =
     "`derive(plasma::Column)` needs a newtype (`struct Email(String);`) or an enum of unit variants";
@@ -63,12 +59,16 @@ pub(crate) fn no_id(table: &str) -> String {
 
 /// A column const that would hide an associated function.
 pub(crate) fn taken_const(name: &str) -> String {
-    format!("a column named `{name}` hides the table's own `{name}`; rename the field or set `#[column(accessor = ..)]`")
+    format!(
+        "a column named `{name}` hides the table's own `{name}`; rename the field or set `#[column(accessor = ..)]`"
+    )
 }
 
 /// Two columns of one SQL name.
 pub(crate) fn same_sql_name(name: &str, other: &str) -> String {
-    format!("the columns `{other}` and this one are both named `{name}` in SQL, where upper and lower case are the same")
+    format!(
+        "the columns `{other}` and this one are both named `{name}` in SQL, where upper and lower case are the same"
+    )
 }
 
 /// Two consts of one name.
@@ -83,7 +83,9 @@ pub(crate) fn listed_twice(what: &str, name: &str) -> String {
 
 /// One type of arguments for two mutators.
 pub(crate) fn args_used_twice(args: &str, other: &str) -> String {
-    format!("`{args}` is already the arguments of `{other}`; a mutator is found by the type of its arguments, so each needs its own")
+    format!(
+        "`{args}` is already the arguments of `{other}`; a mutator is found by the type of its arguments, so each needs its own"
+    )
 }
 
 /// Two mutators of one wire name.

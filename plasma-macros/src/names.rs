@@ -70,7 +70,8 @@ fn words(name: &str, separator: char) -> String {
     for (index, &c) in chars.iter().enumerate() {
         if c.is_uppercase() && index > 0 {
             let after_lower = !chars[index - 1].is_uppercase() && chars[index - 1] != '_';
-            let before_lower = chars[index - 1].is_uppercase() && chars.get(index + 1).is_some_and(|c| c.is_lowercase());
+            let before_lower =
+                chars[index - 1].is_uppercase() && chars.get(index + 1).is_some_and(|c| c.is_lowercase());
             if after_lower || before_lower {
                 out.push(separator);
             }
@@ -90,13 +91,18 @@ pub(crate) fn sql_name_mistake(what: &str, name: &str) -> Option<String> {
         ));
     }
     if name.to_ascii_lowercase().starts_with(RESERVED_PREFIX) {
-        return Some(format!("names starting with `{RESERVED_PREFIX}` are reserved for plasma's own tables and columns"));
+        return Some(format!(
+            "names starting with `{RESERVED_PREFIX}` are reserved for plasma's own tables and columns"
+        ));
     }
     if what == "table" && name.to_ascii_lowercase().starts_with("sqlite_") {
         return Some("names starting with `sqlite_` are reserved by SQLite".to_owned());
     }
     (name.len() > MAX_SQL_NAME).then(|| {
-        format!("the name of a {what} is at most {MAX_SQL_NAME} bytes long (Postgres cuts longer ones), this one has {}", name.len())
+        format!(
+            "the name of a {what} is at most {MAX_SQL_NAME} bytes long (Postgres cuts longer ones), this one has {}",
+            name.len()
+        )
     })
 }
 

@@ -12,13 +12,11 @@ fn pretty(tokens: &TokenStream) -> String {
 
 fn snapshot(name: &str, input: &str, output: &TokenStream) {
     let mut text = String::new();
-    let input: String = input.lines().map(|line| line.strip_prefix("        ").unwrap_or(line)).fold(
-        String::new(),
-        |mut all, line| {
+    let input: String =
+        input.lines().map(|line| line.strip_prefix("        ").unwrap_or(line)).fold(String::new(), |mut all, line| {
             let _ = writeln!(all, "{line}");
             all
-        },
-    );
+        });
     let _ = write!(text, "{}\n// ---- becomes ----\n\n{}", input.trim(), pretty(output));
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "snapshots" }, {
         insta::assert_snapshot!(name, text);

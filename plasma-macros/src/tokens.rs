@@ -69,7 +69,8 @@ pub(crate) fn spelled(ty: &impl ToTokens) -> String {
     while text.contains("> >") {
         text = text.replace("> >", ">>");
     }
-    text.trim().to_owned()
+    let text = text.trim();
+    text.strip_prefix(":: ").map_or_else(|| text.to_owned(), |path| format!("::{path}"))
 }
 
 /// The doc comments among these attributes.

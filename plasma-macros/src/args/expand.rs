@@ -23,9 +23,8 @@ pub(crate) fn args(args: &Args, sound: bool) -> TokenStream {
     let serde = tokens::spelled(&quote!(#krate::__private::serde));
     let ident = &item.ident;
     let rules = args.rules.iter().map(rules);
-    let validate = (args.validate && sound).then(|| {
-        quote_spanned!(ident.span()=> <#ident as #private::Validate>::validate(self, __plasma_checks);)
-    });
+    let validate = (args.validate && sound)
+        .then(|| quote_spanned!(ident.span()=> <#ident as #private::Validate>::validate(self, __plasma_checks);));
     quote! {
         #[derive(#krate::__private::ArgsAttrs, #(#derives)*)]
         #[serde(crate = #serde)]

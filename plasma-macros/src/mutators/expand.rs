@@ -41,7 +41,8 @@ pub(crate) fn set(set: &Set) -> TokenStream {
             #mutations
 
             #[automatically_derived]
-            impl #private::MutatorSet<#schema> for #owner {
+            impl #private::MutatorSet for #owner {
+                type Schema = #schema;
                 const MUTATORS: &'static [#private::MutatorDef] = &[#(#listed),*];
             }
 
@@ -55,25 +56,28 @@ fn mutation(mutator: &Mutator, args: &syn::Type, owner: &syn::Type, schema: &syn
     let Mutator { function, name, server_only, .. } = mutator;
     let run = match &mutator.signature {
         Some(Signature { tx, ctx, output }) => {
-            let tx = quote_spanned!(tokens::span_of(tx)=> <#tx as #private::TxOf<'_, #schema>>::of(__plasma_tx));
-            let ctx = quote_spanned!(tokens::span_of(ctx)=> <#ctx as #private::CtxOf<#schema>>::of(__plasma_ctx));
+            let tx = quote_spanned!(tokens::span_of(tx)=> <#tx as #private::TxArg<'_, '_, #schema>>::of(__plasma_tx));
+            let ctx = quote_spanned! {tokens::span_of(ctx)=>
+                <#ctx as #private::CtxArg<'_, <#schema as #private::Schema>::Ctx>>::of(__plasma_ctx)
+            };
             let call = quote!(<#owner>::#function(#tx, #ctx, self).await);
             let result = quote_spanned!(tokens::span_of(output)=> <#output as #private::MutatorOutput>::done(#call));
             quote!(::std::boxed::Box::pin(async move { #result }))
         }
         // Only reached while the signature is wrong, in a program that does not compile.
-        None => quote!({ let _ = (__plasma_tx, __plasma_ctx); ::core::unreachable!() }),
+        None => quote!({
+            let _ = (__plasma_tx, __plasma_ctx);
+            ::core::unreachable!()
+        }),
     };
+    let span = tokens::span_of(args);
+    let header = quote_spanned!(span=> impl #private::Mutation for #args);
     quote! {
-        // `for<'a>` keeps the bound open: a type that is no arguments is an error where it is listed, once.
         #[automatically_derived]
-        impl #private::Mutation for #args where for<'__plasma> #args: #private::MutatorArgs {
+        #header {
             type Schema = #schema;
             const NAME: &'static str = #name;
             const SERVER_ONLY: bool = #server_only;
-            fn check(&self, __plasma_checks: &mut #private::Checks) {
-                <#args as #private::MutatorArgs>::check(self, __plasma_checks);
-            }
             fn run<'a>(
                 self,
                 __plasma_tx: &'a mut #private::Tx<'_, #schema>,
@@ -82,5 +86,7 @@ fn mutation(mutator: &Mutator, args: &syn::Type, owner: &syn::Type, schema: &syn
                 #run
             }
         }
+        #[automatically_derived]
+        impl #private::RunsIn<#schema> for #args {}
     }
 }

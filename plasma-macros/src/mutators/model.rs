@@ -33,9 +33,9 @@ pub(crate) struct Mutator {
 
 /// The types in a right signature, `Self` replaced.
 pub(crate) struct Signature {
-    /// What is behind the `&mut` of the first parameter.
+    /// The type of the first parameter, a `&mut`.
     pub(crate) tx: TokenStream,
-    /// What is behind the `&` of the second.
+    /// The type of the second, a `&`.
     pub(crate) ctx: TokenStream,
     /// The return type.
     pub(crate) output: TokenStream,

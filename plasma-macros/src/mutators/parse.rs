@@ -75,7 +75,8 @@ pub(crate) fn set(attribute: TokenStream, item: TokenStream, errors: &mut Errors
 /// The first word is the schema, the rest are options.
 fn schema(attribute: TokenStream, errors: &mut Errors) -> (Option<Path>, TokenStream) {
     let mut trees = attribute.clone().into_iter();
-    let is_comma = |tree: &proc_macro2::TokenTree| matches!(tree, proc_macro2::TokenTree::Punct(p) if p.as_char() == ',');
+    let is_comma =
+        |tree: &proc_macro2::TokenTree| matches!(tree, proc_macro2::TokenTree::Punct(p) if p.as_char() == ',');
     let first: TokenStream = trees.by_ref().take_while(|tree| !is_comma(tree)).collect();
     match syn::parse2::<Path>(first.clone()) {
         Ok(path) => (Some(path), trees.collect()),
@@ -172,14 +173,14 @@ fn signature(function: &ImplItemFn, owner: &TokenStream, errors: &mut Errors) ->
         return None;
     };
     let tx = match ungrouped(tx) {
-        Type::Reference(reference) if reference.mutability.is_some() => reference.elem.to_token_stream(),
+        tx @ Type::Reference(reference) if reference.mutability.is_some() => tx.to_token_stream(),
         other => {
             errors.at(other, messages::MUTATOR_TX);
             return None;
         }
     };
     let ctx = match ungrouped(ctx) {
-        Type::Reference(reference) if reference.mutability.is_none() => reference.elem.to_token_stream(),
+        ctx @ Type::Reference(reference) if reference.mutability.is_none() => ctx.to_token_stream(),
         other => {
             errors.at(other, messages::MUTATOR_CTX);
             return None;
@@ -224,4 +225,3 @@ impl Mutator {
         self.args.as_ref().map(tokens::spelled)
     }
 }
-

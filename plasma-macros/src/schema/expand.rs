@@ -25,8 +25,7 @@ pub(crate) fn schema(schema: &Schema, sound: bool) -> TokenStream {
         let span = tokens::span_of(set);
         quote_spanned!(span=> impl #private::RegisteredIn<#ident> for #set {})
     });
-    let all: Vec<TokenStream> =
-        sets.iter().map(|set| quote!(<#set as #private::MutatorSet<#ident>>::MUTATORS)).collect();
+    let all: Vec<TokenStream> = sets.iter().map(|set| quote!(<#set as #private::MutatorSet>::MUTATORS)).collect();
     // Without a context nobody can be told apart, and every table is open.
     let policies = schema.ctx.iter().flat_map(|ctx| {
         tables.iter().map(move |table| {
@@ -61,11 +60,6 @@ pub(crate) fn schema(schema: &Schema, sound: bool) -> TokenStream {
                         &[#(#policies),*],
                     )
                 }
-            }
-
-            #[automatically_derived]
-            impl #private::CtxOf<#ident> for #ctx {
-                fn of(__plasma_ctx: &#ctx) -> &Self { __plasma_ctx }
             }
 
             #(#listed)*

@@ -214,8 +214,8 @@ fn checks(table: &Table) -> TokenStream {
     let mut checks = TokenStream::new();
 
     if let Some(id) = table.columns.iter().find(|column| column.is_id()) {
-        let ty = &id.ty;
-        let span = tokens::span_of(ty);
+        let ty = tokens::replace_self(id.ty.to_token_stream(), &table.ty());
+        let span = tokens::span_of(&ty);
         checks.extend(quote_spanned!(span=> const _: fn() = #private::row_id::<#ident, #ty>;));
     }
     for (index, column) in table.columns.iter().enumerate() {

@@ -16,7 +16,8 @@ const COPIED_DERIVES: &[&str] = &["Debug", "Clone", "PartialEq", "Eq", "Hash", "
 /// Reads the table. Mistakes are left out of the model, so that the rest can still be expanded.
 pub(crate) fn table(attribute: TokenStream, item: &ItemStruct, errors: &mut Errors) -> Table {
     let derives = tokens::derives(&item.attrs);
-    let with_serde = derives.iter().any(|path| matches!(tokens::last_segment(path).as_str(), "Serialize" | "Deserialize"));
+    let with_serde =
+        derives.iter().any(|path| matches!(tokens::last_segment(path).as_str(), "Serialize" | "Deserialize"));
     let serde = |attributes: &[Attribute]| -> Vec<Attribute> {
         attributes.iter().filter(|attribute| with_serde && tokens::is_helper(attribute, "serde")).cloned().collect()
     };
@@ -29,7 +30,10 @@ pub(crate) fn table(attribute: TokenStream, item: &ItemStruct, errors: &mut Erro
         local_only: false,
         open: false,
         krate: None,
-        derives: derives.into_iter().filter(|path| COPIED_DERIVES.contains(&tokens::last_segment(path).as_str())).collect(),
+        derives: derives
+            .into_iter()
+            .filter(|path| COPIED_DERIVES.contains(&tokens::last_segment(path).as_str()))
+            .collect(),
         serde: serde(&item.attrs),
         columns: Vec::new(),
     };
@@ -132,7 +136,8 @@ fn column(field: &Field, serde: Vec<Attribute>, errors: &mut Errors) -> Column {
 
 /// `#[column(unique,)]` may end with a comma of its own.
 fn without_double_commas(options: TokenStream) -> TokenStream {
-    let is_comma = |tree: &proc_macro2::TokenTree| matches!(tree, proc_macro2::TokenTree::Punct(p) if p.as_char() == ',');
+    let is_comma =
+        |tree: &proc_macro2::TokenTree| matches!(tree, proc_macro2::TokenTree::Punct(p) if p.as_char() == ',');
     let mut after_comma = true;
     options
         .into_iter()

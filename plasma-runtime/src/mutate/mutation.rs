@@ -83,8 +83,16 @@ pub trait RegisteredIn<S: Schema> {}
     label = "expected `&mut Tx<'_>` of schema `{S}`",
     note = "expected `async fn name(tx: &mut Tx<'_>, ctx: &Ctx, args: Args) -> plasma::Result<()>`"
 )]
-pub trait TxArg<S> {}
-impl<S> TxArg<S> for &mut Tx<'_, S> {}
+pub trait TxArg<'a, 't, S> {
+    /// The transaction, as the parameter.
+    #[doc(hidden)]
+    fn of(tx: &'a mut Tx<'t, S>) -> Self;
+}
+impl<'a, 't, S> TxArg<'a, 't, S> for &'a mut Tx<'t, S> {
+    fn of(tx: &'a mut Tx<'t, S>) -> Self {
+        tx
+    }
+}
 
 /// The type of a mutator's second parameter.
 #[diagnostic::on_unimplemented(
@@ -92,8 +100,16 @@ impl<S> TxArg<S> for &mut Tx<'_, S> {}
     label = "expected `&{C}`, the context of the schema",
     note = "expected `async fn name(tx: &mut Tx<'_>, ctx: &{C}, args: Args) -> plasma::Result<()>`"
 )]
-pub trait CtxArg<C> {}
-impl<C> CtxArg<C> for &C {}
+pub trait CtxArg<'a, C> {
+    /// The context, as the parameter.
+    #[doc(hidden)]
+    fn of(ctx: &'a C) -> Self;
+}
+impl<'a, C> CtxArg<'a, C> for &'a C {
+    fn of(ctx: &'a C) -> Self {
+        ctx
+    }
+}
 
 /// The type a mutator returns.
 #[diagnostic::on_unimplemented(
@@ -101,8 +117,16 @@ impl<C> CtxArg<C> for &C {}
     label = "expected `plasma::Result<()>`",
     note = "both sides run it, so it has no value to return"
 )]
-pub trait MutatorOutput {}
-impl MutatorOutput for Result<()> {}
+pub trait MutatorOutput {
+    /// The result.
+    #[doc(hidden)]
+    fn done(self) -> Result<()>;
+}
+impl MutatorOutput for Result<()> {
+    fn done(self) -> Result<()> {
+        self
+    }
+}
 
 impl MutatorDef {
     /// The mutator of `M`, its type forgotten. It reads the arguments strictly, checks them, and runs.

@@ -1,0 +1,240 @@
+//! The macros, re-exported with their documentation.
+
+/// Makes a struct a table.
+///
+/// The struct stays as it is. It gains a const for each column (`Todo::title`, for queries and changes), a struct of
+/// its required columns (`NewTodo`, for inserts) and the [`Table`](crate::Table) implementation.
+///
+/// ```
+/// use plasma::Json;
+/// use plasma::prelude::*;
+///
+/// #[plasma::table(name = "users")]
+/// pub struct User {
+///     pub id: Id<User>,
+///     #[column(unique)]
+///     pub name: String,
+/// }
+///
+/// /// A task.
+/// #[plasma::table(name = "todos")]
+/// #[derive(Debug, Clone, PartialEq)]
+/// pub struct Todo {
+///     pub id: Id<Todo>,                        // every table has it, with exactly this name and type
+///     pub title: String,                       // text, not null
+///     #[column(default = false)]
+///     pub done: bool,
+///     pub note: Option<String>,                // may be null
+///     pub created_at: Timestamp,
+///     pub labels: Json<Vec<String>>,
+///     #[column(on_delete = cascade)]
+///     pub owner_id: Id<User>,                  // a foreign key: the type says which table
+///     #[column(on_delete = set_null)]
+///     pub parent_id: Option<Id<Todo>>,
+/// }
+///
+/// let open = Todo::select().filter(Todo::done.eq(false)).order_by(Todo::created_at.desc());
+/// let new = |owner_id| NewTodo {
+///     title: "milk".into(),
+///     created_at: Timestamp::from_millis(0),
+///     labels: Json(vec![]),
+///     owner_id,
+/// }
+/// .with(Todo::note.to("two bottles"));
+/// # let _ = (open, new);
+/// ```
+///
+/// # Table options
+///
+/// | option | meaning |
+/// | --- | --- |
+/// | `name = ".."` | SQL name; without it the struct's name in `snake_case` (no plural is guessed) |
+/// | `auth = open` | everybody may read and write every row; without it the table needs a [`Policy`](crate::Policy) |
+/// | `local_only` | the table exists on both sides, never syncs, and needs no policy |
+/// | `crate = path` | where this crate is found, when it is not `::plasma` |
+///
+/// # Column options: `#[column(..)]`
+///
+/// | option | meaning |
+/// | --- | --- |
+/// | `name = ".."` | SQL name, when it is not the field's |
+/// | `default = CONST` | what an insert stores that does not name the column; the column is then not in `NewTodo` |
+/// | `unique` | no two rows hold the same value, NULLs excepted |
+/// | `on_delete = ..` | for a foreign key: `cascade`, `restrict`, `set_null` or `no_action` (the default) |
+/// | `accessor = ident` | name of the const, when the field's name would hide a function of the table |
+///
+/// # Types
+///
+/// `Id<T>`, `String`, `i32`, `i64`, `f64` (finite), `bool`, `Vec<u8>`, [`Json<T>`](crate::Json),
+/// [`Timestamp`](crate::Timestamp), your own newtypes and unit-only enums with
+/// [`#[derive(plasma::Column)]`](macro@crate::Column), and `Option` of each of them. Kind, nullability and the target of
+/// a foreign key come from the type and not from how it is spelled, so aliases work everywhere.
+///
+/// # `NewTodo`
+///
+/// Holds the columns a new row must have: not `id`, none with a default, and none whose type is spelled `Option<_>`.
+/// Those are added by [`.with(..)`](crate::NewRow::with) and [`.with_id(..)`](crate::NewRow::with_id). A macro sees how
+/// a type is spelled and not what it is, so a column whose type is an *alias* of `Option<_>` is a required field, in
+/// which `None` is written. (A type that is spelled `Option<_>` and is something else does not compile.)
+///
+/// `NewTodo` derives what the struct derives of `Debug`, `Clone`, `PartialEq`, `Eq`, `Hash`, `Serialize` and
+/// `Deserialize`, in `#[derive(..)]` attributes written below `#[plasma::table]`; `#[serde(..)]` attributes are copied.
+pub use plasma_macros::table;
+
+/// Makes a unit struct a schema: tables and mutators under one version, with one context.
+///
+/// ```
+/// # use plasma::prelude::*;
+/// # #[derive(Clone, PartialEq)] pub struct Ctx;
+/// # #[plasma::table(auth = open)] pub struct Note { pub id: Id<Note>, pub text: String }
+/// # #[plasma::args] pub struct AddNote { pub text: String }
+/// # pub struct Notes;
+/// # #[plasma::mutators(App)]
+/// # impl Notes {
+/// #     pub async fn add(tx: &mut Tx<'_>, _: &Ctx, args: AddNote) -> plasma::Result<()> {
+/// #         tx.insert(NewNote { text: args.text }).await?;
+/// #         Ok(())
+/// #     }
+/// # }
+/// #[plasma::schema(version = "3", ctx = Ctx, tables(Note), mutators(Notes))]
+/// pub struct App;
+/// pub type Tx<'a> = plasma::Tx<'a, App>;
+/// ```
+///
+/// | option | meaning |
+/// | --- | --- |
+/// | `version = ".."` | the version people see; required |
+/// | `ctx = Type` | what policies and mutators learn about the caller; without it every table is open |
+/// | `tables(..)` | every table; required |
+/// | `mutators(..)` | every set of mutators: the one registry of both sides |
+/// | `fingerprint = 0x..` | pins the schema: a change of it stops the build, with the new number in the message |
+/// | `crate = path` | where this crate is found, when it is not `::plasma` |
+///
+/// The build stops when two tables have the same SQL name, when a foreign key refers to a table that is not listed, when
+/// two mutators have the same wire name, and when a table has neither a [`Policy`](crate::Policy) for the context nor
+/// `auth = open`.
+///
+/// The fingerprint is a hash of names, kinds, nullability, uniqueness and foreign keys, in any order. Client and server
+/// compare it at every request.
+pub use plasma_macros::schema;
+
+/// Makes a struct the arguments of a mutator: what is sent, and what waits in the outbox.
+///
+/// It derives serde's `Serialize` and `Deserialize` (through this crate: yours needs no serde), so `#[serde(..)]`
+/// attributes may be used. Arguments are a JSON object, hence a struct with named fields.
+///
+/// ```
+/// use plasma::prelude::*;
+///
+/// #[plasma::args]
+/// #[derive(Debug, Clone)]
+/// pub struct Register {
+///     #[arg(len(1..=200), trim)]
+///     pub name: String,
+///     #[arg(range(18..))]
+///     pub age: i32,
+///     #[arg(len(..=3))]
+///     pub hobbies: Vec<String>,
+/// }
+///
+/// // Rules of your own: `#[plasma::args(validate)]`.
+/// #[plasma::args(validate)]
+/// pub struct Rename {
+///     pub name: String,
+/// }
+///
+/// impl Validate for Rename {
+///     fn validate(&self, checks: &mut Checks) {
+///         checks.check("name", !self.name.starts_with('_'), "reserved", "must not start with `_`");
+///     }
+/// }
+/// ```
+///
+/// | `#[arg(..)]` | meaning |
+/// | --- | --- |
+/// | `len(1..=200)` | characters (Unicode scalar values) of a `String`, items of a `Vec` |
+/// | `range(1..=99)` | the value of a number |
+/// | `trim` | white space at both ends is removed when the arguments are read; `len` counts what is left |
+///
+/// An `Option` is checked when it has a value. Bounds are inclusive. Rules run before the optimistic run, on the server
+/// and at every replay; what breaks one is rejected with code `validation` and the fields in `data`.
+pub use plasma_macros::args;
+
+/// Makes the `pub` async fns of an `impl` block mutators of a schema.
+///
+/// ```
+/// # use plasma::prelude::*;
+/// # #[derive(Clone, PartialEq)] pub struct Ctx;
+/// # #[plasma::table(auth = open)] pub struct Todo { pub id: Id<Todo>, pub title: String }
+/// # #[plasma::schema(version = "1", ctx = Ctx, tables(Todo), mutators(Todos))] pub struct App;
+/// # #[plasma::args] pub struct CreateTodo { pub title: String }
+/// # #[plasma::args] pub struct SweepTodos {}
+/// pub type Tx<'a> = plasma::Tx<'a, App>;
+/// pub struct Todos;
+///
+/// #[plasma::mutators(App)]
+/// impl Todos {
+///     /// `todos.create` on the wire: the set in `snake_case`, a dot, the fn.
+///     pub async fn create(tx: &mut Tx<'_>, ctx: &Ctx, args: CreateTodo) -> plasma::Result<()> {
+///         tx.insert(NewTodo { title: Self::tidy(args.title) }).await?;
+///         Ok(())
+///     }
+///
+///     /// Only queued by clients, run by the server.
+///     #[mutator(server_only, name = "todos.sweep-all")]
+///     pub async fn sweep(tx: &mut Tx<'_>, _: &Ctx, _: SweepTodos) -> plasma::Result<()> {
+///         tx.delete_where(Filter::<Todo>::all()).await?;
+///         Ok(())
+///     }
+///
+///     // A fn without `pub` is a helper.
+///     fn tidy(title: String) -> String {
+///         title.trim().to_owned()
+///     }
+/// }
+/// ```
+///
+/// The first word is the schema, which lists the set in `mutators(..)`. Options: `name = ".."` sets the first part of
+/// the wire names, `crate = path` says where this crate is found.
+///
+/// A mutator is found by the type of its arguments, so two mutators cannot share one. Both sides run it, so it returns
+/// nothing: an `Err` rejects the mutation, which is then reported, with its code and message.
+pub use plasma_macros::mutators;
+
+/// Makes a newtype or a unit-only enum a column type.
+///
+/// ```
+/// use plasma::prelude::*;
+///
+/// #[derive(Debug, Clone, PartialEq, plasma::Column)]
+/// pub struct Email(pub String);
+///
+/// #[derive(Debug, Clone, Copy, PartialEq, plasma::Column)]
+/// #[column(rename_all = "kebab-case")]
+/// pub enum Status {
+///     Open,
+///     InProgress,
+///     #[column(rename = "closed")]
+///     Done,
+/// }
+///
+/// #[plasma::table]
+/// pub struct Ticket {
+///     pub id: Id<Ticket>,
+///     pub from: Email,
+///     #[column(default = Status::Open)]
+///     pub status: Status,
+/// }
+///
+/// let query = Ticket::select().filter(Ticket::status.eq(Status::Done)).order_by(Ticket::from.asc());
+/// let change = Ticket::status.to(Status::InProgress);
+/// # let _ = (query, change);
+/// ```
+///
+/// A **newtype** is stored like its field, and has an order or is searched as text exactly when its field is.
+/// An **enum** is stored as text: the variant's name in `snake_case`, or as `rename_all` (serde's words) and `rename`
+/// say. It has no order, because its texts would sort by their letters. Reading a text that is no variant, from a newer
+/// program, is an error.
+///
+/// `#[column(crate = path)]` says where this crate is found, when it is not `::plasma`.
+pub use plasma_macros::Column;

@@ -1,0 +1,216 @@
+//! Rules that only the compiler can check, in consts: each function ends the build with a message when it is broken.
+//!
+//! `#[track_caller]` makes the error point at the token the macro blames, not here.
+
+use plasma_runtime::mutate::MutatorDef;
+use plasma_runtime::schema::{SchemaDef, TableDef, fingerprint::str_eq};
+use plasma_runtime::value::Kind;
+
+/// A message, put together in const.
+struct Message {
+    bytes: [u8; 512],
+    length: usize,
+}
+
+impl Message {
+    const fn of(parts: &[&str]) -> Self {
+        let mut message = Message { bytes: [0; 512], length: 0 };
+        let mut part = 0;
+        while part < parts.len() {
+            let text = parts[part].as_bytes();
+            // Whole parts only, so that no character is cut.
+            if message.length + text.len() <= message.bytes.len() {
+                let mut i = 0;
+                while i < text.len() {
+                    message.bytes[message.length] = text[i];
+                    message.length += 1;
+                    i += 1;
+                }
+            }
+            part += 1;
+        }
+        message
+    }
+
+    const fn text(&self) -> &str {
+        match std::str::from_utf8(self.bytes.split_at(self.length).0) {
+            Ok(text) => text,
+            Err(_) => panic!("the message is made of whole strings"),
+        }
+    }
+}
+
+const fn hex(value: u64) -> [u8; 16] {
+    let mut digits = [0; 16];
+    let mut i = 0;
+    while i < 16 {
+        digits[i] = b"0123456789abcdef"[((value >> (60 - 4 * i)) & 15) as usize];
+        i += 1;
+    }
+    digits
+}
+
+/// `on_delete` stands on a foreign key.
+#[track_caller]
+pub const fn on_delete(table: &TableDef, column: usize, spelled: &str) {
+    if table.columns[column].references.is_none() {
+        let message = Message::of(&["`on_delete` needs an `Id<_>` column, found `", spelled, "`"]);
+        panic!("{}", message.text());
+    }
+}
+
+/// `on_delete = set_null` stands on a foreign key that can be null.
+#[track_caller]
+pub const fn set_null(table: &TableDef, column: usize, spelled: &str) {
+    let column = &table.columns[column];
+    if column.references.is_some() && !column.nullable {
+        let message = Message::of(&["`on_delete = set_null` needs an `Option<Id<_>>` column, found `", spelled, "`"]);
+        panic!("{}", message.text());
+    }
+}
+
+/// `unique` stands on a column whose values can be compared.
+#[track_caller]
+pub const fn unique(table: &TableDef, column: usize, spelled: &str) {
+    if matches!(table.columns[column].kind, Kind::Json) {
+        panic!("{}", Message::of(&["columns of type `", spelled, "` cannot be unique"]).text());
+    }
+}
+
+/// Columns that a new row leaves out, because their type is spelled `Option<_>`, can be null.
+#[track_caller]
+pub const fn left_out(table: &TableDef, columns: &[usize]) {
+    let mut i = 0;
+    while i < columns.len() {
+        let column = &table.columns[columns[i]];
+        if !column.nullable {
+            let message = Message::of(&[
+                "the type of column `",
+                column.name,
+                "` is spelled `Option<_>` but is not the standard one, so a new row without it has no value for it; \
+                 give it a default or another name",
+            ]);
+            panic!("{}", message.text());
+        }
+        i += 1;
+    }
+}
+
+const fn same_name(a: &str, b: &str) -> bool {
+    a.eq_ignore_ascii_case(b)
+}
+
+/// The table has a name of its own, and its foreign keys refer to tables of the schema.
+#[track_caller]
+pub const fn table(schema: &str, tables: &[&TableDef], types: &[&str], index: usize) {
+    let table = tables[index];
+    let mut other = 0;
+    while other < index {
+        if same_name(tables[other].name, table.name) {
+            let parts = ["tables `", types[other], "` and `", types[index], "` are both named `", table.name, "`"];
+            panic!("{}", Message::of(&parts).text());
+        }
+        other += 1;
+    }
+    let mut i = 0;
+    while i < table.columns.len() {
+        let column = &table.columns[i];
+        if let Some(target) = column.references {
+            match find(tables, target) {
+                None => {
+                    let parts = [
+                        "table `",
+                        target,
+                        "` is not part of schema `",
+                        schema,
+                        "` (required by foreign key `",
+                        table.name,
+                        ".",
+                        column.name,
+                        "`); list its struct in `tables(..)`",
+                    ];
+                    panic!("{}", Message::of(&parts).text());
+                }
+                Some(target) if target.local_only && !table.local_only => {
+                    let parts = [
+                        "foreign key `",
+                        table.name,
+                        ".",
+                        column.name,
+                        "` of a synced table refers to the local-only table `",
+                        target.name,
+                        "`, whose rows the server never has",
+                    ];
+                    panic!("{}", Message::of(&parts).text());
+                }
+                Some(_) => {}
+            }
+        }
+        i += 1;
+    }
+}
+
+const fn find<'t>(tables: &[&'t TableDef], name: &str) -> Option<&'t TableDef> {
+    let mut i = 0;
+    while i < tables.len() {
+        if str_eq(tables[i].name, name) {
+            return Some(tables[i]);
+        }
+        i += 1;
+    }
+    None
+}
+
+/// Every mutator has a wire name of its own.
+#[track_caller]
+pub const fn mutators(sets: &[&[MutatorDef]]) {
+    let mut set = 0;
+    while set < sets.len() {
+        let mut i = 0;
+        while i < sets[set].len() {
+            let name = sets[set][i].name;
+            if count(sets, name) > 1 {
+                let parts = ["two mutators are named `", name, "`; give one of them `#[mutator(name = \"..\")]`"];
+                panic!("{}", Message::of(&parts).text());
+            }
+            i += 1;
+        }
+        set += 1;
+    }
+}
+
+const fn count(sets: &[&[MutatorDef]], name: &str) -> usize {
+    let (mut count, mut set) = (0, 0);
+    while set < sets.len() {
+        let mut i = 0;
+        while i < sets[set].len() {
+            if str_eq(sets[set][i].name, name) {
+                count += 1;
+            }
+            i += 1;
+        }
+        set += 1;
+    }
+    count
+}
+
+/// The schema is the one whose fingerprint was pinned.
+#[track_caller]
+pub const fn fingerprint(schema: &SchemaDef, pinned: u64) {
+    if schema.fingerprint != pinned {
+        let digits = hex(schema.fingerprint);
+        let digits = match std::str::from_utf8(&digits) {
+            Ok(digits) => digits,
+            Err(_) => panic!("hex digits are text"),
+        };
+        let parts = [
+            "schema `",
+            schema.name,
+            "` no longer matches its pinned fingerprint; if the change is intended, bump `version` and set \
+             `fingerprint = 0x",
+            digits,
+            "`",
+        ];
+        panic!("{}", Message::of(&parts).text());
+    }
+}

@@ -1,0 +1,45 @@
+//! What the macros' output refers to. Not public API: it changes with the macros, which are of exactly this version.
+
+pub mod check;
+mod column;
+pub mod rules;
+
+pub use plasma_macros::{ArgsAttrs, TableAttrs};
+pub use plasma_runtime::error::Result;
+pub use plasma_runtime::future::BoxFuture;
+pub use plasma_runtime::mutate::{
+    Checks, CtxArg, Mutation, MutatorArgs, MutatorDef, MutatorOutput, MutatorSet, Policy, PolicyDef, RegisteredIn,
+    RunsIn, Tx, TxArg, Validate,
+};
+pub use plasma_runtime::query::typed::{Col, Filter, IdCol, Ordered, Textual, column_operands};
+pub use plasma_runtime::schema::{
+    Codec, ColumnDef, ColumnType, Definition, Id, InSchema, NewRow, OnDelete, Scalar, Schema, SchemaDef, Table,
+    TableDef, fingerprint,
+};
+pub use plasma_runtime::value::{Kind, Value};
+pub use serde;
+
+pub use column::{text_value, unknown_variant, variant_text};
+
+/// The type of a table's `id`.
+#[diagnostic::on_unimplemented(
+    message = "`id` of table `{T}` must be `Id<{T}>`, not `{Self}`",
+    label = "expected `Id<{T}>`"
+)]
+pub trait RowId<T> {}
+impl<T> RowId<T> for Id<T> {}
+
+/// Asserts that `V` is the type of the id of `T`.
+pub fn row_id<T, V: RowId<T>>() {}
+
+/// Asserts that schema `S` lists the set of mutators `M`.
+pub fn registered<S: Schema, M: RegisteredIn<S>>() {}
+
+/// What an engine is opened with. Tables that need no policy (`auth = open`, `local_only`) have none in it.
+pub fn definition(schema: SchemaDef, mutators: &[&[MutatorDef]], policies: &[PolicyDef]) -> Definition {
+    Definition {
+        schema,
+        mutators: mutators.concat(),
+        policies: policies.iter().filter(|policy| !policy.table.open && !policy.table.local_only).copied().collect(),
+    }
+}
