@@ -7,6 +7,7 @@ mod ddl;
 mod edges;
 mod engine;
 mod executor;
+pub mod handler;
 mod hooks;
 mod ledger;
 mod pull;
