@@ -49,10 +49,12 @@ pub trait Mutation: MutatorArgs {
 }
 
 /// Mutation `Self` can be called on a client or server of schema `S`. Implemented by `#[plasma::mutators(S)]`.
+///
+/// The one bound of `client.mutate(..)` and `server.invoke(..)`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a mutation of schema `{S}`",
-    label = "its mutator belongs to another schema, or to none",
-    note = "mutators belong to the schema named in `#[plasma::mutators(..)]`"
+    label = "no mutator of `{S}` takes `{Self}` as its arguments",
+    note = "declare one in a `#[plasma::mutators({S})]` block: `async fn name(tx: &mut Tx<'_>, ctx: &Ctx, args: {Self}) -> plasma::Result<()>`"
 )]
 pub trait RunsIn<S: Schema>: Mutation {}
 

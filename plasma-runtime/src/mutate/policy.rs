@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use super::mutation::downcast_ctx;
 use super::{ErasedCtx, PolicyDef, TableRules};
 use crate::error::Result;
-use crate::query::typed::Filter;
+use crate::query::typed::{ColumnOf, Filter};
 use crate::schema::Table;
 
 /// The four rules of a table for a caller described by `C`. A rule that is not written allows nothing, so a table is
@@ -61,7 +61,7 @@ impl<T> Columns<T> {
 
     /// These columns; the second argument only ties them to the table.
     #[doc(hidden)]
-    pub const fn new<const N: usize>(names: &'static [&'static str], _: [PhantomData<fn() -> T>; N]) -> Self {
+    pub const fn new<const N: usize>(names: &'static [&'static str], _: [ColumnOf<T>; N]) -> Self {
         Columns { names, types: PhantomData }
     }
 

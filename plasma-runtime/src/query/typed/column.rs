@@ -26,6 +26,16 @@ pub struct IdCol<T> {
     types: PhantomData<fn() -> T>,
 }
 
+/// Some column of table `T`.
+#[doc(hidden)]
+pub struct ColumnOf<T>(PhantomData<fn() -> T>);
+
+impl<T> fmt::Debug for ColumnOf<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ColumnOf")
+    }
+}
+
 impl<T, V> Clone for Col<T, V> {
     fn clone(&self) -> Self {
         *self
@@ -95,8 +105,8 @@ impl<T, V> Col<T, V> {
 
     /// Ties a column to its table, for `columns!`.
     #[doc(hidden)]
-    pub const fn table(self) -> PhantomData<fn() -> T> {
-        PhantomData
+    pub const fn table(self) -> ColumnOf<T> {
+        ColumnOf(PhantomData)
     }
 }
 

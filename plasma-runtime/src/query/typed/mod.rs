@@ -19,7 +19,7 @@ mod subquery;
 mod tests;
 
 pub use assign::{Assign, ChangeList, Changes, Order};
-pub use column::{Col, IdCol, Ordered, Textual};
+pub use column::{Col, ColumnOf, IdCol, Ordered, Textual};
 pub use condition::{Condition, Conditions, Filter, Predicate, Uses, UsesAll, all_of, any_of};
 pub use expr::{Expr, not};
 pub use operand::{CompareWith, Operand, SameAs, StoreFrom, ValueFrom, column_operands};
