@@ -275,9 +275,23 @@ impl<'t, T: Table> IntoFuture for Update<'t, T> {
 
 async fn update(statement: Statement<'_>, table: &'static TableDef, id: String, changes: ChangeList) -> Result<()> {
     let changes = changes.finish()?;
-    let matched =
-        statement.executor.write(ir::Write::Update { table, id: id.clone(), changes }, statement.access).await?;
+    let matched = if changes.is_empty() {
+        let id_column = ir::Expr::column(table.name, table.columns[table.id].name);
+        matching(statement, table, ir::Expr::eq(id_column, ir::Expr::Literal(Value::Text(id.clone())))).await?
+    } else {
+        statement.executor.write(ir::Write::Update { table, id: id.clone(), changes }, statement.access).await?
+    };
     found(matched, table, &id)
+}
+
+/// An update without changes writes nothing, and says how many rows it would have changed.
+async fn matching(statement: Statement<'_>, table: &'static TableDef, filter: ir::Expr) -> Result<u64> {
+    let query = ir::Query { select: ir::Select::Count, ..ir::Query::all(table).filter(filter) };
+    let rows = statement.executor.query(&query).await?;
+    let count = rows.first().and_then(|row| row.first()).and_then(Value::as_int);
+    count
+        .and_then(|n| u64::try_from(n).ok())
+        .ok_or_else(|| Error::internal(format!("expected a count, found {rows:?}")))
 }
 
 /// Executors fail on a missing row themselves; this holds the contract should one only report it.
@@ -315,16 +329,21 @@ impl<'t, T: Table> IntoFuture for UpdateWhere<'t, T> {
     type Output = Result<u64>;
     type IntoFuture = BoxFuture<'t, Self::Output>;
     fn into_future(self) -> Self::IntoFuture {
-        let write = self
-            .filter
-            .into_ir()
-            .and_then(|filter| Ok(ir::Write::UpdateWhere { table: T::DEF, filter, changes: self.changes.finish()? }));
-        Box::pin(run(self.statement, write))
+        Box::pin(update_where(self.statement, T::DEF, self.filter.into_ir(), self.changes))
     }
 }
 
-async fn run(statement: Statement<'_>, write: Result<ir::Write>) -> Result<u64> {
-    statement.executor.write(write?, statement.access).await
+async fn update_where(
+    statement: Statement<'_>,
+    table: &'static TableDef,
+    filter: Result<ir::Expr>,
+    changes: ChangeList,
+) -> Result<u64> {
+    let (filter, changes) = (filter?, changes.finish()?);
+    if changes.is_empty() {
+        return matching(statement, table, filter).await;
+    }
+    statement.executor.write(ir::Write::UpdateWhere { table, filter, changes }, statement.access).await
 }
 
 /// A delete of one row; awaited, nothing.
@@ -378,9 +397,12 @@ impl<'t, T: Table> IntoFuture for DeleteWhere<'t, T> {
     type Output = Result<u64>;
     type IntoFuture = BoxFuture<'t, Self::Output>;
     fn into_future(self) -> Self::IntoFuture {
-        let write = self.filter.into_ir().map(|filter| ir::Write::DeleteWhere { table: T::DEF, filter });
-        Box::pin(run(self.statement, write))
+        Box::pin(delete_where(self.statement, T::DEF, self.filter.into_ir()))
     }
+}
+
+async fn delete_where(statement: Statement<'_>, table: &'static TableDef, filter: Result<ir::Expr>) -> Result<u64> {
+    statement.executor.write(ir::Write::DeleteWhere { table, filter: filter? }, statement.access).await
 }
 
 macro_rules! debug {

@@ -176,6 +176,19 @@ fn a_missing_row_is_not_found_even_if_the_executor_only_counts() {
 }
 
 #[test]
+fn an_update_without_changes_only_looks() {
+    let meta = on_client();
+    let count = |n| vec![vec![Value::Int(n)]];
+    let mut recorder = Recorder { answers: vec![count(1), count(0), count(3)], ..Recorder::default() };
+    let mut tx: Tx<'_, App> = Tx::new(&mut recorder, &meta);
+    run(tx.update(id::<Todo>(5)).set(None::<crate::query::typed::Assign<Todo>>).into_future()).unwrap();
+    assert_eq!(run(tx.update(id::<Todo>(5)).into_future()).expect_err("no row").kind(), ErrorKind::NotFound);
+    assert_eq!(run(tx.update_where(Todo::done).into_future()).unwrap(), 3);
+    assert!(recorder.writes.is_empty());
+    assert!(recorder.queries.iter().all(|query| query.select == ir::Select::Count && query.filter.is_some()));
+}
+
+#[test]
 fn a_statement_that_is_not_awaited_does_nothing() {
     let meta = on_client();
     let recorder = record(&meta, async |tx| {
