@@ -1,0 +1,2 @@
+mod rebase;
+mod support;

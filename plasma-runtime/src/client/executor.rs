@@ -1,0 +1,340 @@
+//! Runs a mutator's statements over the client's store.
+//!
+//! Writes are performed row by row through [`Writer::apply`]; reads are recorded in a [`Footprint`]. Foreign keys point
+//! at rows a policy may hide, so a missing parent is no error here; what a delete does to the rows that reference it is
+//! performed by [`on_delete`](super::on_delete).
+//!
+//! Of a policy the client checks what it can tell: rules that look only at the row itself, and frozen columns. Rules
+//! over other tables are left to the server, which decides in any case.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::footprint::Footprint;
+use super::rows::Writer;
+use crate::error::{Error, ErrorKind, Result};
+use crate::future::{BoxFuture, poll_once, ready};
+use crate::mutate::{Access, ErasedCtx, Executor, MutatorDef, TableRules, TxMeta};
+use crate::query::eval;
+use crate::query::ir::{Change, Expr, Query, Select, Write};
+use crate::query::lower;
+use crate::schema::{Definition, TableDef};
+use crate::value::{Row, Value};
+
+/// What a run may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The first run of a mutation: all tables.
+    First,
+    /// A later run: tables that sync. Writes of `local_only` tables were final and are left out.
+    Replay,
+    /// A local write: `local_only` tables and nothing else.
+    Local,
+}
+
+/// The client's [`Executor`].
+pub(crate) struct ClientExecutor<'w, 's> {
+    pub(crate) writer: &'w mut Writer<'s>,
+    definition: &'w Definition,
+    ctx: &'w ErasedCtx,
+    mode: Mode,
+    /// What was read so far.
+    pub(crate) reads: Footprint,
+    /// A table that syncs was written to, be it without a matching row.
+    pub(crate) wrote_synced: bool,
+    /// A `local_only` table was written to.
+    pub(crate) wrote_local: bool,
+    rules: BTreeMap<&'static str, Option<TableRules>>,
+    /// Rows whose new image a rule must allow at the end: whether they existed before the mutation.
+    to_check: BTreeMap<(&'static str, String), bool>,
+}
+
+impl<'w, 's> ClientExecutor<'w, 's> {
+    pub(crate) fn new(writer: &'w mut Writer<'s>, definition: &'w Definition, ctx: &'w ErasedCtx, mode: Mode) -> Self {
+        ClientExecutor {
+            writer,
+            definition,
+            ctx,
+            mode,
+            reads: Footprint::default(),
+            wrote_synced: false,
+            wrote_local: false,
+            rules: BTreeMap::new(),
+            to_check: BTreeMap::new(),
+        }
+    }
+
+    /// Runs a mutator to its end, panics and foreign awaits turned into errors.
+    pub(crate) fn run(&mut self, mutator: &MutatorDef, meta: &TxMeta, args: &str) -> Result<()> {
+        let (run, ctx) = (mutator.run, self.ctx);
+        self.guarded(|executor| poll_once(run(executor, meta, ctx, args)))
+    }
+
+    /// Runs anything that may panic or await, then the checks at the end.
+    pub(crate) fn guarded(&mut self, run: impl FnOnce(&mut Self) -> Option<Result<()>>) -> Result<()> {
+        match catch_unwind(AssertUnwindSafe(|| run(self))) {
+            Ok(Some(result)) => result?,
+            Ok(None) => {
+                return Err(Error::internal(
+                    "the mutator awaited something other than its transaction: it runs inside one and may only await `tx`",
+                ));
+            }
+            Err(panic) => {
+                return Err(Error::new(ErrorKind::Panic, format!("the mutator panicked: {}", text_of(&panic))));
+            }
+        }
+        self.check_new_images()
+    }
+
+    fn run_query(&mut self, query: &Query) -> Result<Vec<Row>> {
+        self.reads.query(query);
+        self.select(query)
+    }
+
+    fn select(&mut self, query: &Query) -> Result<Vec<Row>> {
+        let lowered = lower::select(lower::Dialect::Sqlite, query);
+        self.writer.query(&lowered.sql, &lowered.params, &lowered.kinds)
+    }
+
+    fn run_write(&mut self, write: Write, access: Access) -> Result<u64> {
+        let table = write.table();
+        if table.local_only {
+            self.wrote_local = true;
+        } else if self.mode == Mode::Local {
+            return Err(Error::validation(format!(
+                "`{}` syncs: a local write may only touch `local_only` tables, use a mutation",
+                table.name
+            )));
+        } else {
+            self.wrote_synced = true;
+        }
+        let checked = access == Access::Checked;
+        match write {
+            Write::Insert { table, row } => {
+                let id = id_of(table, &row)?;
+                self.insert(table, &id, row, checked).map(|()| 1)
+            }
+            Write::Update { table, id, changes } => {
+                self.reads.row(table, &id);
+                let before = self.need(table, &id)?;
+                self.update(table, &id, before, &changes, checked).map(|()| 1)
+            }
+            Write::UpdateWhere { table, filter, changes } => {
+                let rows = self.matching(table, filter)?;
+                let count = rows.len() as u64;
+                self.all_or_nothing(|executor| {
+                    for before in rows {
+                        let id = table.row_id(&before).to_owned();
+                        executor.update(table, &id, before, &changes, checked)?;
+                    }
+                    Ok(count)
+                })
+            }
+            Write::Delete { table, id } => {
+                self.reads.row(table, &id);
+                let before = self.need(table, &id)?;
+                self.all_or_nothing(|executor| executor.delete(table, &id, before, checked).map(|()| 1))
+            }
+            Write::DeleteWhere { table, filter } => {
+                let rows = self.matching(table, filter)?;
+                let count = rows.len() as u64;
+                self.all_or_nothing(|executor| {
+                    for row in rows {
+                        let id = table.row_id(&row).to_owned();
+                        // An earlier delete may have cascaded to this row, or changed it.
+                        if let Some(before) = executor.writer.read(table, &id)? {
+                            executor.delete(table, &id, before, checked)?;
+                        }
+                    }
+                    Ok(count)
+                })
+            }
+        }
+    }
+
+    fn insert(&mut self, table: &'static TableDef, id: &str, row: Row, checked: bool) -> Result<()> {
+        self.reads.row(table, id);
+        self.unique_reads(table, None, &row);
+        if self.written_already(table) {
+            return Ok(());
+        }
+        if checked {
+            self.to_check.entry((table.name, id.to_owned())).or_insert(false);
+        }
+        self.writer.apply(table, id, None, Some(row))
+    }
+
+    fn update(
+        &mut self,
+        table: &'static TableDef,
+        id: &str,
+        before: Row,
+        changes: &[Change],
+        checked: bool,
+    ) -> Result<()> {
+        let after = self.changed(table, id, &before, changes)?;
+        self.reads.row(table, id);
+        self.unique_reads(table, Some(&before), &after);
+        if self.written_already(table) {
+            return Ok(());
+        }
+        if checked {
+            self.check_update(table, id, &before, &after)?;
+        }
+        self.writer.apply(table, id, Some(before), Some(after))
+    }
+
+    fn delete(&mut self, table: &'static TableDef, id: &str, before: Row, checked: bool) -> Result<()> {
+        self.reads.row(table, id);
+        if self.written_already(table) {
+            return Ok(());
+        }
+        if checked && let Some(rules) = self.rules(table)? {
+            self.allow(table, &rules.delete, &before)?;
+        }
+        self.to_check.remove(&(table.name, id.to_owned()));
+        super::on_delete::delete(self.writer, &self.definition.schema, &mut self.reads, table, id, before)
+    }
+
+    /// The row after the changes, whose expressions see the row before.
+    fn changed(&mut self, table: &'static TableDef, id: &str, before: &Row, changes: &[Change]) -> Result<Row> {
+        let mut after = before.clone();
+        let mut computed = Vec::new();
+        for change in changes {
+            let index = table
+                .column_index(change.column)
+                .filter(|index| *index != table.id)
+                .ok_or_else(|| Error::internal(format!("`{}.{}` cannot be updated", table.name, change.column)))?;
+            match &change.value {
+                Expr::Literal(value) => after[index] = value.clone(),
+                expr => {
+                    self.reads.expr(expr);
+                    computed.push((index, expr.clone()));
+                }
+            }
+        }
+        if !computed.is_empty() {
+            let (indexes, exprs): (Vec<usize>, Vec<Expr>) = computed.into_iter().unzip();
+            let query = Query { select: Select::Exprs(exprs), ..by_id(table, id) };
+            let values = self.select(&query)?.pop().ok_or_else(|| not_found(table, id))?;
+            for (index, value) in indexes.into_iter().zip(values) {
+                after[index] = value;
+            }
+        }
+        Ok(after)
+    }
+
+    fn matching(&mut self, table: &'static TableDef, filter: Expr) -> Result<Vec<Row>> {
+        self.run_query(&Query::all(table).filter(filter))
+    }
+
+    fn need(&mut self, table: &'static TableDef, id: &str) -> Result<Row> {
+        self.writer.read(table, id)?.ok_or_else(|| not_found(table, id))
+    }
+
+    /// A constraint reads too: a pulled row with the same unique value changes what this write does.
+    fn unique_reads(&mut self, table: &'static TableDef, before: Option<&Row>, after: &Row) {
+        for (index, column) in table.columns.iter().enumerate().filter(|(_, column)| column.unique) {
+            let value = &after[index];
+            if !value.is_null() && before.is_none_or(|before| before[index] != *value) {
+                self.reads.equal(table, column.name, value);
+            }
+        }
+    }
+
+    /// `local_only` rows were written by the first run, for good.
+    fn written_already(&self, table: &TableDef) -> bool {
+        table.local_only && self.mode == Mode::Replay
+    }
+
+    fn all_or_nothing<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let mark = self.writer.savepoint_begin()?;
+        let result = work(self);
+        self.writer.savepoint_end(mark, result.is_ok())?;
+        result
+    }
+
+    fn rules(&mut self, table: &'static TableDef) -> Result<Option<TableRules>> {
+        if !self.rules.contains_key(table.name) {
+            let bound = match self.definition.policy(table.name) {
+                Some(policy) if !table.open && !table.local_only => Some((policy.rules)(self.ctx)?),
+                _ => None,
+            };
+            self.rules.insert(table.name, bound);
+        }
+        Ok(self.rules.get(table.name).cloned().flatten())
+    }
+
+    fn check_update(&mut self, table: &'static TableDef, id: &str, before: &Row, after: &Row) -> Result<()> {
+        let Some(rules) = self.rules(table)? else { return Ok(()) };
+        // A row this mutation inserted is judged as an insert, at the end.
+        if self.to_check.get(&(table.name, id.to_owned())) == Some(&false) {
+            return Ok(());
+        }
+        for name in rules.frozen {
+            let changed = table.column_index(name).is_some_and(|index| before[index] != after[index]);
+            if changed {
+                return Err(Error::unauthorized(format!("`{}.{name}` never changes", table.name)));
+            }
+        }
+        self.allow(table, &rules.update, before)?;
+        self.to_check.insert((table.name, id.to_owned()), true);
+        Ok(())
+    }
+
+    fn check_new_images(&mut self) -> Result<()> {
+        for ((name, id), existed) in std::mem::take(&mut self.to_check) {
+            let table = self.writer.texts.of(name)?.table;
+            let Some(rules) = self.rules(table)? else { continue };
+            let Some(row) = self.writer.read(table, &id)? else { continue };
+            self.allow(table, if existed { &rules.update } else { &rules.insert }, &row)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses when the rule looks at nothing but the row and does not hold for it.
+    fn allow(&self, table: &'static TableDef, rule: &Expr, row: &Row) -> Result<()> {
+        let mut alone = true;
+        rule.subqueries(&mut |_| alone = false);
+        if alone && eval::matches(rule, table, row, &mut eval::NoTables)? != Some(true) {
+            return Err(Error::unauthorized(format!("the policy of `{}` does not allow this write", table.name)));
+        }
+        Ok(())
+    }
+}
+
+impl Executor for ClientExecutor<'_, '_> {
+    fn query<'a>(&'a mut self, query: &'a Query) -> BoxFuture<'a, Result<Vec<Row>>> {
+        ready(self.run_query(query))
+    }
+
+    fn write(&mut self, write: Write, access: Access) -> BoxFuture<'_, Result<u64>> {
+        ready(self.run_write(write, access))
+    }
+}
+
+fn by_id(table: &'static TableDef, id: &str) -> Query {
+    let column = Expr::column(table.name, table.columns[table.id].name);
+    Query::all(table).filter(Expr::eq(column, Expr::Literal(id.into())))
+}
+
+fn id_of(table: &'static TableDef, row: &Row) -> Result<String> {
+    match row.get(table.id) {
+        Some(Value::Text(id)) if row.len() == table.columns.len() => Ok(id.clone()),
+        _ => Err(Error::internal(format!("the new row of `{}` has no id or not all columns", table.name))),
+    }
+}
+
+fn not_found(table: &TableDef, id: &str) -> Error {
+    Error::not_found(format!("`{}` has no row {id}", table.name))
+}
+
+/// The message of a panic.
+fn text_of(panic: &(dyn Any + Send)) -> &str {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (_, Some(text)) => text,
+        _ => "no message",
+    }
+}

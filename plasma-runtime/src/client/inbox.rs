@@ -1,0 +1,61 @@
+//! Pages of a set without inner cuts, staged until the set is whole.
+//!
+//! A page is kept as the server sent it, in the same transaction as its cookie, so that a crash resumes with the next
+//! page. Reading it again when the set is applied holds one page in memory at a time.
+
+use super::identity::{self, Meta, keys};
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::{PatchOp, PullResponse};
+use crate::store::SqlConnection;
+use crate::value::{Kind, Value};
+
+/// Whether a page empties tables.
+pub(crate) fn clears(page: &PullResponse) -> bool {
+    page.patch.iter().any(|op| matches!(op, PatchOp::Clear { .. }))
+}
+
+/// Stages a partial page. A page that begins with a `clear` of everything begins the set anew: what was staged before
+/// it has no say any more.
+pub(crate) fn stage(store: &mut dyn SqlConnection, meta: &mut Meta, page: &PullResponse, body: &str) -> Result<()> {
+    if matches!(page.patch.first(), Some(PatchOp::Clear { table: None })) {
+        store.execute("DELETE FROM _plasma_inbox", &[])?;
+    }
+    store.execute(
+        "INSERT INTO _plasma_inbox (clears, body) VALUES (?1, ?2)",
+        &[Value::Int(clears(page).into()), body.into()],
+    )?;
+    meta.inbox_cookie = Some(page.cookie.clone());
+    identity::set(store, keys::INBOX_COOKIE, Some(&page.cookie))
+}
+
+/// Whether pages are staged, and whether one of them empties tables.
+pub(crate) fn state(store: &mut dyn SqlConnection) -> Result<(bool, bool)> {
+    let row = store.query("SELECT count(*), coalesce(max(clears), 0) FROM _plasma_inbox", &[], &[Kind::BigInt; 2])?;
+    Ok(match row.first().map(Vec::as_slice) {
+        Some([Value::Int(pages), Value::Int(clears)]) => (*pages > 0, *clears > 0),
+        _ => (false, false),
+    })
+}
+
+/// The staged page after position `after` (0 is the first), with its position.
+pub(crate) fn next(store: &mut dyn SqlConnection, after: i64) -> Result<Option<(i64, PullResponse)>> {
+    let sql = "SELECT seq, body FROM _plasma_inbox WHERE seq > ?1 ORDER BY seq LIMIT 1";
+    let Some(row) = store.query(sql, &[after.into()], &[Kind::BigInt, Kind::Text])?.pop() else { return Ok(None) };
+    match row.as_slice() {
+        [Value::Int(seq), Value::Text(body)] => {
+            let page = serde_json::from_str(body)
+                .map_err(|error| Error::new(ErrorKind::Storage, "a staged page is damaged").with_source(error))?;
+            Ok(Some((*seq, page)))
+        }
+        _ => Err(Error::new(ErrorKind::Storage, "a staged page is damaged")),
+    }
+}
+
+/// Forgets the staged pages.
+pub(crate) fn clear(store: &mut dyn SqlConnection, meta: &mut Meta) -> Result<()> {
+    if meta.inbox_cookie.take().is_some() {
+        store.execute("DELETE FROM _plasma_inbox", &[])?;
+        identity::set(store, keys::INBOX_COOKIE, None)?;
+    }
+    Ok(())
+}

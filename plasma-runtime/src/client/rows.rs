@@ -1,0 +1,228 @@
+//! The one primitive that writes the application's tables.
+//!
+//! Every write of a visible row, by a mutator, an undo, a patch or a replay, passes [`Writer::apply`], which knows the
+//! old and the new row. Effects, undo and live queries come from its journal: no triggers, no hooks.
+
+use std::collections::BTreeMap;
+
+use super::event::RowChange;
+use crate::error::{Error, ErrorKind, Result};
+use crate::schema::{SchemaDef, TableDef};
+use crate::store::SqlConnection;
+use crate::store::ddl::quote;
+use crate::value::{Kind, Row, Value};
+
+/// The statements of one table, written once.
+#[derive(Debug)]
+pub(crate) struct TableTexts {
+    pub(crate) table: &'static TableDef,
+    /// Whether two rows could clash in a column other than `id`.
+    pub(crate) has_unique: bool,
+    pub(crate) kinds: Vec<Kind>,
+    select: String,
+    insert: String,
+    update: String,
+    delete: String,
+    pub(crate) delete_all: String,
+}
+
+/// The statements of all tables, by SQL name.
+#[derive(Debug)]
+pub(crate) struct Texts {
+    tables: BTreeMap<&'static str, TableTexts>,
+}
+
+impl Texts {
+    pub(crate) fn new(schema: &SchemaDef) -> Self {
+        let tables = schema.tables.iter().map(|table| (table.name, TableTexts::new(table))).collect();
+        Texts { tables }
+    }
+
+    /// The statements of a table.
+    ///
+    /// # Errors
+    /// [`Internal`](ErrorKind::Internal) when the schema has no such table.
+    pub(crate) fn of(&self, table: &str) -> Result<&TableTexts> {
+        self.tables.get(table).ok_or_else(|| {
+            Error::internal(format!("table `{table}` is not part of the schema the client was opened with"))
+        })
+    }
+
+    /// The statements of a table that syncs.
+    ///
+    /// # Errors
+    /// [`Protocol`](ErrorKind::Protocol) when there is no such table, or it never syncs.
+    pub(crate) fn synced(&self, table: &str) -> Result<&TableTexts> {
+        match self.tables.get(table) {
+            Some(texts) if !texts.table.local_only => Ok(texts),
+            _ => Err(Error::new(
+                ErrorKind::Protocol,
+                format!("the server sent rows of `{table}`, which is not a synced table here"),
+            )),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &TableTexts> {
+        self.tables.values()
+    }
+}
+
+impl TableTexts {
+    fn new(table: &'static TableDef) -> Self {
+        let name = quote(table.name);
+        let columns: Vec<String> = table.columns.iter().map(|column| quote(column.name)).collect();
+        let places: Vec<String> = (1..=columns.len()).map(|n| format!("?{n}")).collect();
+        let id = &columns[table.id];
+        let id_place = &places[table.id];
+        let changes: Vec<String> = columns
+            .iter()
+            .zip(&places)
+            .enumerate()
+            .filter(|(index, _)| *index != table.id)
+            .map(|(_, (column, place))| format!("{column} = {place}"))
+            .collect();
+        let update = if changes.is_empty() {
+            // A table of ids only: nothing can change.
+            format!("UPDATE {name} SET {id} = {id} WHERE {id} = {id_place}")
+        } else {
+            format!("UPDATE {name} SET {} WHERE {id} = {id_place}", changes.join(", "))
+        };
+        TableTexts {
+            table,
+            has_unique: table.columns.iter().any(|column| column.unique),
+            kinds: table.columns.iter().map(|column| column.kind).collect(),
+            select: format!("SELECT {} FROM {name} WHERE {id} = ?1", columns.join(", ")),
+            insert: format!("INSERT INTO {name} ({}) VALUES ({})", columns.join(", "), places.join(", ")),
+            update,
+            delete: format!("DELETE FROM {name} WHERE {id} = ?1"),
+            delete_all: format!("DELETE FROM {name}"),
+        }
+    }
+}
+
+/// Writes rows and remembers what it wrote.
+pub(crate) struct Writer<'s> {
+    pub(crate) store: &'s mut dyn SqlConnection,
+    pub(crate) texts: &'s Texts,
+    /// The writes of this transaction, in order.
+    pub(crate) journal: Vec<RowChange>,
+    /// The store itself failed (not a constraint): the transaction must not be committed.
+    pub(crate) failed: bool,
+}
+
+impl<'s> Writer<'s> {
+    pub(crate) fn new(store: &'s mut dyn SqlConnection, texts: &'s Texts) -> Self {
+        Writer { store, texts, journal: Vec::new(), failed: false }
+    }
+
+    /// The row with this id.
+    pub(crate) fn read(&mut self, table: &TableDef, id: &str) -> Result<Option<Row>> {
+        let texts = self.texts.of(table.name)?;
+        let rows = self.store.query(&texts.select, &[id.into()], &texts.kinds);
+        self.note(rows).map(|mut rows| rows.pop())
+    }
+
+    /// Runs a query, noting a failure of the store.
+    pub(crate) fn query(&mut self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>> {
+        let rows = self.store.query(sql, params, kinds);
+        self.note(rows)
+    }
+
+    /// Runs a statement, noting a failure of the store.
+    pub(crate) fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64> {
+        let changed = self.store.execute(sql, params);
+        self.note(changed)
+    }
+
+    /// Replaces the row `before` by `after`; either may be none. `before` must be what the table holds.
+    ///
+    /// # Errors
+    /// [`Conflict`](ErrorKind::Conflict) when a constraint refuses the row: nothing is written then.
+    pub(crate) fn apply(
+        &mut self,
+        table: &'static TableDef,
+        id: &str,
+        before: Option<Row>,
+        after: Option<Row>,
+    ) -> Result<()> {
+        let texts = self.texts.of(table.name)?;
+        let changed = match (&before, &after) {
+            (None, None) => return Ok(()),
+            (None, Some(row)) => self.store.execute(&texts.insert, row),
+            (Some(_), None) => self.store.execute(&texts.delete, &[id.into()]),
+            (Some(old), Some(new)) if old == new => return Ok(()),
+            (Some(_), Some(row)) => self.store.execute(&texts.update, row),
+        };
+        if self.note(changed)? != 1 {
+            return Err(Error::internal(format!("row {id} of `{}` is not what the client took it for", table.name)));
+        }
+        self.journal.push(RowChange { table: table.name, id: id.to_owned(), before, after });
+        Ok(())
+    }
+
+    /// Runs `work` so that an error leaves no trace of it, neither in the store nor in the journal.
+    pub(crate) fn savepoint<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let mark = self.savepoint_begin()?;
+        let result = work(self);
+        self.savepoint_end(mark, result.is_ok())?;
+        result
+    }
+
+    /// Opens a savepoint; hand the mark to [`savepoint_end`](Self::savepoint_end).
+    pub(crate) fn savepoint_begin(&mut self) -> Result<usize> {
+        self.execute("SAVEPOINT plasma", &[])?;
+        Ok(self.journal.len())
+    }
+
+    /// Keeps or undoes what was written since the mark.
+    pub(crate) fn savepoint_end(&mut self, mark: usize, keep: bool) -> Result<()> {
+        if !keep {
+            self.journal.truncate(mark);
+            if !self.store.in_transaction() {
+                // SQLite rolled everything back (disk full, I/O error): there is no savepoint any more.
+                self.failed = true;
+                return Ok(());
+            }
+            self.execute("ROLLBACK TO plasma", &[])?;
+        }
+        self.execute("RELEASE plasma", &[])?;
+        Ok(())
+    }
+
+    fn note<T>(&mut self, result: Result<T>) -> Result<T> {
+        if result.as_ref().is_err_and(|error| error.kind() != ErrorKind::Conflict) {
+            self.failed = true;
+        }
+        result
+    }
+}
+
+/// The net of a journal: one entry a row, in order of table and id; rows that end as they began are left out.
+pub(crate) fn fold(journal: Vec<RowChange>) -> Vec<RowChange> {
+    let mut net: BTreeMap<(&'static str, String), RowChange> = BTreeMap::new();
+    for change in journal {
+        match net.entry((change.table, change.id.clone())) {
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(change);
+            }
+            std::collections::btree_map::Entry::Occupied(mut entry) => entry.get_mut().after = change.after,
+        }
+    }
+    net.into_values().filter(|change| change.before != change.after).collect()
+}
+
+/// Runs `work` in one transaction that holds the write lock from its start.
+///
+/// # Errors
+/// `work`'s error, or that of `COMMIT`; nothing is written then.
+pub(crate) fn transaction<T>(
+    store: &mut dyn SqlConnection,
+    work: impl FnOnce(&mut dyn SqlConnection) -> Result<T>,
+) -> Result<T> {
+    store.execute("BEGIN IMMEDIATE", &[])?;
+    let result = work(store).and_then(|value| store.execute("COMMIT", &[]).map(|_| value));
+    if result.is_err() && store.in_transaction() {
+        store.execute("ROLLBACK", &[])?;
+    }
+    result
+}
