@@ -1,1 +1,93 @@
-//! stub
+//! Compiles every code block of the book, and checks that the book is whole.
+
+/// The tables that the book's examples use: those of `examples/todo`.
+#[path = "../examples/todo/src/app.rs"]
+pub mod app;
+
+macro_rules! chapters {
+    ($($name:ident = $path:literal),* $(,)?) => {
+        /// The pages whose code blocks are compiled.
+        pub const PAGES: &[&str] = &[$($path),*];
+        $(
+            #[doc = include_str!($path)]
+            #[allow(dead_code)]
+            mod $name {}
+        )*
+    };
+}
+
+chapters! {
+    readme = "../README.md",
+    introduction = "introduction.md",
+    tables = "guide/tables.md",
+    queries = "guide/queries.md",
+    mutators = "guide/mutators.md",
+    policies = "guide/policies.md",
+    client = "guide/client.md",
+    server = "guide/server.md",
+    testing = "guide/testing.md",
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    fn pages(folder: &Path, found: &mut Vec<String>, prefix: &str) {
+        for entry in std::fs::read_dir(folder).expect("the folder is there") {
+            let entry = entry.expect("the entry can be read");
+            let name = entry.file_name().into_string().expect("file names are text");
+            if entry.path().is_dir() {
+                pages(&entry.path(), found, &format!("{prefix}{name}/"));
+            } else if name.ends_with(".md") {
+                found.push(format!("{prefix}{name}"));
+            }
+        }
+    }
+
+    #[test]
+    fn every_page_is_in_the_summary_or_a_decision() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let summary = std::fs::read_to_string(root.join("SUMMARY.md")).expect("SUMMARY.md");
+        let decisions = std::fs::read_to_string(root.join("decisions/README.md")).expect("decisions/README.md");
+        let mut found = Vec::new();
+        pages(root, &mut found, "");
+        for page in found {
+            let listed = match page.strip_prefix("decisions/") {
+                Some("README.md") | None => page == "SUMMARY.md" || summary.contains(&format!("({page})")),
+                Some(decision) => decisions.contains(&format!("({decision})")),
+            };
+            assert!(listed, "{page} is listed nowhere");
+        }
+    }
+
+    #[test]
+    fn every_page_with_rust_is_compiled() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut found = Vec::new();
+        pages(root, &mut found, "");
+        for page in found {
+            let text = std::fs::read_to_string(root.join(&page)).expect("the page");
+            if text.lines().any(|line| line.starts_with("```rust")) {
+                assert!(super::PAGES.contains(&page.as_str()), "{page} has Rust code that no test compiles");
+            }
+        }
+    }
+
+    #[test]
+    fn links_between_pages_lead_somewhere() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut found = Vec::new();
+        pages(root, &mut found, "");
+        for page in found {
+            let path = root.join(&page);
+            let text = std::fs::read_to_string(&path).expect("the page");
+            for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+                let target = link.split('#').next().unwrap_or_default();
+                if target.is_empty() || target.contains("://") || target.contains('<') {
+                    continue;
+                }
+                assert!(path.parent().expect("a folder").join(target).exists(), "{page} links to {target}");
+            }
+        }
+    }
+}
