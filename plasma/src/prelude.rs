@@ -3,6 +3,7 @@
 //! Names that other crates and applications have too (`Error`, `Result`, `Context`, `Order`, `Assign`, `Key`, `Store`, `Json`)
 //! are not in it; take them from [`plasma`](crate) and [`plasma::query`](crate::query).
 
+pub use plasma_runtime::columns;
 pub use plasma_runtime::mutate::{Checks, Columns, Mutation, Policy, Validate};
 pub use plasma_runtime::query::typed::{Filter, Query, all_of, any_of, exists, not, row};
 pub use plasma_runtime::schema::{NewRow, Schema, Table};

@@ -56,6 +56,7 @@ pub struct Share {
 
 /// The schema. Both sides are opened with it.
 #[plasma::schema(version = "todo-1", ctx = Caller, tables(List, Todo, Share), mutators(Lists, Todos))]
+#[derive(Debug)]
 pub struct App;
 
 /// The transaction a mutator runs in.
