@@ -216,8 +216,10 @@ impl<'t, S: Schema> Tx<'t, S> {
 
     /// The way around the caller's policy, on the server only: `if let Some(mut trusted) = tx.trusted() { .. }`.
     pub fn trusted(&mut self) -> Option<Trusted<'_, S>> {
-        let server = self.is_server();
-        server.then(|| Trusted { executor: &mut *self.executor, meta: self.meta, schema: PhantomData })
+        if !self.is_server() {
+            return None;
+        }
+        Some(Trusted { executor: &mut *self.executor, meta: self.meta, schema: PhantomData })
     }
 }
 

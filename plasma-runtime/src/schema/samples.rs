@@ -1,6 +1,6 @@
 //! Tables written by hand, as `#[plasma::table]` writes them, for the unit tests of the typed surface.
 
-#![allow(non_upper_case_globals, missing_docs, reason = "what the macro emits, without its docs")]
+#![allow(non_upper_case_globals, dead_code, missing_docs, reason = "what the macro emits, without its docs")]
 
 use crate::mutate::{MutatorDef, PolicyDef};
 use crate::query::typed::{Col, IdCol};

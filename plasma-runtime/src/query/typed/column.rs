@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::assign::{Assign, Order};
-use super::condition::{Condition, Uses};
+use super::condition::Condition;
 use super::expr::Expr;
 use super::operand::{CompareWith, Operand, SameAs, StoreFrom, ValueFrom};
 use super::raw::{self, Raw};
@@ -260,18 +260,12 @@ impl<T, V: Scalar> Col<T, Option<V>> {
 /// A `bool` column is a condition.
 impl<T> Col<T, bool> {
     /// Both.
-    pub fn and<C: Uses>(self, other: C) -> Expr<bool, (T, C::Tables)>
-    where
-        C: Condition,
-    {
+    pub fn and<C: Condition>(self, other: C) -> Expr<bool, (T, C::Tables)> {
         Expr::<bool, T>::new(self.raw()).and(other)
     }
 
     /// Either.
-    pub fn or<C: Uses>(self, other: C) -> Expr<bool, (T, C::Tables)>
-    where
-        C: Condition,
-    {
+    pub fn or<C: Condition>(self, other: C) -> Expr<bool, (T, C::Tables)> {
         Expr::<bool, T>::new(self.raw()).or(other)
     }
 

@@ -161,18 +161,12 @@ macro_rules! conditions {
 super::for_tuples!(conditions);
 
 /// All of the conditions: `all_of((a, b, c))`. True for an empty list; a `None` adds nothing.
-pub fn all_of<C: UsesAll>(conditions: C) -> Expr<bool, C::Tables>
-where
-    C: Conditions,
-{
+pub fn all_of<C: Conditions>(conditions: C) -> Expr<bool, C::Tables> {
     Expr::new(conditions.into_raws().into_iter().fold(Raw::all(), Raw::and))
 }
 
 /// One of the conditions: `any_of((a, b, c))`. False for an empty list; a `None` adds nothing.
-pub fn any_of<C: UsesAll>(conditions: C) -> Expr<bool, C::Tables>
-where
-    C: Conditions,
-{
+pub fn any_of<C: Conditions>(conditions: C) -> Expr<bool, C::Tables> {
     Expr::new(conditions.into_raws().into_iter().fold(Raw::nothing(), Raw::or))
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::condition::{Condition, Uses};
+use super::condition::Condition;
 use super::raw::Raw;
 
 /// An expression with values of type `V` over the tables `S` (a table, or nested pairs of tables).
@@ -37,18 +37,12 @@ impl<V, S> fmt::Debug for Expr<V, S> {
 
 impl<S> Expr<bool, S> {
     /// Both.
-    pub fn and<C: Uses>(self, other: C) -> Expr<bool, (S, C::Tables)>
-    where
-        C: Condition,
-    {
+    pub fn and<C: Condition>(self, other: C) -> Expr<bool, (S, C::Tables)> {
         Expr::new(self.raw.and(other.into_raw().unwrap_or_else(Raw::all)))
     }
 
     /// Either. `None` of an `Option` of a condition adds nothing.
-    pub fn or<C: Uses>(self, other: C) -> Expr<bool, (S, C::Tables)>
-    where
-        C: Condition,
-    {
+    pub fn or<C: Condition>(self, other: C) -> Expr<bool, (S, C::Tables)> {
         Expr::new(self.raw.or(other.into_raw().unwrap_or_else(Raw::nothing)))
     }
 
@@ -67,9 +61,6 @@ impl<S> std::ops::Not for Expr<bool, S> {
 }
 
 /// The opposite of a condition.
-pub fn not<C: Uses>(condition: C) -> Expr<bool, C::Tables>
-where
-    C: Condition,
-{
+pub fn not<C: Condition>(condition: C) -> Expr<bool, C::Tables> {
     Expr::new(condition.into_raw().unwrap_or_else(Raw::nothing).not())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::assign::Order;
 use super::condition::Predicate;
-use super::project::{Projectable, Projection};
+use super::project::Projection;
 use super::raw::{Fault, Raw};
 use super::scope::{Outer, Root, ScopeIn, Within};
 use crate::error::Result;
@@ -140,10 +140,7 @@ impl<Out, Sc> Select<Out, Sc> {
     }
 
     /// Returns these values of each row instead of the whole row.
-    pub fn project<P: Projectable, I>(self, projection: P) -> Select<P::Out, Sc>
-    where
-        P: Projection<Sc, I>,
-    {
+    pub fn project<P: Projection<Sc, I>, I>(self, projection: P) -> Select<P::Out, Sc> {
         let mut raws = Vec::new();
         projection.push(&mut raws);
         let mut fault = self.fault;
