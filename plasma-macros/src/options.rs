@@ -93,7 +93,8 @@ impl Entry {
         if found.is_none() {
             let words: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
             let hint = did_you_mean(&word, &words);
-            errors.at(&self.blamed(), format_args!("`{}` is {}{hint}", self.name(), one_of(&words)));
+            let is = if words.len() == 1 { "can only be" } else { "is" };
+            errors.at(&self.blamed(), format_args!("`{}` {is} {}{hint}", self.name(), one_of(&words)));
         }
         found
     }
@@ -124,7 +125,7 @@ impl Entry {
 /// Reads the options of a macro call. Unknown and repeated keys are mistakes and left out, so that what comes back is
 /// what the caller may act on.
 ///
-/// `what` names the kind of option in messages (`column`, `table`), `known` are the keys it has.
+/// `what` is what an entry is called in messages (`column option`), `known` are the keys there are.
 pub(crate) fn parse(what: &str, known: &[&str], tokens: TokenStream, errors: &mut Errors) -> Vec<Entry> {
     let (entries, mistake) = match entries.parse2(tokens) {
         Ok(read) => read,
@@ -135,7 +136,7 @@ pub(crate) fn parse(what: &str, known: &[&str], tokens: TokenStream, errors: &mu
         let name = entry.name();
         if !known.contains(&name.as_str()) {
             let hint = did_you_mean(&name, known);
-            errors.at(&entry.key, format_args!("unknown {what} option `{name}`; expected {}{hint}", one_of(known)));
+            errors.at(&entry.key, format_args!("unknown {what} `{name}`; expected {}{hint}", one_of(known)));
         } else if kept.iter().any(|other| other.name() == name) {
             errors.at(&entry.key, format_args!("`{name}` is given twice"));
         } else {

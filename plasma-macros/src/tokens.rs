@@ -16,6 +16,11 @@ pub(crate) fn private() -> Ident {
     format_ident!("__plasma")
 }
 
+/// The same name at another place: what is not at a token of the user's is blamed on the whole attribute.
+pub(crate) fn private_at(span: Span) -> Ident {
+    Ident::new("__plasma", span)
+}
+
 /// Replaces `Self` by the type, at any depth: for types that move into another item.
 pub(crate) fn replace_self(tokens: TokenStream, with: &TokenStream) -> TokenStream {
     tokens

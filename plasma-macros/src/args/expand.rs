@@ -81,10 +81,10 @@ fn has_serde_default(attributes: &[Attribute]) -> bool {
 }
 
 fn rules(rules: &FieldRules) -> TokenStream {
-    let private = tokens::private();
     let FieldRules { field, ty, .. } = rules;
     let name = names::plain(field);
     let span = tokens::span_of(ty);
+    let private = tokens::private_at(span);
     let trim = rules.trim.is_some();
     let len = rules.len.as_ref().map(|limits| {
         let (from, to) = bounds(limits);
@@ -92,7 +92,7 @@ fn rules(rules: &FieldRules) -> TokenStream {
     });
     let range = rules.range.as_ref().map(|limits| {
         let (from, to) = bounds(limits);
-        quote_spanned!(span=> #private::rules::range::<#ty>(__plasma_checks, #name, &self.#field, #from, #to);)
+        quote_spanned!(span=> #private::rules::range::<#ty, _>(__plasma_checks, #name, &self.#field, #from, #to);)
     });
     quote!(#len #range)
 }

@@ -25,7 +25,7 @@ pub(crate) fn args(attribute: TokenStream, item: TokenStream, errors: &mut Error
         }
     };
     let mut args = Args { generic: false, derived: Vec::new(), validate: false, krate: None, rules: Vec::new(), item };
-    for entry in options::parse("arguments", OPTIONS, attribute, errors) {
+    for entry in options::parse("option", OPTIONS, attribute, errors) {
         match entry.name().as_str() {
             "validate" => args.validate = entry.flag(errors).is_some(),
             _ => args.krate = entry.path(errors),
@@ -66,7 +66,7 @@ fn rules(field: &syn::Field, errors: &mut Errors) -> Option<FieldRules> {
             errors.at(attribute, messages::ARG_NEEDS_LIST);
             continue;
         };
-        for entry in options::parse("argument", RULES, written, errors) {
+        for entry in options::parse("rule", RULES, written, errors) {
             let name = entry.name();
             let repeated = match name.as_str() {
                 "len" => rules.len.is_some(),

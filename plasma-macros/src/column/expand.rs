@@ -35,22 +35,22 @@ pub(crate) fn column(column: &Column) -> TokenStream {
 /// Everything is the inner type's. Capabilities are forwarded by a bound that the compiler must not decide here
 /// (`for<'a>` keeps it open), so that a newtype has an order exactly when its field has one.
 fn newtype(ident: &Ident, field: &Member, inner: &Type) -> TokenStream {
-    let private = tokens::private();
     let span = tokens::span_of(inner);
+    let private = tokens::private_at(span);
     let as_column = quote_spanned!(span=> <#inner as #private::ColumnType>);
     let forwarded = ["Ordered", "Textual"].map(|capability| {
-        let capability = quote::format_ident!("{capability}");
-        quote! {
+        let capability = Ident::new(capability, span);
+        quote_spanned! {span=>
             #[automatically_derived]
             impl #private::#capability for #ident where for<'__plasma> #inner: #private::#capability {}
         }
     });
-    let wrapped = quote!(#ident { #field: __plasma_inner });
     let message = format!(
         "`{}` cannot be nullable by itself: make its field a plain type, and write `Option<{0}>` in the table",
         names::plain(ident)
     );
-    quote! {
+    // All of it at the field's type: the same error in several places is then reported once.
+    quote_spanned! {span=>
         #[automatically_derived]
         impl #private::ColumnType for #ident {
             const KIND: #private::Kind = {
@@ -67,7 +67,7 @@ fn newtype(ident: &Ident, field: &Member, inner: &Type) -> TokenStream {
                 #as_column::into_value(self.#field)
             }
             fn from_value(__plasma_value: #private::Value) -> #private::Result<Self> {
-                #as_column::from_value(__plasma_value).map(|__plasma_inner| #wrapped)
+                #as_column::from_value(__plasma_value).map(|__plasma_inner| #ident { #field: __plasma_inner })
             }
         }
         #(#forwarded)*

@@ -91,7 +91,7 @@ fn helper_entries(attributes: &[Attribute], known: &[&str], errors: &mut Errors)
     let mut entries: Vec<options::Entry> = Vec::new();
     for attribute in attributes.iter().filter(|attribute| tokens::is_helper(attribute, "column")) {
         match tokens::helper_options(attribute) {
-            Some(written) => entries.extend(options::parse("column", known, written, errors)),
+            Some(written) => entries.extend(options::parse("column option", known, written, errors)),
             None => errors.at(attribute, messages::COLUMN_NEEDS_LIST),
         }
     }

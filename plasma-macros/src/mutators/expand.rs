@@ -1,9 +1,9 @@
 //! [`Set`] to tokens: the `impl` block as it was, and one shim per mutator.
 //!
-//! In a shim each role of the signature (transaction, context, result) goes through a trait of its own, at the span of its type: a wrong type is one
-//! error about that role, and not about the shim.
+//! In a shim each role of the signature (transaction, context, result) goes through a trait of its own, at the span of
+//! its type: a wrong type is one error about that role, and not about the shim.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
 use super::model::{Mutator, Set, Signature};
@@ -18,20 +18,26 @@ pub(crate) fn set(set: &Set) -> TokenStream {
     let owner = &item.self_ty;
     let mut mutations = TokenStream::new();
     let mut listed = Vec::new();
-    let mut seen = Vec::new();
+    let (mut seen, mut names) = (Vec::new(), Vec::new());
     for mutator in &set.mutators {
         let Some(args) = &mutator.args else { continue };
-        // A second mutator with the same arguments is a mistake told already.
+        // A second mutator with the same arguments, or with the same name, is a mistake told already.
         if seen.contains(&mutator.args_name()) {
             continue;
         }
         seen.push(mutator.args_name());
         mutations.extend(mutation(mutator, args, owner, schema));
+        if names.contains(&&mutator.name) {
+            continue;
+        }
+        names.push(&mutator.name);
         let span = tokens::span_of(args);
+        let private = tokens::private_at(span);
         listed.push(quote_spanned!(span=> #private::MutatorDef::of::<#args>()));
     }
     let span = tokens::span_of(owner);
-    let registered = quote_spanned!(span=> const _: fn() = #private::registered::<#schema, #owner>;);
+    let at_owner = tokens::private_at(span);
+    let registered = quote_spanned!(span=> const _: fn() = #at_owner::registered::<#schema, #owner>;);
     quote! {
         #item
         #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
@@ -56,13 +62,18 @@ fn mutation(mutator: &Mutator, args: &syn::Type, owner: &syn::Type, schema: &syn
     let Mutator { function, name, server_only, .. } = mutator;
     let run = match &mutator.signature {
         Some(Signature { tx, ctx, output }) => {
-            let tx = quote_spanned!(tokens::span_of(tx)=> <#tx as #private::TxArg<'_, '_, #schema>>::of(__plasma_tx));
-            let ctx = quote_spanned! {tokens::span_of(ctx)=>
-                <#ctx as #private::CtxArg<'_, <#schema as #private::Schema>::Ctx>>::of(__plasma_ctx)
-            };
-            let call = quote!(<#owner>::#function(#tx, #ctx, self).await);
-            let result = quote_spanned!(tokens::span_of(output)=> <#output as #private::MutatorOutput>::done(#call));
-            quote!(::std::boxed::Box::pin(async move { #result }))
+            let tx = role(tx, &quote!(__plasma_tx), "of", |private| quote!(#private::TxArg<'_, '_, #schema>));
+            let ctx = role(
+                ctx,
+                &quote!(__plasma_ctx),
+                "of",
+                |private| quote!(#private::CtxArg<'_, <#schema as #private::Schema>::Ctx>),
+            );
+            // At the fn, which is to blame when its future cannot be sent to another thread.
+            let span = function.span();
+            let call = quote_spanned!(span=> <#owner>::#function(#tx, #ctx, self).await);
+            let result = role(output, &call, "done", |private| quote!(#private::MutatorOutput));
+            quote_spanned!(span=> ::std::boxed::Box::pin(async move { #result }))
         }
         // Only reached while the signature is wrong, in a program that does not compile.
         None => quote!({
@@ -71,7 +82,8 @@ fn mutation(mutator: &Mutator, args: &syn::Type, owner: &syn::Type, schema: &syn
         }),
     };
     let span = tokens::span_of(args);
-    let header = quote_spanned!(span=> impl #private::Mutation for #args);
+    let at_args = tokens::private_at(span);
+    let header = quote_spanned!(span=> impl #at_args::Mutation for #args);
     quote! {
         #[automatically_derived]
         #header {
@@ -86,7 +98,16 @@ fn mutation(mutator: &Mutator, args: &syn::Type, owner: &syn::Type, schema: &syn
                 #run
             }
         }
+        // `for<'a>` keeps the bound open: a type that is no arguments is an error of the first impl only.
         #[automatically_derived]
-        impl #private::RunsIn<#schema> for #args {}
+        impl #private::RunsIn<#schema> for #args where for<'__plasma> #args: #private::MutatorArgs {}
     }
+}
+
+/// `<Type as Role>::method(value)`, all at the type: so a wrong type is blamed on the parameter.
+fn role(ty: &TokenStream, value: &TokenStream, method: &str, role: impl FnOnce(Ident) -> TokenStream) -> TokenStream {
+    let span = tokens::span_of(ty);
+    let role = tokens::respan(role(tokens::private_at(span)), span);
+    let method = Ident::new(method, span);
+    quote_spanned!(span=> <#ty as #role>::#method(#value))
 }

@@ -30,7 +30,7 @@ pub(crate) fn set(attribute: TokenStream, item: TokenStream, errors: &mut Errors
         Type::Path(path) => names::snake_case(&tokens::last_segment(&path.path)),
         _ => String::new(),
     };
-    for entry in options::parse("mutators", OPTIONS, rest, errors) {
+    for entry in options::parse("option", OPTIONS, rest, errors) {
         match entry.name().as_str() {
             "name" => {
                 if let Some(name) = entry.text(errors) {
@@ -121,7 +121,7 @@ fn mutator(
             errors.at(&attribute, "`#[mutator]` needs options: `#[mutator(server_only)]`");
             continue;
         };
-        for entry in options::parse("mutator", MUTATOR_OPTIONS, written, errors) {
+        for entry in options::parse("mutator option", MUTATOR_OPTIONS, written, errors) {
             if entry.name() == "server_only" {
                 mutator.server_only = entry.flag(errors).is_some();
             } else if let Some(name) = entry.text(errors) {

@@ -1,6 +1,6 @@
 //! [`Schema`] to tokens.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::Path;
 
@@ -18,19 +18,21 @@ pub(crate) fn schema(schema: &Schema, sound: bool) -> TokenStream {
     let ctx = schema.ctx.as_ref().map_or_else(|| quote!(()), |ctx| quote!(#ctx));
     let listed = tables.iter().map(|table| {
         let span = tokens::span_of(table);
+        let private = tokens::private_at(span);
         quote_spanned!(span=> impl #private::InSchema<#ident> for #table {})
     });
-    let definitions = tables.iter().map(|table| quote!(<#table as #private::Table>::DEF));
+    let definitions = tables.iter().map(|table| quote!(#private::listed::<#ident, #table>()));
     let registered = sets.iter().map(|set| {
         let span = tokens::span_of(set);
+        let private = tokens::private_at(span);
         quote_spanned!(span=> impl #private::RegisteredIn<#ident> for #set {})
     });
     let all: Vec<TokenStream> = sets.iter().map(|set| quote!(<#set as #private::MutatorSet>::MUTATORS)).collect();
     // Without a context nobody can be told apart, and every table is open.
     let policies = schema.ctx.iter().flat_map(|ctx| {
         tables.iter().map(move |table| {
-            let private = tokens::private();
             let span = tokens::span_of(table);
+            let private = tokens::private_at(span);
             quote_spanned!(span=> #private::PolicyDef::of::<#table, #ctx>())
         })
     });
@@ -82,7 +84,6 @@ fn distinct(paths: &[Path]) -> Vec<&Path> {
 
 /// Rules over the tables' definitions, known to the compiler only: one const each, where the table is listed.
 fn checks(schema: &Schema) -> TokenStream {
-    let private = tokens::private();
     let name = names::plain(&schema.ident);
     let type_names: Vec<String> = schema.tables.iter().map(tokens::spelled).collect();
     let mut checks = quote! {
@@ -90,17 +91,19 @@ fn checks(schema: &Schema) -> TokenStream {
     };
     for (index, table) in schema.tables.iter().enumerate() {
         let span = tokens::span_of(table);
+        let private = tokens::private_at(span);
         checks.extend(quote_spanned! {span=>
             const _: () = #private::check::table(#name, __PLASMA_TABLES, __PLASMA_TYPES, #index);
         });
     }
     if !schema.mutators.is_empty() {
         let span = schema.mutators_span;
+        let private = tokens::private_at(span);
         checks.extend(quote_spanned! {span=> const _: () = #private::check::mutators(__PLASMA_MUTATORS); });
     }
     if let Some((pin, span)) = schema.pin {
         let ident = &schema.ident;
-        let span: Span = span;
+        let private = tokens::private_at(span);
         checks.extend(quote_spanned! {span=>
             const _: () = #private::check::fingerprint(&<#ident as #private::Schema>::DEF, #pin);
         });

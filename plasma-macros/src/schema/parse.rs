@@ -39,7 +39,7 @@ pub(crate) fn schema(attribute: TokenStream, item: TokenStream, errors: &mut Err
     };
     let before = errors.count();
     let (mut has_version, mut has_tables) = (false, false);
-    for entry in options::parse("schema", OPTIONS, attribute, errors) {
+    for entry in options::parse("schema option", OPTIONS, attribute, errors) {
         match entry.name().as_str() {
             "version" => {
                 has_version = true;

@@ -67,7 +67,7 @@ pub(crate) fn registration(item: &Item, attribute: &TokenStream) -> TokenStream 
         return TokenStream::new();
     }
     let mut ignored = Errors::default();
-    let entries = options::parse("table", &["crate"], attribute.clone(), &mut ignored);
+    let entries = options::parse("table option", &["crate"], attribute.clone(), &mut ignored);
     let path = entries.first().and_then(|entry| entry.path(&mut ignored));
     // Only the item is wrong: mistakes in the options are told once it is a struct.
     drop(ignored.finish());
@@ -78,23 +78,24 @@ pub(crate) fn registration(item: &Item, attribute: &TokenStream) -> TokenStream 
 /// `Todo::title` and so on, with the field's name, docs, place and visibility.
 fn consts(table: &Table, krate: &TokenStream) -> TokenStream {
     let (ident, name) = (&table.ident, &table.name);
-    let consts = table.columns.iter().map(|column| {
+    // Two columns with one accessor are a mistake told already.
+    let first =
+        |index: usize, column: &Column| !table.columns[..index].iter().any(|other| other.accessor == column.accessor);
+    let columns = table.columns.iter().enumerate().filter(|(index, column)| first(*index, column));
+    let consts = columns.map(|(_, column)| {
         let Column { vis, accessor, ty, .. } = column;
         let sql_name = &column.name;
         let docs = tokens::docs_or(&column.docs, &format!("Column `{sql_name}` of table `{name}`."));
-        if column.is_id() {
-            quote! {
-                #docs
-                #vis const #accessor: #krate::__private::IdCol<#ident> =
-                    #krate::__private::IdCol::new_unchecked(#name, #sql_name);
-            }
+        // Everything at the field, so that a clash with a fn of the same name is blamed there.
+        let span = accessor.span();
+        let krate = tokens::respan(krate.clone(), span);
+        let (const_type, value) = if column.is_id() {
+            (quote_spanned!(span=> #krate::__private::IdCol<#ident>), quote_spanned!(span=> #krate::__private::IdCol))
         } else {
-            quote! {
-                #docs
-                #vis const #accessor: #krate::__private::Col<#ident, #ty> =
-                    #krate::__private::Col::new_unchecked(#name, #sql_name);
-            }
-        }
+            (quote_spanned!(span=> #krate::__private::Col<#ident, #ty>), quote_spanned!(span=> #krate::__private::Col))
+        };
+        let item = quote_spanned!(span=> const #accessor: #const_type = #value::new_unchecked(#name, #sql_name););
+        quote!(#docs #vis #item)
     });
     quote! {
         #[automatically_derived]
@@ -180,9 +181,9 @@ fn stub(table: &Table) -> TokenStream {
 }
 
 fn column_def(column: &Column) -> TokenStream {
-    let private = tokens::private();
     let Column { ty, name, .. } = column;
     let span = tokens::span_of(ty);
+    let private = tokens::private_at(span);
     let mut def = quote_spanned!(span=> #private::ColumnDef::of::<#ty>(#name));
     if column.unique.is_some() {
         def.extend(quote!(.unique()));
@@ -208,20 +209,24 @@ fn column_def(column: &Column) -> TokenStream {
 /// Rules about types that no trait can hold: asserted over the finished definition, so that the types are not
 /// mentioned a second time.
 fn checks(table: &Table) -> TokenStream {
-    let private = tokens::private();
     let ident = &table.ident;
-    let def = |span: Span| quote_spanned!(span=> <#ident as #private::Table>::DEF);
+    let def = |span: Span| {
+        let private = tokens::private_at(span);
+        quote_spanned!(span=> <#ident as #private::Table>::DEF)
+    };
     let mut checks = TokenStream::new();
 
     if let Some(id) = table.columns.iter().find(|column| column.is_id()) {
         let ty = tokens::replace_self(id.ty.to_token_stream(), &table.ty());
         let span = tokens::span_of(&ty);
+        let private = tokens::private_at(span);
         checks.extend(quote_spanned!(span=> const _: fn() = #private::row_id::<#ident, #ty>;));
     }
     for (index, column) in table.columns.iter().enumerate() {
         let spelled = tokens::spelled(&column.ty);
         if let Some((action, span)) = column.on_delete {
             let def = def(span);
+            let private = tokens::private_at(span);
             checks.extend(quote_spanned!(span=> const _: () = #private::check::on_delete(#def, #index, #spelled);));
             if action == OnDelete::SetNull {
                 checks.extend(quote_spanned!(span=> const _: () = #private::check::set_null(#def, #index, #spelled);));
@@ -229,6 +234,7 @@ fn checks(table: &Table) -> TokenStream {
         }
         if let Some(span) = column.unique {
             let def = def(span);
+            let private = tokens::private_at(span);
             checks.extend(quote_spanned!(span=> const _: () = #private::check::unique(#def, #index, #spelled);));
         }
     }
@@ -242,6 +248,7 @@ fn checks(table: &Table) -> TokenStream {
         .collect();
     if !left_out.is_empty() {
         let def = def(ident.span());
+        let private = tokens::private_at(ident.span());
         checks.extend(quote_spanned!(ident.span()=> const _: () = #private::check::left_out(#def, &[#(#left_out),*]);));
     }
     checks

@@ -37,7 +37,7 @@ pub(crate) fn table(attribute: TokenStream, item: &ItemStruct, errors: &mut Erro
         serde: serde(&item.attrs),
         columns: Vec::new(),
     };
-    for entry in options::parse("table", TABLE_OPTIONS, attribute, errors) {
+    for entry in options::parse("table option", TABLE_OPTIONS, attribute, errors) {
         match entry.name().as_str() {
             "name" => {
                 if let Some(name) = entry.text(errors) {
@@ -95,7 +95,7 @@ fn column(field: &Field, serde: Vec<Attribute>, errors: &mut Errors) -> Column {
             None => errors.at(attribute, messages::COLUMN_NEEDS_LIST),
         }
     }
-    for entry in options::parse("column", COLUMN_OPTIONS, without_double_commas(written), errors) {
+    for entry in options::parse("column option", COLUMN_OPTIONS, without_double_commas(written), errors) {
         let key = entry.name();
         if column.is_id() {
             errors.at(&entry.key, if key == "default" { messages::ID_DEFAULT } else { messages::ID_OPTION });

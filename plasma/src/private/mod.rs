@@ -32,6 +32,13 @@ impl<T> RowId<T> for Id<T> {}
 /// Asserts that `V` is the type of the id of `T`.
 pub fn row_id<T, V: RowId<T>>() {}
 
+/// The definition of a table that schema `S` lists.
+///
+/// It asks for [`InSchema`] only, so that a listed struct that is no table is one error, at the list.
+pub const fn listed<S: Schema, T: InSchema<S>>() -> &'static TableDef {
+    T::DEF
+}
+
 /// Asserts that schema `S` lists the set of mutators `M`.
 pub fn registered<S: Schema, M: RegisteredIn<S>>() {}
 

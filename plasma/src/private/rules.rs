@@ -58,17 +58,14 @@ pub fn len<T: Length>(checks: &mut Checks, field: &str, value: &T, trim: bool, f
     label = "not a number",
     note = "an `Option` of a number is checked when it has a value"
 )]
-pub trait Ranged {
-    /// The type of the bounds.
-    type Bound: PartialOrd + Display;
+pub trait Ranged<N> {
     /// The number, if there is one.
-    fn number(&self) -> Option<&Self::Bound>;
+    fn number(&self) -> Option<&N>;
 }
 
 macro_rules! numbers {
     ($($number:ty),*) => {$(
-        impl Ranged for $number {
-            type Bound = $number;
+        impl Ranged<$number> for $number {
             fn number(&self) -> Option<&$number> {
                 Some(self)
             }
@@ -78,15 +75,20 @@ macro_rules! numbers {
 numbers!(i8, i16, i32, i64, u8, u16, u32, u64, usize, f32, f64);
 
 #[diagnostic::do_not_recommend]
-impl<T: Ranged> Ranged for Option<T> {
-    type Bound = T::Bound;
-    fn number(&self) -> Option<&T::Bound> {
+impl<N, T: Ranged<N>> Ranged<N> for Option<T> {
+    fn number(&self) -> Option<&N> {
         self.as_ref().and_then(T::number)
     }
 }
 
 /// `#[arg(range(from..=to))]`.
-pub fn range<T: Ranged>(checks: &mut Checks, field: &str, value: &T, from: Option<T::Bound>, to: Option<T::Bound>) {
+pub fn range<T: Ranged<N>, N: PartialOrd + Display>(
+    checks: &mut Checks,
+    field: &str,
+    value: &T,
+    from: Option<N>,
+    to: Option<N>,
+) {
     if let Some(number) = value.number() {
         checks.range(field, number, (bound(from), bound(to)));
     }

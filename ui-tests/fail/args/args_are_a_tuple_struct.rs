@@ -1,0 +1,4 @@
+#[plasma::args]
+pub struct Rename(String);
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[plasma::args]
+pub struct Rename<T> {
+    pub title: T,
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+#[plasma::args]
+#[derive(serde::Serialize)]
+pub struct Rename {
+    pub title: String,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[plasma::args(validate)]
+pub struct Rename {
+    pub title: String,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+pub struct Place;
+
+#[derive(plasma::Column)]
+pub struct Home(Place);
+
+fn main() {}

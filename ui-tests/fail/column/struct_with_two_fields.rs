@@ -1,0 +1,4 @@
+#[derive(plasma::Column)]
+pub struct Point(i32, i32);
+
+fn main() {}

@@ -1,0 +1,8 @@
+#[derive(plasma::Column)]
+pub enum Status {
+    InProgress,
+    #[column(rename = "in_progress")]
+    Started,
+}
+
+fn main() {}

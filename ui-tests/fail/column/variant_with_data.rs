@@ -1,0 +1,7 @@
+#[derive(plasma::Column)]
+pub enum Status {
+    Open,
+    Blocked(String),
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[plasma::table]
+pub struct Todo {
+    pub title: String,
+}
+
+fn main() {}

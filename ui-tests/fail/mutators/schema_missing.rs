@@ -1,0 +1,8 @@
+include!("../../common/app.rs");
+
+pub struct Todos;
+
+#[plasma::mutators]
+impl Todos {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[plasma::schema(version = "1")]
+pub struct App;
+
+fn main() {}

@@ -1,0 +1,13 @@
+use plasma::prelude::*;
+
+#[plasma::table(auth = open)]
+pub struct Note {
+    pub id: Id<Note>,
+}
+
+#[plasma::schema(version = "1", tables(Note))]
+pub struct App {
+    pub name: String,
+}
+
+fn main() {}

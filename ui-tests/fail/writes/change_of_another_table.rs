@@ -1,0 +1,11 @@
+include!("../../common/app.rs");
+
+async fn f(tx: &mut Tx<'_>, todo: Id<Todo>, user: Id<User>) -> plasma::Result<()> {
+    let _ = user;
+    tx.update(todo).set(User::name.to("x")).await?;
+    Ok(())
+}
+
+fn main() {
+    let _ = f;
+}

@@ -1,0 +1,13 @@
+#![deny(unused_must_use)]
+
+include!("../../common/app.rs");
+
+async fn f(tx: &mut Tx<'_>, todo: Id<Todo>, user: Id<User>) -> plasma::Result<()> {
+    let _ = user;
+    tx.update(todo).set(Todo::done.to(true));
+    Ok(())
+}
+
+fn main() {
+    let _ = f;
+}
