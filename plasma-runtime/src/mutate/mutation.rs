@@ -160,7 +160,6 @@ fn run<'t, M: Mutation>(
     })
 }
 
-#[expect(clippy::type_complexity, reason = "the pair is unpacked at its only call")]
 fn prepare<'t, M: Mutation>(ctx: &'t ErasedCtx, json: &str) -> Result<(M, &'t <M::Schema as Schema>::Ctx)> {
     let args: M = args::decode(json)?;
     check_args(&args)?;

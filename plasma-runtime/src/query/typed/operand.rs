@@ -227,7 +227,7 @@ impl<T: Table> StoreFrom<IdCol<T>, T> for Option<Id<T>> {
 impl<T, S: Only<T>> StoreFrom<Expr<bool, S>, T> for bool {
     /// Unknown is stored as false.
     fn stored(value: Expr<bool, S>) -> Raw {
-        value.into_raw().is_true()
+        value.into_raw().or_false()
     }
 }
 impl<T, X> StoreFrom<Json<X>, T> for Json<X>

@@ -70,7 +70,7 @@ impl<S> Projectable for Expr<bool, S> {
 }
 impl<Sc, I, S: Within<Sc, I>> Projection<Sc, I> for Expr<bool, S> {
     fn push(self, into: &mut Vec<Raw>) {
-        into.push(self.into_raw().is_true());
+        into.push(self.into_raw().or_false());
     }
     fn read(reader: &mut RowReader) -> Result<bool> {
         reader.read()

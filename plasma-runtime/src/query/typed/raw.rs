@@ -117,7 +117,7 @@ impl Raw {
     }
 
     /// A condition as a value that is never NULL: unknown counts as false.
-    pub(crate) fn is_true(self) -> Self {
+    pub(crate) fn or_false(self) -> Self {
         self.wrap(|ir| Expr::compare(CompareOp::Is, ir, Expr::Literal(Value::Bool(true))))
     }
 

@@ -129,7 +129,7 @@ fn raise_expr(expr: &mut ir::Expr, outer: &[&'static str], depth: u8) {
     match expr {
         Column(column) => {
             if column.level == depth && outer.contains(&column.table) {
-                column.level += 1;
+                column.level = column.level.saturating_add(1);
             }
         }
         Literal(_) => {}
@@ -139,10 +139,10 @@ fn raise_expr(expr: &mut ir::Expr, outer: &[&'static str], depth: u8) {
         }
         And(list) | Or(list) => list.iter_mut().for_each(|expr| raise_expr(expr, outer, depth)),
         Not(expr) | IsNull(expr) | In { expr, .. } | Like { expr, .. } => raise_expr(expr, outer, depth),
-        Exists(query) => raise(query, outer, depth + 1),
+        Exists(query) => raise(query, outer, depth.saturating_add(1)),
         InQuery { expr, query } => {
             raise_expr(expr, outer, depth);
-            raise(query, outer, depth + 1);
+            raise(query, outer, depth.saturating_add(1));
         }
     }
 }
