@@ -24,10 +24,13 @@ impl ServerEngine {
             return Ok(());
         }
         db.batch("BEGIN IMMEDIATE").await?;
-        let made = self.make_schema(db, now_ms, entropy, &triggers, &revision).await;
-        let end = if made.is_ok() { "COMMIT" } else { "ROLLBACK" };
-        if made.is_ok() || db.in_transaction() {
-            db.batch(end).await?;
+        let mut made = self.make_schema(db, now_ms, entropy, &triggers, &revision).await;
+        if made.is_ok() {
+            made = db.batch("COMMIT").await;
+        }
+        // A failed commit may leave the transaction open.
+        if made.is_err() && db.in_transaction() {
+            db.batch("ROLLBACK").await?;
         }
         made
     }

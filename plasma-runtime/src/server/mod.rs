@@ -14,6 +14,8 @@ mod pull;
 mod push;
 mod refusal;
 pub mod tables;
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;
 mod triggers;
 
 pub(crate) use engine::JOBS;

@@ -1,0 +1,514 @@
+//! Tables, policies, a scriptable mutator, and a connection whose statements can fail.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::value::RawValue;
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::future::{BoxFuture, poll_once};
+use crate::inputs::Entropy;
+use crate::mutate::{Access, ErasedCtx, Executor, MutatorDef, PolicyDef, TableRules, TxMeta};
+use crate::protocol::{MutationResult, PushRequest, PushResponse, PushedMutation, WireRequest, WireResponse};
+use crate::query::ir::{Change, ColumnRef, Expr, Query, Write};
+use crate::schema::{ColumnDef, Definition, OnDelete, SchemaDef, TableDef, fingerprint};
+use crate::server::{Caller, PushJob, Refusal, ServerEngine, ServerError, ServerErrorKind, ServerOptions};
+use crate::store::SqlConnection;
+use crate::store::sqlite::SqliteConnection;
+use crate::value::{Kind, Row, Value, json::decode_row, json::decode_value};
+
+const fn column(name: &'static str, kind: Kind) -> ColumnDef {
+    ColumnDef {
+        name,
+        kind,
+        nullable: true,
+        unique: false,
+        default: None,
+        references: None,
+        on_delete: OnDelete::NoAction,
+    }
+}
+
+const fn id(table: &'static str) -> ColumnDef {
+    let mut def = column("id", Kind::Id);
+    def.nullable = false;
+    def.references = Some(table);
+    def
+}
+
+const fn required(name: &'static str, kind: Kind) -> ColumnDef {
+    let mut def = column(name, kind);
+    def.nullable = false;
+    def
+}
+
+const fn reference(name: &'static str, table: &'static str, on_delete: OnDelete) -> ColumnDef {
+    let mut def = column(name, Kind::Id);
+    def.references = Some(table);
+    def.on_delete = on_delete;
+    def
+}
+
+pub(super) static LISTS: TableDef = TableDef::new(
+    "lists",
+    &[id("lists"), required("name", Kind::Text), required("owner", Kind::Text), column("slug", Kind::Text).unique()],
+);
+pub(super) static TODOS: TableDef = TableDef::new(
+    "todos",
+    &[
+        id("todos"),
+        reference("list_id", "lists", OnDelete::Cascade),
+        required("title", Kind::Text),
+        column("done", Kind::Bool),
+        column("n", Kind::Int),
+        column("big", Kind::BigInt),
+        column("ratio", Kind::Float),
+        column("photo", Kind::Blob),
+        column("extra", Kind::Json),
+        column("at", Kind::Timestamp),
+        reference("after", "todos", OnDelete::SetNull),
+    ],
+);
+pub(super) static SHARES: TableDef = TableDef::new(
+    "shares",
+    &[id("shares"), reference("list_id", "lists", OnDelete::Cascade), required("user", Kind::Text)],
+);
+/// Refers to lists without an action: a list with pins cannot be deleted.
+pub(super) static PINS: TableDef = TableDef::new(
+    "pins",
+    &[id("pins"), reference("list_id", "lists", OnDelete::NoAction), column("owner", Kind::Text)],
+);
+pub(super) static AUDIT: TableDef = {
+    let mut def = TableDef::new("audit", &[id("audit"), required("what", Kind::Text)]);
+    def.local_only = true;
+    def
+};
+/// Open to everybody.
+pub(super) static NOTES: TableDef = {
+    let mut def =
+        TableDef::new("notes", &[id("notes"), required("text", Kind::Text), column("tag", Kind::Text).unique()]);
+    def.open = true;
+    def
+};
+
+static TABLES: [&TableDef; 6] = [&LISTS, &TODOS, &SHARES, &PINS, &AUDIT, &NOTES];
+
+/// The context: a user's name.
+pub(super) struct User(pub(super) String);
+
+fn user(ctx: &ErasedCtx) -> Result<String> {
+    ctx.downcast_ref::<User>().map(|user| user.0.clone()).ok_or_else(|| Error::internal("the context is not a `User`"))
+}
+
+fn outer(table: &'static str, column: &'static str) -> Expr {
+    Expr::Column(ColumnRef { level: 1, table, column })
+}
+
+fn is_text(table: &'static str, name: &'static str, text: &str) -> Expr {
+    Expr::eq(Expr::column(table, name), Expr::Literal(Value::from(text)))
+}
+
+/// Whether the row of `table` belongs to a list that `condition` holds for.
+fn of_list(table: &'static str, condition: Expr) -> Expr {
+    let query =
+        Query::all(&LISTS).filter(Expr::eq(Expr::column("lists", "id"), outer(table, "list_id"))).filter(condition);
+    Expr::Exists(Box::new(query))
+}
+
+fn visible_list(me: &str) -> Expr {
+    let shared = Query::all(&SHARES)
+        .filter(Expr::eq(Expr::column("shares", "list_id"), outer("lists", "id")))
+        .filter(is_text("shares", "user", me));
+    is_text("lists", "owner", me).or(Expr::Exists(Box::new(shared)))
+}
+
+fn lists_rules(ctx: &ErasedCtx) -> Result<TableRules> {
+    let me = user(ctx)?;
+    let own = is_text("lists", "owner", &me);
+    Ok(TableRules { read: visible_list(&me), insert: own.clone(), update: own.clone(), delete: own, frozen: &[] })
+}
+
+fn todos_rules(ctx: &ErasedCtx) -> Result<TableRules> {
+    let me = user(ctx)?;
+    let rule = of_list("todos", visible_list(&me));
+    let own = of_list("todos", is_text("lists", "owner", &me));
+    Ok(TableRules { read: rule.clone(), insert: rule.clone(), update: rule, delete: own, frozen: &["big"] })
+}
+
+fn shares_rules(ctx: &ErasedCtx) -> Result<TableRules> {
+    let me = user(ctx)?;
+    let own = of_list("shares", is_text("lists", "owner", &me));
+    Ok(TableRules {
+        read: own.clone().or(is_text("shares", "user", &me)),
+        insert: own.clone(),
+        update: Expr::Or(Vec::new()),
+        delete: own.or(is_text("shares", "user", &me)),
+        frozen: &[],
+    })
+}
+
+fn pins_rules(ctx: &ErasedCtx) -> Result<TableRules> {
+    let own = is_text("pins", "owner", &user(ctx)?);
+    Ok(TableRules { read: own.clone(), insert: own.clone(), update: own.clone(), delete: own, frozen: &[] })
+}
+
+/// Does what its arguments say: a list of steps, each an array whose first element names it.
+fn script<'t>(
+    executor: &'t mut dyn Executor,
+    meta: &'t TxMeta,
+    _ctx: &'t ErasedCtx,
+    args: &'t str,
+) -> BoxFuture<'t, Result<()>> {
+    Box::pin(async move {
+        let steps: Vec<Vec<Box<RawValue>>> = serde_json::from_str(args)
+            .map_err(|e| Error::new(ErrorKind::InvalidArgs, format!("not a list of steps: {e}")))?;
+        for step in &steps {
+            run_step(executor, meta, step).await?;
+        }
+        Ok(())
+    })
+}
+
+fn text(raw: &RawValue) -> String {
+    serde_json::from_str(raw.get()).unwrap()
+}
+
+fn table(raw: &RawValue) -> &'static TableDef {
+    let name = text(raw);
+    TABLES.into_iter().find(|table| table.name == name).unwrap()
+}
+
+fn changes(table: &'static TableDef, raw: &RawValue) -> Vec<Change> {
+    let members: std::collections::BTreeMap<String, Box<RawValue>> = serde_json::from_str(raw.get()).unwrap();
+    members
+        .into_iter()
+        .map(|(name, value)| {
+            let column = table.column(&name).unwrap();
+            Change {
+                column: column.name,
+                value: Expr::Literal(if value.get() == "null" {
+                    Value::Null
+                } else {
+                    decode_value(column, value.get()).unwrap()
+                }),
+            }
+        })
+        .collect()
+}
+
+async fn run_step(executor: &mut dyn Executor, meta: &TxMeta, step: &[Box<RawValue>]) -> Result<()> {
+    let name = text(&step[0]);
+    let (name, access) = match name.strip_prefix("trusted ") {
+        Some(name) => (name.to_owned(), Access::Trusted),
+        None => (name, Access::Checked),
+    };
+    let write = match name.as_str() {
+        "insert" => {
+            let table = table(&step[1]);
+            Write::Insert { table, row: decode_row(table, step[2].get()).unwrap() }
+        }
+        "update" => {
+            let table = table(&step[1]);
+            Write::Update { table, id: text(&step[2]), changes: changes(table, &step[3]) }
+        }
+        "update where title" => Write::UpdateWhere {
+            table: &TODOS,
+            filter: is_text("todos", "title", &text(&step[1])),
+            changes: changes(&TODOS, &step[2]),
+        },
+        "delete" => Write::Delete { table: table(&step[1]), id: text(&step[2]) },
+        "delete where title" => {
+            Write::DeleteWhere { table: &TODOS, filter: is_text("todos", "title", &text(&step[1])) }
+        }
+        // The mutator goes on although the step failed.
+        "try" => {
+            let rest = &step[1..];
+            let outcome = Box::pin(run_step(executor, meta, rest)).await;
+            assert!(outcome.is_err(), "the step was to fail");
+            return Ok(());
+        }
+        "reads" => {
+            let rows = executor.query(&Query::all(table(&step[1]))).await?;
+            let expected: usize = serde_json::from_str(step[2].get()).unwrap();
+            assert_eq!(rows.len(), expected);
+            return Ok(());
+        }
+        "note the envelope" => Write::Insert {
+            table: &NOTES,
+            row: vec![
+                Value::Text(meta.next_id("notes", false).to_string()),
+                Value::Text(format!("{} {:?}", meta.timestamp, meta.received_at)),
+                Value::Null,
+            ],
+        },
+        "reject" => {
+            return Err(Error::rejected(text(&step[1]), "the application says no").with_data(json!({"left": 0})));
+        }
+        "panic" => panic!("at the disco"),
+        "fault" => return Err(Error::fault("the mail server is down")),
+        "internal" => return Err(Error::internal("secret detail")),
+        "await" => {
+            std::future::pending::<()>().await;
+            return Ok(());
+        }
+        "forever" => loop {
+            executor.query(&Query::all(&NOTES)).await?;
+        },
+        other => panic!("unknown step {other}"),
+    };
+    executor.write(write, access).await.map(|_| ())
+}
+
+pub(super) fn definition() -> Definition {
+    Definition {
+        schema: SchemaDef {
+            name: "App",
+            version: "app-1",
+            fingerprint: const { fingerprint::schema(&TABLES_FOR_HASH) },
+            tables: &TABLES,
+        },
+        mutators: vec![MutatorDef { name: "script", server_only: false, run: script }],
+        policies: vec![
+            PolicyDef { table: &LISTS, rules: lists_rules },
+            PolicyDef { table: &TODOS, rules: todos_rules },
+            PolicyDef { table: &SHARES, rules: shares_rules },
+            PolicyDef { table: &PINS, rules: pins_rules },
+        ],
+    }
+}
+
+// Consts may not refer to statics: any two tables do for a fingerprint.
+const TABLES_FOR_HASH: [&TableDef; 1] = [&TableDef::new("lists", &[id("lists"), required("name", Kind::Text)])];
+
+/// Counts up: equal tests draw equal bytes.
+#[derive(Debug, Default)]
+pub(super) struct Counter(u64);
+
+impl Entropy for Counter {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            self.0 += 1;
+            chunk.copy_from_slice(&self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// How a statement fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// As SQLite fails with FULL, IOERR, NOMEM or CORRUPT: the whole transaction is rolled back.
+    RollsBack,
+    /// The statement alone fails.
+    Statement,
+}
+
+/// A connection whose statements can be made to fail.
+pub(super) struct Faulty {
+    pub(super) inner: SqliteConnection,
+    /// Statements run so far.
+    pub(super) count: u64,
+    /// Fails the statement with this number.
+    pub(super) at: Option<u64>,
+    /// Fails every statement that binds this text.
+    pub(super) poison: Option<String>,
+    pub(super) failure: Failure,
+}
+
+impl Faulty {
+    fn strike(&mut self, params: &[Value]) -> Result<()> {
+        self.count += 1;
+        let poisoned = self
+            .poison
+            .as_ref()
+            .is_some_and(|poison| params.iter().any(|value| value.as_text().is_some_and(|text| text.contains(poison))));
+        if self.at != Some(self.count) && !poisoned {
+            return Ok(());
+        }
+        if self.failure == Failure::RollsBack && SqlConnection::in_transaction(&self.inner) {
+            SqlConnection::batch(&mut self.inner, "ROLLBACK")?;
+        }
+        Err(Error::new(ErrorKind::Storage, "database or disk is full"))
+    }
+}
+
+impl SqlConnection for Faulty {
+    fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64> {
+        self.strike(params)?;
+        SqlConnection::execute(&mut self.inner, sql, params)
+    }
+    fn query(&mut self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>> {
+        self.strike(params)?;
+        SqlConnection::query(&mut self.inner, sql, params, kinds)
+    }
+    fn batch(&mut self, sql: &str) -> Result<()> {
+        self.strike(&[])?;
+        SqlConnection::batch(&mut self.inner, sql)
+    }
+    fn in_transaction(&self) -> bool {
+        SqlConnection::in_transaction(&self.inner)
+    }
+    fn for_each(
+        &mut self,
+        sql: &str,
+        params: &[Value],
+        kinds: &[Kind],
+        each: &mut dyn FnMut(Row) -> Result<bool>,
+    ) -> Result<()> {
+        self.strike(params)?;
+        SqlConnection::for_each(&mut self.inner, sql, params, kinds, each)
+    }
+}
+
+/// An engine with its database.
+pub(super) struct Server {
+    pub(super) engine: ServerEngine,
+    pub(super) db: Faulty,
+    pub(super) entropy: Counter,
+    pub(super) now: i64,
+    errors: Arc<Mutex<Vec<(ServerErrorKind, String)>>>,
+}
+
+pub(super) fn server() -> Server {
+    server_with(|_| {})
+}
+
+pub(super) fn server_with(adjust: impl FnOnce(&mut ServerOptions)) -> Server {
+    let errors = Arc::new(Mutex::new(Vec::new()));
+    let mut options = ServerOptions::default();
+    let heard = Arc::clone(&errors);
+    options.hooks.on_error = Some(Arc::new(move |error: &ServerError| {
+        let source = std::error::Error::source(&error.error).map(|s| format!(": {s}")).unwrap_or_default();
+        heard.lock().unwrap().push((error.kind, format!("{}{source}", error.error)));
+    }));
+    adjust(&mut options);
+    let inner = SqliteConnection::in_memory().unwrap();
+    let mut server = Server {
+        engine: ServerEngine::new(definition(), options).unwrap(),
+        db: Faulty { inner, count: 0, at: None, poison: None, failure: Failure::RollsBack },
+        entropy: Counter::default(),
+        now: 1_730_000_000_000,
+        errors,
+    };
+    server.ensure_schema().unwrap();
+    server
+}
+
+/// The UUID of a short name, for ids and keys.
+pub(super) fn uuid(name: &str) -> String {
+    let mut bytes = [0u8; 16];
+    for (index, byte) in name.bytes().enumerate() {
+        bytes[index % 16] = bytes[index % 16].wrapping_mul(31).wrapping_add(byte);
+    }
+    Uuid::from_bytes(bytes).to_string()
+}
+
+pub(super) fn caller(user: &str) -> Caller {
+    Caller { group: user.to_owned(), ctx: Arc::new(User(user.to_owned())) }
+}
+
+/// A mutation that runs these steps. Its key is of the name, so that one name is one mutation.
+pub(super) fn mutation(id: u64, key: &str, steps: Json) -> Json {
+    json!({ "id": id, "key": uuid(key), "name": "script", "args": steps, "timestamp": 1_729_999_999_000_i64 })
+}
+
+/// A push of `user` by `client`.
+pub(super) fn push_body(user: &str, client: &str, mutations: Json) -> Json {
+    json!({
+        "protocolVersion": 1, "schemaVersion": "app-1", "fingerprint": definition().schema.fingerprint_hex(),
+        "clientGroupID": user, "clientID": client, "mutations": mutations
+    })
+}
+
+pub(super) fn job(user: &str, client: &str, mutations: Json) -> PushJob {
+    let request: PushRequest = serde_json::from_str(&push_body(user, client, mutations).to_string()).unwrap();
+    let _: &Vec<PushedMutation> = &request.mutations;
+    PushJob { caller: caller(user), request }
+}
+
+pub(super) type Answer = Result<PushResponse, Refusal>;
+
+impl Server {
+    pub(super) fn ensure_schema(&mut self) -> Result<()> {
+        poll_once(Box::pin(self.engine.ensure_schema(&mut self.db, self.now, &mut self.entropy))).unwrap()
+    }
+
+    pub(super) fn push_jobs(&mut self, jobs: &[PushJob]) -> Vec<Answer> {
+        poll_once(Box::pin(self.engine.push_group(&mut self.db, self.now, &mut self.entropy, jobs))).unwrap()
+    }
+
+    pub(super) fn push(&mut self, user: &str, client: &str, mutations: Json) -> Answer {
+        self.push_jobs(&[job(user, client, mutations)]).pop().unwrap()
+    }
+
+    /// Runs one mutation as the next of the client `<user>-1`; returns its result.
+    pub(super) fn run(&mut self, user: &str, steps: Json) -> MutationResult {
+        let client = format!("{user}-1");
+        let last = self.int(&format!(
+            "SELECT coalesce(max(last_mutation_id), 0) FROM _plasma_client_mutations WHERE client_id = '{client}'"
+        ));
+        let id = u64::try_from(last).unwrap() + 1;
+        let key = format!("{user}{id}");
+        self.push(user, &client, json!([mutation(id, &key, steps)])).unwrap().results.pop().unwrap()
+    }
+
+    /// Runs one mutation and returns its error code, or `applied`.
+    pub(super) fn code(&mut self, user: &str, steps: Json) -> String {
+        let result = self.run(user, steps);
+        result
+            .error
+            .map_or_else(|| serde_json::to_value(result.status).unwrap().as_str().unwrap().to_owned(), |e| e.code)
+    }
+
+    pub(super) fn handle(&mut self, caller: Option<&Caller>, request: &WireRequest) -> WireResponse {
+        poll_once(Box::pin(self.engine.handle(&mut self.db, self.now, &mut self.entropy, caller, request))).unwrap()
+    }
+
+    pub(super) fn sql(&mut self, sql: &str) {
+        SqlConnection::batch(&mut self.db.inner, sql).unwrap();
+    }
+
+    pub(super) fn int(&mut self, sql: &str) -> i64 {
+        SqlConnection::query(&mut self.db.inner, sql, &[], &[Kind::BigInt]).unwrap()[0][0].as_int().unwrap()
+    }
+
+    pub(super) fn texts(&mut self, sql: &str) -> Vec<String> {
+        let rows = SqlConnection::query(&mut self.db.inner, sql, &[], &[Kind::Text]).unwrap();
+        rows.into_iter().flatten().map(|value| value.as_text().unwrap_or("NULL").to_owned()).collect()
+    }
+
+    /// The log since a position: `op table row value prior client mutation`, one a line.
+    pub(super) fn log_since(&mut self, version: i64) -> Vec<String> {
+        self.texts(&format!(
+            "SELECT op || ' ' || table_name || ' ' || row_id || ' ' || coalesce(value, '-') || ' ' || \
+             coalesce(prior, '-') || ' ' || coalesce(client_id, '-') || ' ' || coalesce(mutation_id, '-') \
+             FROM _plasma_changes WHERE row_version > {version} ORDER BY row_version"
+        ))
+    }
+
+    pub(super) fn head(&mut self) -> i64 {
+        self.int("SELECT max(row_version) FROM _plasma_changes")
+    }
+
+    /// What `on_error` heard since the last call.
+    pub(super) fn errors(&mut self) -> Vec<(ServerErrorKind, String)> {
+        std::mem::take(&mut *self.errors.lock().unwrap())
+    }
+
+    /// Everything the database holds, as text: equal dumps are equal states.
+    pub(super) fn dump(&mut self) -> Vec<String> {
+        let tables = self
+            .texts("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name");
+        let mut all = Vec::new();
+        for table in tables {
+            let columns = self.texts(&format!("SELECT quote(name) FROM pragma_table_info('{table}')"));
+            let columns: Vec<String> = columns.iter().map(|c| format!("quote(\"{}\")", c.trim_matches('\''))).collect();
+            for row in
+                self.texts(&format!("SELECT {} AS row FROM \"{table}\" ORDER BY row", columns.join(" || '|' || ")))
+            {
+                all.push(format!("{table}: {row}"));
+            }
+        }
+        all
+    }
+}

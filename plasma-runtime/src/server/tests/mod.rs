@@ -1,0 +1,9 @@
+//! Tests of the server engine over hand-written tables and one mutator that does what its arguments say.
+
+mod fixture;
+mod group;
+mod handle;
+mod ledger;
+mod policy;
+mod schema;
+mod triggers;
