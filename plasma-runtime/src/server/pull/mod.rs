@@ -13,6 +13,8 @@ mod page;
 mod policy;
 mod set;
 mod source;
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;
 
 mod walk;
 

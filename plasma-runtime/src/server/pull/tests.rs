@@ -1,0 +1,8 @@
+//! Pulls against a database that plain SQL writes to, and a model that knows nothing of logs and edges.
+
+mod flow;
+mod model;
+mod named;
+mod random;
+mod schema;
+mod world;
