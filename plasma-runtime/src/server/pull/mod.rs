@@ -277,12 +277,20 @@ impl Context<'_> {
             }
             let known = fits.as_ref().map_or(0, |(units, _)| *units);
             if known + 1 >= too_many {
+                // Neighbours: the one fits, the other does not.
                 break;
             }
             // Twice as far while nothing is known to be too much, then half way.
             units = (known * 2).max(1).min(known + (too_many - known).div_ceil(2)).max(known + 1).min(too_many - 1);
         }
         match fits {
+            // Nothing to send until the unit that does not fit: begin with that one, and save the reader a page.
+            Some((_, page)) if page.patch.is_empty() => {
+                let mut page = self.empty_page();
+                set.to = log.boundaries[too_many - 1];
+                let stop = sets.run(db, set, &mut page).await?;
+                Ok((log.cut(set.to), page, stop))
+            }
             Some((units, page)) => {
                 set.to = log.boundaries[units - 1];
                 Ok((log.cut(set.to), page, None))

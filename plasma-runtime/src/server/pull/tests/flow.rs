@@ -1,1 +1,269 @@
+//! Cookies, resets, acknowledgements, and the limits of pages.
 
+use std::sync::Arc;
+
+use super::named::ops;
+use super::world::{Reader, World, id, key, request, user};
+use crate::future::poll_once;
+use crate::protocol::cookie::{Cookie, Position};
+use crate::protocol::{MutationStatus, PatchOp};
+use crate::server::{Caller, ServerOptions};
+use crate::store::SqlConnection;
+use crate::store::sqlite::{SqliteConnection, SqliteOptions};
+use crate::value::Value;
+
+fn notes(world: &mut World, from: u32, count: u32) {
+    let statements: Vec<String> =
+        (from..from + count).map(|n| format!("INSERT INTO notes (id, small) VALUES ({{{n:03}}}, {n})")).collect();
+    world.unit(&statements.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_fresh_client_of_an_empty_server() {
+    let mut world = World::new();
+    let pulled = world.pull(&user("bob"), "c", None, 1000);
+    assert_eq!(ops(std::slice::from_ref(&pulled.response)), ["clear"]);
+    assert!(!pulled.response.has_more && !pulled.response.partial && !pulled.empty);
+    let again = world.pull(&user("bob"), "c", Some(&pulled.response.cookie), 1000);
+    assert!(again.empty);
+    assert_eq!(again.response.cookie, pulled.response.cookie, "nothing happened: the same cookie");
+}
+
+#[test]
+fn a_cookie_of_regions_is_answered_with_a_reset() {
+    let mut world = World::new();
+    notes(&mut world, 1, 2);
+    let cookie = Cookie::single(1).unwrap().encode().unwrap();
+    let pulled = world.pull(&user("bob"), "c", Some(&cookie), 1000);
+    assert_eq!(ops(&[pulled.response]), ["clear", "put notes 001", "put notes 002"]);
+}
+
+#[test]
+fn a_garbage_cookie_is_refused_and_changes_nothing() {
+    let mut world = World::new();
+    let caller = Caller { group: "bob".to_owned(), ctx: Arc::new(user("bob")) };
+    for cookie in ["", "c2:", "c2:e30", "c1:e30", "nonsense", "c2:bnVsbA"] {
+        let request = request("bob", "c", Some(cookie), 10);
+        let refusal = poll_once(Box::pin(world.engine.pull(&mut world.db, 0, &caller, &request))).unwrap().unwrap_err();
+        assert_eq!((refusal.status, refusal.error.error.as_str()), (400, "invalid-cookie"), "{cookie}");
+        assert!(!SqlConnection::in_transaction(&world.db));
+    }
+}
+
+/// A backup is restored: the cookie's positions are of another history, even when the log has grown past them since.
+#[test]
+fn a_restored_database_is_noticed() {
+    for units_after in [0, 1, 5] {
+        let mut world = World::new();
+        notes(&mut world, 1, 1);
+        let mut backup =
+            SqliteConnection::in_memory_with(SqliteOptions { foreign_keys: true, ..SqliteOptions::default() }).unwrap();
+        world.db.backup_to(&mut backup).unwrap();
+        let history = world.history.clone();
+        notes(&mut world, 10, 2);
+        let mut bob = Reader::new(user("bob"));
+        bob.catch_up(&mut world, 1000);
+        world.db = backup;
+        world.history = history;
+        for n in 0..units_after {
+            notes(&mut world, 20 + n, 1);
+        }
+        // The checks of a reader compare cookies of one history; here there are two.
+        let page = world.pull(&bob.ctx, &bob.client, bob.cookie.as_deref(), 1000).response;
+        assert_eq!(ops(std::slice::from_ref(&page))[0], "clear", "{units_after} units after the restore");
+        bob.take(page);
+        assert_eq!(bob.held, world.read_sent());
+    }
+}
+
+#[test]
+fn a_cookie_from_the_future_is_a_reset() {
+    let mut world = World::new();
+    let mut bob = Reader::new(user("bob"));
+    bob.catch_up(&mut world, 1000);
+    let mut position = Position::decode(bob.cookie.as_deref().unwrap()).unwrap();
+    position.at += 1000;
+    position.seen.first = position.at;
+    position.seen.last = position.at;
+    let pulled = world.pull(&bob.ctx, "c", Some(&position.encode().unwrap()), 1000);
+    assert_eq!(ops(&[pulled.response]), ["clear"]);
+}
+
+#[test]
+fn a_cookie_below_the_compaction_bound_is_a_reset() {
+    let mut world = World::new();
+    notes(&mut world, 1, 1);
+    let mut bob = Reader::new(user("bob"));
+    bob.catch_up(&mut world, 1000);
+    let mut slow = Reader::new(user("bob"));
+    slow.pull(&mut world, 1);
+    let at = world.head();
+    notes(&mut world, 2, 3);
+    let set = "INSERT INTO _plasma_meta (key, value) VALUES ('compaction_bound', ?1) \
+        ON CONFLICT (key) DO UPDATE SET value = ?1";
+    SqlConnection::execute(&mut world.db, set, &[Value::from(at.to_string())]).unwrap();
+    SqlConnection::execute(&mut world.db, "DELETE FROM _plasma_changes WHERE row_version < ?", &[(at as i64).into()])
+        .unwrap();
+    let page = world.pull(&bob.ctx, "c", bob.cookie.as_deref(), 1000).response;
+    assert_eq!(ops(&[page]).len(), 3, "at the bound: a difference");
+    let bound = (at + 1).to_string();
+    SqlConnection::execute(&mut world.db, set, &[Value::from(bound)]).unwrap();
+    for cookie in [&bob.cookie, &slow.cookie] {
+        let page = world.pull(&bob.ctx, "c", cookie.as_deref(), 1000).response;
+        assert_eq!(ops(&[page]).len(), 5, "below it: a reset, also in the middle of a snapshot");
+    }
+}
+
+#[test]
+fn acknowledgements_belong_to_the_cut() {
+    let mut world = World::new();
+    let mine = Some(("bob", "client-bob"));
+    let other = Some(("bob", "phone"));
+    let note = |n: u32| format!("INSERT INTO notes (id, small) VALUES ('{}', {n})", id(&format!("{n:03}")));
+    world.write(mine, &[note(1)]);
+    let fresh = world.pull(&user("bob"), "client-bob", None, 1000).response;
+    assert_eq!(fresh.last_mutation_ids, [("client-bob".to_owned(), 1)].into());
+    assert_eq!(fresh.last_key, Some(key("client-bob", 1)));
+    assert_eq!(fresh.results.len(), 1);
+    world.write(mine, &[note(2)]);
+    world.write(other, &[note(3)]);
+    world.write(mine, &[]);
+    world.write(Some(("carol", "tablet")), &[note(4)]);
+    world.write(mine, &[note(5)]);
+    let mut cookie = fresh.cookie;
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        let page = world.pull(&user("bob"), "client-bob", Some(&cookie), 1).response;
+        told.push((page.patch.len(), page.last_mutation_ids.clone(), page.results.clone(), page.last_key.clone()));
+        cookie = page.cookie;
+    }
+    assert_eq!(told[0].1, [("client-bob".to_owned(), 2)].into());
+    assert_eq!(told[0].3, Some(key("client-bob", 2)));
+    assert_eq!(told[1].1, [("phone".to_owned(), 1)].into());
+    assert!(told[1].3.is_none() && told[1].2.is_empty());
+    // The rejection has no rows and shares a page with another group's row.
+    assert_eq!(told[2].1, [("client-bob".to_owned(), 3)].into());
+    let rejected = &told[2].2[0];
+    assert_eq!((rejected.id, rejected.status), (3, MutationStatus::Rejected));
+    let error = rejected.error.as_ref().unwrap();
+    assert_eq!((error.code.as_str(), error.message.as_str()), ("conflict", "no"));
+    assert_eq!(error.data, Some(serde_json::json!({"a": 1})));
+    assert_eq!(told[3].1, [("client-bob".to_owned(), 4)].into());
+    // What is settled is not told again; a reset tells everything above it.
+    let caller = Caller { group: "bob".to_owned(), ctx: Arc::new(user("bob")) };
+    let mut anew = request("bob", "client-bob", None, 1000);
+    anew.settled = Some(3);
+    let page = poll_once(Box::pin(world.engine.pull(&mut world.db, 0, &caller, &anew))).unwrap().unwrap().response;
+    assert_eq!(page.results.iter().map(|result| result.id).collect::<Vec<_>>(), [4]);
+    assert_eq!(page.last_mutation_ids.len(), 2);
+    // Another group's client id tells nothing, whoever asks.
+    let page = world.pull(&user("carol"), "client-bob", None, 1000).response;
+    assert!(page.results.is_empty() && page.last_key.is_none());
+}
+
+/// While a snapshot is walked the ledger goes on; its end tells the acknowledgements of the cut.
+#[test]
+fn a_snapshot_tells_the_acknowledgements_of_its_cut() {
+    let mut world = World::new();
+    notes(&mut world, 1, 3);
+    let mine = Some(("bob", "client-bob"));
+    world.write(mine, &[]);
+    let mut bob = Reader::new(user("bob"));
+    bob.pull(&mut world, 2);
+    world.write(mine, &[format!("UPDATE notes SET small = 100 WHERE id = '{}'", id("003"))]);
+    world.write(mine, &[format!("DELETE FROM notes WHERE id = '{}'", id("002"))]);
+    let page = bob.pull(&mut world, 1000);
+    assert!(!page.partial && page.has_more);
+    assert_eq!(page.last_mutation_ids, [("client-bob".to_owned(), 1)].into());
+    assert_eq!(bob.held.get("notes", &id("003")).unwrap()["small"], 3, "as of the start of the walk");
+    assert!(bob.held.get("notes", &id("002")).is_some());
+    bob.catch_up(&mut world, 1000);
+}
+
+#[test]
+fn pages_have_at_most_so_many_bytes() {
+    let mut options = ServerOptions::default();
+    options.limits.page_bytes = 100_000;
+    let mut world = World::with(options, 3);
+    for n in 0..30 {
+        let sql = format!("INSERT INTO notes (id, data) VALUES ({{{n:03}}}, zeroblob(20000))");
+        world.unit(&[&sql]);
+    }
+    world.unit(&["INSERT INTO notes (id, data) VALUES ({BIG}, zeroblob(200000))"]);
+    let start = {
+        let mut empty = World::new();
+        empty.pull(&user("bob"), "c", None, 1).response.cookie
+    };
+    // A snapshot, then the same as differences.
+    let mut bob = Reader::new(user("bob"));
+    let pages = bob.catch_up(&mut world, 10_000);
+    let sizes: Vec<usize> = pages.iter().map(|page| serde_json::to_string(page).unwrap().len()).collect();
+    let large = sizes.iter().filter(|size| **size > 100_000).count();
+    assert_eq!(large, 1, "only the row that is larger than a page: {sizes:?}");
+    assert!(pages.len() >= 10);
+    assert!(ops(&[world.pull(&user("bob"), "c", Some(&start), 1).response])[0] == "clear", "another history");
+}
+
+#[test]
+fn a_large_difference_becomes_a_snapshot() {
+    let mut world = World::new();
+    notes(&mut world, 1, 2);
+    let mut bob = Reader::new(user("bob"));
+    bob.catch_up(&mut world, 1000);
+    let bulk = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50001) \
+        INSERT INTO _plasma_changes (table_name, row_id, op, created_at, mark) SELECT '', '', 'ack', 0, i FROM n";
+    SqlConnection::execute(&mut world.db, bulk, &[]).unwrap();
+    let page = world.pull(&bob.ctx, "c", bob.cookie.as_deref(), 1000).response;
+    assert_eq!(ops(&[page]), ["clear", "put notes 001", "put notes 002"]);
+}
+
+#[test]
+fn every_kind_of_value_arrives_as_the_wire_has_it() {
+    let mut world = World::new();
+    let sql = "INSERT INTO notes VALUES ({N}, x'00ff10', 0.1, 9007199254740993, -5, 1, '[1,null,\"x\"]')";
+    world.unit(&[sql, "INSERT INTO notes (id) VALUES ({O})"]);
+    let expected =
+        r#"{"id":"ID","data":"AP8Q","weight":0.1,"big":"9007199254740993","small":-5,"flag":true,"tree":[1,null,"x"]}"#;
+    let nulls = r#"{"id":"ID","data":null,"weight":null,"big":null,"small":null,"flag":null,"tree":null}"#;
+    let mut early = Reader::new(user("bob"));
+    early.cookie = Some(world.pull(&user("bob"), "c", None, 1000).response.cookie);
+    let walked = world.pull(&user("bob"), "c", None, 1000).response;
+    world.unit(&["UPDATE notes SET small = -5 + 0, big = 9007199254740993, flag = 0 WHERE id = {N}"]);
+    world.unit(&["UPDATE notes SET flag = 1 WHERE id = {N}", "UPDATE notes SET small = NULL WHERE id = {O}"]);
+    world.unit(&["UPDATE notes SET small = 1 WHERE id = {O}"]);
+    world.unit(&["UPDATE notes SET small = NULL, flag = 1 WHERE id = {O}"]);
+    world.unit(&["UPDATE notes SET flag = NULL WHERE id = {O}", "UPDATE notes SET weight = 0.5 WHERE id = {N}"]);
+    let logged = world.pull(&user("bob"), "c", early.cookie.as_deref(), 1000).response;
+    let value = |patch: &[PatchOp], name: &str| {
+        let found = patch.iter().find_map(|op| match op {
+            PatchOp::Put { id: row, value, .. } if *row == id(name) => Some(value.get().to_owned()),
+            _ => None,
+        });
+        found.map(|value| value.replace(&id(name), "ID"))
+    };
+    assert_eq!(value(&walked.patch, "N").as_deref(), Some(expected));
+    assert_eq!(value(&walked.patch, "O").as_deref(), Some(nulls));
+    assert_eq!(value(&logged.patch, "N"), Some(expected.replace("0.1", "0.5")));
+    assert_eq!(value(&logged.patch, "O"), None, "changed, and changed back");
+}
+
+#[test]
+fn a_long_poll_is_not_woken_by_others() {
+    let mut world = World::new();
+    let mut bob = Reader::new(user("bob"));
+    bob.catch_up(&mut world, 1000);
+    let cookie = bob.cookie.clone();
+    let may = |world: &mut World, cookie: Option<&str>| {
+        let caller = Caller { group: "bob".to_owned(), ctx: Arc::new(user("bob")) };
+        poll_once(Box::pin(world.engine.may_have_changes(&mut world.db, &caller, cookie))).unwrap().unwrap()
+    };
+    assert!(!may(&mut world, cookie.as_deref()));
+    assert!(may(&mut world, None) && may(&mut world, Some("garbage")));
+    world.write(Some(("carol", "tablet")), &[]);
+    assert!(!may(&mut world, cookie.as_deref()), "another group's acknowledgement");
+    world.write(Some(("bob", "phone")), &[]);
+    assert!(may(&mut world, cookie.as_deref()));
+    bob.catch_up(&mut world, 1000);
+    notes(&mut world, 1, 1);
+    assert!(may(&mut world, bob.cookie.as_deref()));
+}

@@ -20,9 +20,13 @@ struct Step {
     /// The head of the log after it.
     version: u64,
     /// Which unit it belongs to: neighbouring raw transactions are one.
-    unit: usize,
+    unit: Unit,
     after: State,
 }
+
+/// A unit: its number, and whether another program wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Unit(usize, bool);
 
 /// What happened.
 #[derive(Debug, Clone, Default)]
@@ -30,7 +34,8 @@ pub(super) struct History {
     steps: Vec<Step>,
     /// Per client: its mutations and the versions of their acknowledgements.
     pub(super) acks: BTreeMap<String, Vec<(u64, u64)>>,
-    last_was_raw: bool,
+    /// The group of each client.
+    pub(super) groups: BTreeMap<String, String>,
 }
 
 impl State {
@@ -70,19 +75,21 @@ pub(super) const SENT: [&str; 6] = ["lists", "notes", "reports", "shares", "tags
 
 impl History {
     /// Opens a unit. Raw ones join.
-    pub(super) fn open_unit(&mut self, raw: bool) -> usize {
-        let last = self.steps.last().map_or(0, |step| step.unit);
-        let unit = if raw && (self.last_was_raw || self.steps.is_empty()) { last } else { last + 1 };
-        self.last_was_raw = raw;
-        unit
+    pub(super) fn open_unit(&mut self, raw: bool) -> Unit {
+        match self.steps.last().map(|step| step.unit) {
+            Some(last @ Unit(_, true)) if raw => last,
+            Some(Unit(last, _)) => Unit(last + 1, raw),
+            None => Unit(0, raw),
+        }
     }
 
-    pub(super) fn note(&mut self, version: u64, unit: usize, after: State) {
+    pub(super) fn note(&mut self, version: u64, unit: Unit, after: State) {
         self.steps.push(Step { version, unit, after });
     }
 
     pub(super) fn state(&self, at: u64) -> &State {
-        &self.steps.iter().rev().find(|step| step.version <= at).expect("a state").after
+        let next = self.steps.partition_point(|step| step.version <= at);
+        &self.steps[next - 1].after
     }
 
     /// The versions units end at.
@@ -100,10 +107,11 @@ impl History {
         }
         let Some((unit, image)) = self.deleted(table, id, at) else { return false };
         let mut with_deleted = state.clone();
-        for (table, rows) in self.steps.iter().flat_map(|step| &step.after.0) {
-            for id in rows.keys() {
-                if state.get(table, id).is_none() {
-                    if let Some((_, row)) = self.deleted(table, id, at).filter(|(by, _)| *by == unit) {
+        for pair in self.steps.windows(2).filter(|pair| pair[1].unit == unit && pair[1].version <= at) {
+            for (table, rows) in &pair[0].after.0 {
+                for (id, row) in rows {
+                    let gone = pair[1].after.get(table, id).is_none() && state.get(table, id).is_none();
+                    if gone && self.deleted(table, id, at).is_some_and(|(by, _)| by == unit) {
                         with_deleted.0.entry(table).or_default().insert(id.clone(), row.clone());
                     }
                 }
@@ -113,8 +121,8 @@ impl History {
     }
 
     /// For a row that is absent as of `at`: who deleted it, and its last image.
-    fn deleted(&self, table: &str, id: &str, at: u64) -> Option<(usize, &Json)> {
-        let steps: Vec<&Step> = self.steps.iter().take_while(|step| step.version <= at).collect();
+    fn deleted(&self, table: &str, id: &str, at: u64) -> Option<(Unit, &Json)> {
+        let steps = &self.steps[..self.steps.partition_point(|step| step.version <= at)];
         let last = steps.iter().rposition(|step| step.after.get(table, id).is_some())?;
         Some((steps.get(last + 1)?.unit, steps[last].after.get(table, id)?))
     }

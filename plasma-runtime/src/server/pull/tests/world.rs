@@ -98,11 +98,19 @@ impl World {
         state
     }
 
+    /// What everybody may see of them: the open table.
+    pub(super) fn read_sent(&mut self) -> State {
+        let mut state = self.read();
+        state.0.retain(|table, _| *table == "notes");
+        state
+    }
+
     /// Runs statements as one unit. Statements that violate a constraint are skipped.
     pub(super) fn write(&mut self, writer: Writer<'_>, statements: &[String]) {
         SqlConnection::execute(&mut self.db, "BEGIN IMMEDIATE", &[]).unwrap();
         let unit = self.history.open_unit(writer.is_none());
         let mutation = writer.map(|(group, client)| {
+            self.history.groups.insert(client.to_owned(), group.to_owned());
             let acks = self.history.acks.entry(client.to_owned()).or_default();
             let mutation = acks.len() as u64 + 1;
             let params =
@@ -325,8 +333,10 @@ impl Reader {
         let boundaries = world.history.boundaries();
         assert!(
             boundaries.contains(&position.at) || self.heads_seen(&position),
-            "the page ends at {} inside of a unit {boundaries:?}",
-            position.at
+            "the page ends at {} inside of a unit {boundaries:?}: {:?} after {:?}",
+            position.at,
+            position,
+            self.cookie.as_deref().map(Position::decode)
         );
         let before = self.cookie.as_deref().map(|cookie| Position::decode(cookie).unwrap());
         if let Some(before) = &before {
@@ -388,7 +398,7 @@ impl Reader {
     fn check_ids(&self, world: &World, position: &Position) {
         let mut expected = BTreeMap::new();
         for (client, acks) in &world.history.acks {
-            if *client == self.client {
+            if world.history.groups[client] == self.ctx.user {
                 if let Some((id, _)) = acks.iter().rev().find(|(_, version)| *version <= position.at) {
                     expected.insert(client.clone(), *id);
                 }
