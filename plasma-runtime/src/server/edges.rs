@@ -196,25 +196,25 @@ fn way_up(query: &Query, tested: Option<&Expr>, negated: bool, scopes: &[Scope])
     }
     // Pairs of (column of the sub-query's table, scope, column of that scope's table).
     let mut pairs = Vec::new();
-    if let (Some(Expr::Column(outer)), Select::Exprs(exprs)) = (tested, &query.select) {
-        if let [Expr::Column(inner)] = exprs.as_slice() {
-            let nullable = query.table.column(inner.column).is_none_or(|column| column.nullable);
-            // `x not in (.., NULL)` is unknown for every x: such a row concerns rows no equality finds.
-            if inner.level == 0 && negated && nullable {
-                return Err("a column that may be NULL is tested by a negated `in`");
-            }
-            if inner.level == 0 {
-                pairs.push((inner.column, scopes.len().checked_sub(1 + usize::from(outer.level)), outer.column));
-            }
+    if let (Some(Expr::Column(outer)), Select::Exprs(exprs)) = (tested, &query.select)
+        && let [Expr::Column(inner)] = exprs.as_slice()
+    {
+        let nullable = query.table.column(inner.column).is_none_or(|column| column.nullable);
+        // `x not in (.., NULL)` is unknown for every x: such a row concerns rows no equality finds.
+        if inner.level == 0 && negated && nullable {
+            return Err("a column that may be NULL is tested by a negated `in`");
+        }
+        if inner.level == 0 {
+            pairs.push((inner.column, scopes.len().checked_sub(1 + usize::from(outer.level)), outer.column));
         }
     }
     for conjunct in conjuncts(query) {
-        if let Expr::Compare { op: CompareOp::Eq, left, right } = conjunct {
-            if let (Expr::Column(a), Expr::Column(b)) = (&**left, &**right) {
-                let (inner, outer) = if a.level == 0 { (a, b) } else { (b, a) };
-                if inner.level == 0 && outer.level > 0 {
-                    pairs.push((inner.column, scopes.len().checked_sub(usize::from(outer.level)), outer.column));
-                }
+        if let Expr::Compare { op: CompareOp::Eq, left, right } = conjunct
+            && let (Expr::Column(a), Expr::Column(b)) = (&**left, &**right)
+        {
+            let (inner, outer) = if a.level == 0 { (a, b) } else { (b, a) };
+            if inner.level == 0 && outer.level > 0 {
+                pairs.push((inner.column, scopes.len().checked_sub(usize::from(outer.level)), outer.column));
             }
         }
     }

@@ -123,10 +123,10 @@ fn changed_values(log: &Log, edge: &Edge, seen: Seen) -> Result<Values> {
     for entry in log.entries_of(edge.dep.name) {
         let prior = entry.prior().map(|image| image.row()).transpose()?;
         let value = entry.value().map(|image| image.row()).transpose()?;
-        if let (Some(prior), Some(value)) = (prior, value) {
-            if edge.columns.iter().all(|column| prior[*column] == value[*column]) {
-                continue;
-            }
+        if let (Some(prior), Some(value)) = (prior, value)
+            && edge.columns.iter().all(|column| prior[*column] == value[*column])
+        {
+            continue;
         }
         for row in [prior, value].into_iter().flatten() {
             if edge.constants.iter().all(|(column, list)| list.contains(&row[*column])) {

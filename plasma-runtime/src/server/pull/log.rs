@@ -52,7 +52,6 @@ pub(super) struct Head {
 /// Entries in `(after, head]`.
 #[derive(Debug)]
 pub(super) struct Log {
-    pub(super) after: u64,
     pub(super) head: Head,
     pub(super) entries: Vec<Entry>,
     /// The last version of every unit, ascending.
@@ -113,14 +112,7 @@ pub(super) async fn marks(db: &mut dyn SqlExecutor, versions: [u64; 4]) -> Resul
 impl Log {
     /// No entries: the log as of its head.
     pub(super) fn empty(head: Head) -> Self {
-        Log {
-            after: head.version,
-            head,
-            entries: Vec::new(),
-            boundaries: Vec::new(),
-            rows: BTreeMap::new(),
-            deletes: BTreeMap::new(),
-        }
+        Log { head, entries: Vec::new(), boundaries: Vec::new(), rows: BTreeMap::new(), deletes: BTreeMap::new() }
     }
 
     /// Reads the entries after `after`. None when there are more than `limit`.
@@ -131,7 +123,7 @@ impl Log {
         head: Head,
         limit: Option<usize>,
     ) -> Result<Option<Self>> {
-        let mut log = Log { after, ..Log::empty(head) };
+        let mut log = Log::empty(head);
         if after >= head.version {
             return Ok(Some(log));
         }
@@ -230,7 +222,7 @@ impl Log {
 
     /// The row as of `at`: what the first entry after it overwrote, or what the last entry wrote.
     ///
-    /// `entries` are the row's, and `at` is not before [`after`](Log::after).
+    /// `entries` are the row's, and `at` is not before the position the log was loaded from.
     pub(super) fn image(&self, entries: &[usize], at: u64) -> Option<Image<'_>> {
         let later = entries.partition_point(|entry| self.entries[*entry].version <= at);
         match entries.get(later) {
