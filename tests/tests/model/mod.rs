@@ -82,17 +82,20 @@ fn a_copied_store() {
 /// The server is restored from an older backup.
 #[test]
 fn a_restored_server() {
-    holds("restore", Bounds { mutations: [2, 1, 0], restores: 1, ..Bounds::default() });
+    holds("restore, two stores", Bounds { mutations: [1, 1, 0], restores: 1, ..Bounds::default() });
+    holds("restore, one store", Bounds { mutations: [3, 0, 0], stores: 1, restores: 1, ..Bounds::default() });
+    let quick = Bounds { slow: [false; 3], ..Bounds::default() };
+    holds("restore, quick answers", Bounds { mutations: [2, 1, 0], restores: 1, ..quick });
 }
 
 /// The server is restored twice, so that what was acknowledged under a former client id is lost as well.
 #[test]
 fn a_server_restored_twice() {
-    holds("restore twice", Bounds { mutations: [2, 0, 0], restores: 2, stores: 1, ..Bounds::default() });
+    holds("restore twice", Bounds { mutations: [2, 0, 0], restores: 2, stores: 1, slow: [false; 3], ..Bounds::default() });
 }
 
 const NETWORK: Bounds =
-    Bounds { mutations: [2, 1, 0], discards: 0, flips: 0, pages: false, forks: 0, restores: 0, stores: 2, both_slow: false };
+    Bounds { mutations: [2, 1, 0], discards: 0, flips: 0, pages: false, forks: 0, restores: 0, stores: 2, slow: [true, false, true] };
 
 #[test]
 fn catches_a_skipped_ledger_check() {

@@ -19,14 +19,13 @@ pub(super) struct Bounds {
     pub(super) restores: u8,
     /// Stores at the start.
     pub(super) stores: usize,
-    /// Whether answers to store 1 take time. They always do for the others. (A push of any store may be lost, late or
-    /// doubled.)
-    pub(super) both_slow: bool,
+    /// Whether answers to a store take time. (A push of any store may be lost, late or doubled.)
+    pub(super) slow: [bool; 3],
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Bounds { mutations: [2, 1, 0], discards: 0, flips: 0, pages: false, forks: 0, restores: 0, stores: 2, both_slow: false }
+        Bounds { mutations: [2, 1, 0], discards: 0, flips: 0, pages: false, forks: 0, restores: 0, stores: 2, slow: [true, false, true] }
     }
 }
 
@@ -390,7 +389,7 @@ impl Protocol {
                     None => {
                         let answer = self.serve_push(state, &push);
                         let from = push.from;
-                        if from == 1 && !self.bounds.both_slow {
+                        if !self.bounds.slow[from] {
                             self.take_push_answer(state, from, &push, answer);
                         } else if state.stores[from].client == push.client {
                             state.stores[from].push = Some((push, answer));
@@ -401,7 +400,7 @@ impl Protocol {
             Action::Pull(n, whole) => {
                 let pull = state.stores[n].next_pull();
                 let page = self.serve_pull(state, &pull, whole);
-                if n == 1 && !self.bounds.both_slow {
+                if !self.bounds.slow[n] {
                     self.take_page(state, n, &pull, page);
                 } else {
                     state.stores[n].pull = Some((pull, page));

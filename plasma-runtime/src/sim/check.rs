@@ -1,0 +1,200 @@
+//! The invariants that are checked while a run goes on: at every answer, and at every page a client takes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::message::{Ghost, is_pull, page, parameter};
+use super::node::{NodeId, base_rows, difference};
+use super::workload::{Rows, synced_rows};
+use super::{Rare, Rng, Violation, World};
+use crate::client::{Engine, OutcomeStatus};
+use crate::error::Result;
+use crate::inputs::Inputs;
+use crate::protocol::cookie::Position;
+use crate::protocol::{MutationStatus, PatchOp, PushResponse, WireError, WireRequest, WireResponse};
+use crate::store::sqlite::SqliteConnection;
+
+impl World {
+    /// Looks at an answer as it leaves the server.
+    pub(super) fn observe_answer(
+        &mut self,
+        id: NodeId,
+        wire: &WireRequest,
+        response: &WireResponse,
+        head: u64,
+    ) -> Result<()> {
+        if !is_pull(wire) {
+            self.observe_push(id, response);
+            return Ok(());
+        }
+        let Some(page) = page(response) else {
+            if let Ok(error) = serde_json::from_slice::<WireError>(&response.body) {
+                self.note(format_args!("pull of client {id} is refused: {}", error.error));
+            }
+            return Ok(());
+        };
+        if page.partial {
+            self.reached.insert(Rare::PartialSet);
+        }
+        // I4: a position the server has not reached yet belongs to another history.
+        let asked = parameter(&wire.query, "cookie").and_then(|cookie| Position::decode(cookie).ok());
+        let clears = page.patch.iter().any(|op| matches!(op, PatchOp::Clear { .. }));
+        if let Some(asked) = asked
+            && asked.at > head
+            && asked.walk.is_none()
+            && !clears
+        {
+            let message = format!("a cookie at {} was taken as valid although the log ends at {head}", asked.at);
+            self.fail(Violation::new("I4", message));
+        }
+        // I11: nothing is sent that may not be read now. A row that is gone by now has no rules to be judged by.
+        let principal = self.nodes[id].principal.clone();
+        if page.patch.iter().any(|op| matches!(op, PatchOp::Put { .. })) {
+            let readable = self.server.readable(&principal)?;
+            let all = synced_rows(&self.definition, self.server.store.inner())?;
+            for op in &page.patch {
+                if let PatchOp::Put { table, id: row, .. } = op
+                    && all.get(table.as_str()).is_some_and(|rows| rows.contains_key(row))
+                    && readable.get(table.as_str()).is_none_or(|rows| !rows.contains_key(row))
+                {
+                    let message = format!("client {id} is sent `{table}` {row}, which it may not read");
+                    self.fail(Violation::new("I11", message));
+                }
+            }
+        }
+        for op in &page.patch {
+            if let PatchOp::Del { table, id: row } = op {
+                let there = synced_rows(&self.definition, self.server.store.inner())?;
+                if there.get(table.as_str()).is_some_and(|rows| rows.contains_key(row)) {
+                    self.reached.insert(Rare::Revoked);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn observe_push(&mut self, id: NodeId, response: &WireResponse) {
+        if response.status == 200 {
+            let Ok(answer) = serde_json::from_slice::<PushResponse>(&response.body) else { return };
+            for result in &answer.results {
+                match result.status {
+                    MutationStatus::Rejected => self.reached.insert(Rare::Rejected),
+                    MutationStatus::Duplicate if result.was.is_some() => self.reached.insert(Rare::DuplicateWithWas),
+                    _ => false,
+                };
+            }
+            let results: Vec<_> =
+                answer.results.iter().map(|r| (r.id, r.status, r.error.as_ref().map(|e| &e.code))).collect();
+            self.trace.note(self.now, format_args!("push of client {id} is answered {results:?}"));
+        } else if let Ok(error) = serde_json::from_slice::<WireError>(&response.body) {
+            match error.error.as_str() {
+                "mutation-gap" => self.reached.insert(Rare::Gap),
+                "client-forked" => self.reached.insert(Rare::Fork),
+                _ => false,
+            };
+            self.note(format_args!("push of client {id} is refused: {} {}", error.error, error.message));
+        }
+    }
+
+    /// A client has just taken a page (or the last of a set): its base is at the page's position.
+    pub(super) fn page_applied(&mut self, id: NodeId, before: Option<&str>, ghost: &Ghost) -> Result<()> {
+        let definition = Arc::clone(&self.definition);
+        self.check_cookie(id, before, ghost);
+        let base = self.nodes[id].base(&definition)?;
+        if let Some(readable) = &ghost.readable
+            && let Some(what) = difference(&definition, &base, readable)
+        {
+            let message = format!("client {id} pulled up to the head, but its base is not what was shown: {what}");
+            self.fail(Violation::new("I5", message));
+        }
+        self.check_acknowledged(id, ghost)?;
+        let workload = Arc::clone(&self.workload);
+        if let Err(rule) = workload.holds(&mut Rows::copy(&base)) {
+            self.fail(Violation::new("I7", format!("the base of client {id} cannot be: {rule}")));
+        }
+        if let Some((earlier, history)) = &self.nodes[id].last_base
+            && *history == ghost.history
+            && let Err(rule) = workload.holds_between(&mut Rows::copy(earlier), &mut Rows::copy(&base))
+        {
+            self.fail(Violation::new("I8", format!("client {id} went back in time: {rule}")));
+        }
+        self.nodes[id].last_base = Some((base, ghost.history));
+        if self.rng.chance(self.settings.replay_checks) {
+            self.check_replay(id)?;
+        }
+        Ok(())
+    }
+
+    /// I4: a later cookie never covers less, but across a reset.
+    fn check_cookie(&mut self, id: NodeId, before: Option<&str>, ghost: &Ghost) {
+        let at = |cookie: &str| Position::decode(cookie).ok().map(|position| position.at);
+        if let Some(before) = before.and_then(at)
+            && let Some(after) = at(&ghost.cookie)
+            && after < before
+            && !ghost.clears
+        {
+            let message = format!("the cookie of client {id} went from {before} back to {after} without a reset");
+            self.fail(Violation::new("I4", message));
+        }
+    }
+
+    /// I6: what is acknowledged is in the base with its effect, what is not is not.
+    fn check_acknowledged(&mut self, id: NodeId, ghost: &Ghost) -> Result<()> {
+        let Some(audit) = self.workload.audit() else { return Ok(()) };
+        let base = self.nodes[id].base(&self.definition)?;
+        let Some(rows) = base.get(audit.table.name) else { return Ok(()) };
+        let node = &mut self.nodes[id];
+        let Some(engine) = &node.engine else { return Ok(()) };
+        let waiting: BTreeSet<_> = engine.outbox(node.store.inner())?.into_iter().map(|entry| entry.key).collect();
+        // After a fork or a loss the outbox is issued again, and its keys may be known already.
+        let same_client = engine.client_id(node.store.inner())? == node.first_client_id && !node.shared;
+        let mut wrong = None;
+        for issued in &node.issued {
+            let Some(nonce) = issued.audit else { continue };
+            let there = rows.contains_key(&nonce.to_string());
+            if waiting.contains(&issued.key) {
+                if there && same_client && ghost.history == 0 {
+                    wrong = Some(format!("the effect of {} is in the base, its acknowledgement is not", issued.name));
+                }
+            } else if !there
+                && engine.outcome(node.store.inner(), issued.key)?.map(|outcome| outcome.status)
+                    == Some(OutcomeStatus::Applied)
+            {
+                wrong = Some(format!("{} left the queue as applied, its effect is not in the base", issued.name));
+            }
+        }
+        if let Some(wrong) = wrong {
+            self.fail(Violation::new("I6", format!("on client {id} {wrong}")));
+        }
+        Ok(())
+    }
+
+    /// I15: the visible rows are the base with the queue replayed over it. Checked on a copy.
+    pub(super) fn check_replay(&mut self, id: NodeId) -> Result<()> {
+        let now = self.now;
+        let seed = self.rng.next_u64();
+        let node = &mut self.nodes[id];
+        let Some(engine) = &node.engine else { return Ok(()) };
+        if engine.outbox(node.store.inner())?.is_empty() {
+            return Ok(());
+        }
+        let visible = node.visible(&self.definition)?;
+        let base = node.base(&self.definition)?;
+        let mut copy = SqliteConnection::in_memory()?;
+        node.store.inner().backup_to(&mut copy)?;
+        let mut rng = Rng::new(seed);
+        let mut inputs = Inputs { now, entropy: &mut rng };
+        let definition = Arc::clone(&self.definition);
+        let (mut engine, _) = Engine::open(&mut copy, Arc::clone(&definition), node.options.clone(), &mut inputs)?;
+        engine.set_ctx(&mut copy, &*node.principal.ctx, &mut inputs)?;
+        let replayed = synced_rows(&definition, &mut copy)?;
+        if let Some(what) = difference(&definition, &visible, &replayed) {
+            let message = format!("what client {id} shows is not its base with the queue replayed: {what}");
+            self.fail(Violation::new("I15", message));
+        }
+        if let Some(what) = difference(&definition, &base_rows(&definition, &mut copy)?, &base) {
+            self.fail(Violation::new("I15", format!("a replay on client {id} changed the base: {what}")));
+        }
+        Ok(())
+    }
+}

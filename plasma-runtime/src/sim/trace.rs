@@ -1,0 +1,48 @@
+//! What happened, as lines: hashed always, kept on demand.
+
+use std::fmt;
+
+/// The trace of one run.
+#[derive(Debug)]
+pub(super) struct Trace {
+    /// FNV-1a, 64 bits (<http://www.isthe.com/chongo/tech/comp/fnv/>): equal runs have equal traces.
+    hash: u64,
+    keep: bool,
+    lines: Vec<String>,
+}
+
+impl Trace {
+    pub(super) fn new(keep: bool) -> Self {
+        Trace { hash: 0xcbf2_9ce4_8422_2325, keep, lines: Vec::new() }
+    }
+
+    /// Notes a line at a virtual time.
+    pub(super) fn note(&mut self, now: i64, line: fmt::Arguments<'_>) {
+        let mut hasher = Hasher(self.hash);
+        // Writing into the hash cannot fail.
+        let _ = fmt::write(&mut hasher, format_args!("{now} {line}\n"));
+        self.hash = hasher.0;
+        if self.keep {
+            self.lines.push(format!("{:>9.3} {line}", (now - super::world::EPOCH) as f64 / 1000.0));
+        }
+    }
+
+    pub(super) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    pub(super) fn into_lines(self) -> Vec<String> {
+        self.lines
+    }
+}
+
+struct Hasher(u64);
+
+impl fmt::Write for Hasher {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        Ok(())
+    }
+}
