@@ -50,7 +50,8 @@ impl World {
             };
             match (status, applied) {
                 (OutcomeStatus::Applied, Some(false)) => {
-                    violations.push(format!("{} ({}) is reported as applied and is not there", issued.name, issued.key));
+                    violations
+                        .push(format!("{} ({}) is reported as applied and is not there", issued.name, issued.key));
                 }
                 // A restored server may run anew what it had refused before.
                 (OutcomeStatus::Rejected | OutcomeStatus::Discarded | OutcomeStatus::TooLarge, Some(true))

@@ -26,11 +26,24 @@ pub(super) struct Asker {
 /// Something that happens at a later moment.
 #[derive(Debug)]
 pub(super) enum Due {
-    AtServer { asker: Asker, wire: WireRequest },
-    AtClient { asker: Asker, outcome: Result<WireResponse, SendFailure>, ghost: Option<Ghost> },
-    Wake { node: NodeId, incarnation: u64, at: i64 },
+    AtServer {
+        asker: Asker,
+        wire: WireRequest,
+    },
+    AtClient {
+        asker: Asker,
+        outcome: Result<WireResponse, SendFailure>,
+        ghost: Option<Ghost>,
+    },
+    Wake {
+        node: NodeId,
+        incarnation: u64,
+        at: i64,
+    },
     /// A held pull's time is over.
-    Release { held: u64 },
+    Release {
+        held: u64,
+    },
 }
 
 /// A pull the server holds because it has nothing to say yet.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::Rng;
 use super::crashy::CrashyStore;
 use super::workload::{Principal, Tables, synced_rows};
-use super::Rng;
 use crate::client::{Engine, EngineOptions};
 use crate::error::Result;
 use crate::schema::Definition;

@@ -111,11 +111,7 @@ impl Report {
         assert!(self.seeds > 0, "no seed was run");
         if let Some(first) = self.failures.first() {
             let others: Vec<_> = self.failures.iter().skip(1).take(20).map(|failure| failure.seed).collect();
-            panic!(
-                "{} of {} seeds failed. {first}\nother failing seeds: {others:?}",
-                self.failures.len(),
-                self.seeds
-            );
+            panic!("{} of {} seeds failed. {first}\nother failing seeds: {others:?}", self.failures.len(), self.seeds);
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use super::Rng;
 use super::crashy::CrashyStore;
 use super::message::{Ghost, is_pull, page};
 use super::workload::{Principal, Tables, Workload, synced_rows};
-use super::Rng;
 use crate::error::{Error, Result};
 use crate::future::poll_once;
 use crate::protocol::{WireRequest, WireResponse};
@@ -115,15 +115,13 @@ impl Server {
     ) -> Result<Option<Ghost>> {
         let Some(page) = page(response).filter(|_| is_pull(wire)) else { return Ok(None) };
         let clears = page.patch.iter().any(|op| matches!(op, crate::protocol::PatchOp::Clear { .. }));
-        let readable =
-            if page.has_more || page.partial { None } else { Some(self.readable(principal)?) };
+        let readable = if page.has_more || page.partial { None } else { Some(self.readable(principal)?) };
         Ok(Some(Ghost { cookie: page.cookie, clears, readable, history: self.history }))
     }
 
     /// The log's last position.
     pub(super) fn head(&mut self) -> Result<u64> {
-        let rows =
-            self.store.inner().query("SELECT max(row_version) FROM _plasma_changes", &[], &[Kind::BigInt])?;
+        let rows = self.store.inner().query("SELECT max(row_version) FROM _plasma_changes", &[], &[Kind::BigInt])?;
         Ok(rows.first().and_then(|row| row[0].as_int()).unwrap_or_default() as u64)
     }
 

@@ -122,7 +122,12 @@ impl World {
         self.add_node(user, options, store)
     }
 
-    pub(super) fn add_node(&mut self, user: usize, mut options: EngineOptions, store: SqliteConnection) -> Result<NodeId> {
+    pub(super) fn add_node(
+        &mut self,
+        user: usize,
+        mut options: EngineOptions,
+        store: SqliteConnection,
+    ) -> Result<NodeId> {
         let principal = self.workload.principal(user);
         options.group = Some(principal.group.clone());
         options.base_path.get_or_insert_with(|| self.server.engine.options().base_path.clone());

@@ -12,8 +12,8 @@ mod client;
 mod server;
 mod state;
 
-use stateright::{Checker, HasDiscoveries, Model};
 use state::{Bounds, Bug, Protocol};
+use stateright::{Checker, HasDiscoveries, Model};
 
 fn run(name: &str, bounds: Bounds, bug: Bug) -> impl Checker<Protocol> {
     let started = std::time::Instant::now();
@@ -91,11 +91,22 @@ fn a_restored_server() {
 /// The server is restored twice, so that what was acknowledged under a former client id is lost as well.
 #[test]
 fn a_server_restored_twice() {
-    holds("restore twice", Bounds { mutations: [2, 0, 0], restores: 2, stores: 1, slow: [false; 3], ..Bounds::default() });
+    holds(
+        "restore twice",
+        Bounds { mutations: [2, 0, 0], restores: 2, stores: 1, slow: [false; 3], ..Bounds::default() },
+    );
 }
 
-const NETWORK: Bounds =
-    Bounds { mutations: [2, 1, 0], discards: 0, flips: 0, pages: false, forks: 0, restores: 0, stores: 2, slow: [true, false, true] };
+const NETWORK: Bounds = Bounds {
+    mutations: [2, 1, 0],
+    discards: 0,
+    flips: 0,
+    pages: false,
+    forks: 0,
+    restores: 0,
+    stores: 2,
+    slow: [true, false, true],
+};
 
 #[test]
 fn catches_a_skipped_ledger_check() {
@@ -114,7 +125,11 @@ fn catches_an_acknowledgement_before_its_effect() {
 
 #[test]
 fn catches_a_reissue_with_new_keys() {
-    catches(Bug::ReissueWithNewKeys, Bounds { mutations: [2, 1, 0], stores: 1, forks: 1, ..NETWORK }, &["exactly once"]);
+    catches(
+        Bug::ReissueWithNewKeys,
+        Bounds { mutations: [2, 1, 0], stores: 1, forks: 1, ..NETWORK },
+        &["exactly once"],
+    );
 }
 
 #[test]

@@ -61,8 +61,13 @@ impl Protocol {
             });
             // A planted gap makes the ledger jump: fill it, so that the fold keeps ids as positions.
             for missing in last + 1..id {
-                let entry =
-                    Entry::Mutation { client: push.client, id: missing, key: 4 + 3, outcome: Outcome::Skipped, fresh: false };
+                let entry = Entry::Mutation {
+                    client: push.client,
+                    id: missing,
+                    key: 4 + 3,
+                    outcome: Outcome::Skipped,
+                    fresh: false,
+                };
                 state.log.push(Logged { mark: state.epoch, entry });
             }
             let entry = Entry::Mutation { client: push.client, id, key, outcome, fresh: known.is_none() };
@@ -117,8 +122,7 @@ impl Protocol {
         // Visibility of the one secret row: held is H(P, A), to hold is H(Q, now).
         let readable = state.readable(head);
         let was = valid.is_some_and(|cookie| {
-            state.readable(cookie.position.at)
-                && (self.bug == Bug::WasAtPositionOnly || state.readable(cookie.head.at))
+            state.readable(cookie.position.at) && (self.bug == Bug::WasAtPositionOnly || state.readable(cookie.head.at))
         });
         let is = state.readable(to) && readable;
         let secret = match (was, is) {

@@ -25,7 +25,16 @@ pub(super) struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Bounds { mutations: [2, 1, 0], discards: 0, flips: 0, pages: false, forks: 0, restores: 0, stores: 2, slow: [true, false, true] }
+        Bounds {
+            mutations: [2, 1, 0],
+            discards: 0,
+            flips: 0,
+            pages: false,
+            forks: 0,
+            restores: 0,
+            stores: 2,
+            slow: [true, false, true],
+        }
     }
 }
 
@@ -88,9 +97,17 @@ pub(super) enum Outcome {
 pub(super) enum Entry {
     Begin,
     /// A mutation's acknowledgement with its effect. `fresh` is false for a key that was known under another id.
-    Mutation { client: u8, id: u8, key: Key, outcome: Outcome, fresh: bool },
+    Mutation {
+        client: u8,
+        id: u8,
+        key: Key,
+        outcome: Outcome,
+        fresh: bool,
+    },
     /// The secret row becomes unreadable, or readable.
-    Flip { readable: bool },
+    Flip {
+        readable: bool,
+    },
 }
 
 /// Which history an entry was written in, and the entry.
@@ -465,10 +482,8 @@ impl Protocol {
     fn settled(&self, state: &State) -> bool {
         let rows = state.rows();
         let readable = state.readable(state.log.len());
-        let equal = state
-            .stores
-            .iter()
-            .all(|store| store.outbox.is_empty() && store.base == rows && store.secret == readable);
+        let equal =
+            state.stores.iter().all(|store| store.outbox.is_empty() && store.base == rows && store.secret == readable);
         equal
             && (0..state.issuers.len()).all(|wanted| {
                 let on_server = state.outcome(wanted);
