@@ -139,4 +139,6 @@ pub enum ClientErrorKind {
     Drift,
     /// The local store failed.
     Storage,
+    /// A function of the application that was called back panicked.
+    Callback,
 }

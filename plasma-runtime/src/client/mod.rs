@@ -1,6 +1,7 @@
 //! The client engine and the client handle.
 //!
-//! [`event`] is the border: events and a store in, actions out.
+//! [`event`] is the border of the engine: events and a store in, actions out. [`Client`] is what applications hold: it
+//! joins the engine with a store, a transport, a clock and live queries.
 
 mod args;
 mod effects;
@@ -8,13 +9,16 @@ pub mod engine;
 pub mod event;
 mod executor;
 mod footprint;
+mod handle;
 mod identity;
 mod inbox;
 mod lease;
 mod on_delete;
+mod options;
 pub mod outbox;
 pub mod outcomes;
 mod rebase;
+mod receipt;
 mod rotate;
 mod rows;
 pub(crate) mod runtime;
@@ -24,9 +28,18 @@ mod tables;
 mod transport;
 
 pub use engine::{Durability, Engine, EngineOptions, Mutated, OnMismatch, RetryPolicy, SignOut};
+pub use handle::{Client, ClientBuilder, ReadTx};
+#[cfg(feature = "sqlite")]
+pub use options::SqliteStore;
+pub use options::{ClientStore, OpenStore};
 pub use outbox::{QueuedMutation, Skip};
 pub use outcomes::{Outcome, OutcomeStatus};
 pub use rebase::Stats;
+pub use receipt::{Receipt, ReceiptState};
+#[cfg(not(target_family = "wasm"))]
+pub use runtime::clock::SystemClock;
+pub use runtime::clock::{Clock, OsEntropy};
+pub use runtime::watch::Watch;
 pub use status::{Status, Stuck};
 pub use transport::{AuthProvider, Endpoint, Headers, InProcess, Transport};
 #[cfg(all(feature = "http-client", not(target_family = "wasm")))]

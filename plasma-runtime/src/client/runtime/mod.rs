@@ -1,3 +1,12 @@
-//! What runs around the engine.
+//! What runs around the engine: the turn of the writer, the sync loop, the queue of what the application hears.
 
+pub(crate) mod clock;
 pub(crate) mod dispatch;
+mod driver;
+mod receipts;
+mod shared;
+pub(crate) mod watch;
+
+pub(crate) use clock::SharedEntropy;
+pub(crate) use driver::drive;
+pub(crate) use shared::{Core, Hooks, Network, Parts, Shared};

@@ -4,6 +4,7 @@
 //! retries belong to the client engine, and the time limit of a request to the run loop.
 
 mod endpoint;
+#[cfg(all(feature = "http-client", not(target_family = "wasm")))]
 mod gzip;
 mod headers;
 #[cfg(all(feature = "http-client", not(target_family = "wasm")))]
@@ -15,6 +16,7 @@ use crate::future::{BoxFuture, MaybeSend, MaybeSync};
 use crate::protocol::{WireRequest, WireResponse};
 
 pub use endpoint::Endpoint;
+pub(crate) use endpoint::normal_base_path;
 pub use headers::{AuthProvider, Headers};
 #[cfg(all(feature = "http-client", not(target_family = "wasm")))]
 pub use http::{HttpOptions, HttpTransport};

@@ -1,0 +1,112 @@
+//! Where the client's time and randomness come from.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use super::dispatch::lock;
+use crate::future::{BoxFuture, MaybeSend, MaybeSync};
+use crate::inputs::Entropy;
+
+/// Time, for the run loop and for the envelopes of mutations.
+pub trait Clock: MaybeSend + MaybeSync + fmt::Debug + 'static {
+    /// Milliseconds since 1970.
+    fn now_ms(&self) -> i64;
+
+    /// Waits so many milliseconds.
+    fn sleep(&self, ms: u64) -> BoxFuture<'static, ()>;
+
+    /// Whether [`sleep`](Self::sleep) works here. The loop does not start where it does not.
+    fn can_sleep(&self) -> bool {
+        true
+    }
+}
+
+/// The system's clock, and tokio's timer (with the feature `http-client`). Without that feature it tells the time but
+/// cannot wait: a client with a server then needs a clock of the application's.
+#[cfg(not(target_family = "wasm"))]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+#[cfg(not(target_family = "wasm"))]
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the adapter that reads the clock")]
+    fn now_ms(&self) -> i64 {
+        match std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+            Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |ms| -ms),
+        }
+    }
+
+    #[cfg(feature = "http-client")]
+    #[expect(clippy::disallowed_methods, reason = "this is the adapter that waits")]
+    fn sleep(&self, ms: u64) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(std::time::Duration::from_millis(ms)))
+    }
+
+    #[cfg(not(feature = "http-client"))]
+    fn sleep(&self, _ms: u64) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+
+    fn can_sleep(&self) -> bool {
+        #[cfg(feature = "http-client")]
+        return tokio::runtime::Handle::try_current().is_ok();
+        #[cfg(not(feature = "http-client"))]
+        false
+    }
+}
+
+/// The operating system's random bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsEntropy;
+
+impl Entropy for OsEntropy {
+    #[expect(clippy::disallowed_methods, reason = "this is the adapter that draws randomness")]
+    fn fill(&mut self, bytes: &mut [u8]) {
+        // 13 of the 16 bytes of a version 4 UUID are random as a whole (RFC 9562, section 5.4): 6 and 8 hold the version
+        // and the variant, and 7 is left out with them.
+        for chunk in bytes.chunks_mut(13) {
+            let uuid = uuid::Uuid::new_v4();
+            let random = uuid.as_bytes();
+            let (low, high) = chunk.split_at_mut(chunk.len().min(6));
+            low.copy_from_slice(&random[..low.len()]);
+            high.copy_from_slice(&random[9..9 + high.len()]);
+        }
+    }
+}
+
+/// A source of randomness that several use.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedEntropy(Arc<Mutex<Box<dyn Entropy>>>);
+
+impl SharedEntropy {
+    pub(crate) fn new(source: Box<dyn Entropy>) -> Self {
+        SharedEntropy(Arc::new(Mutex::new(source)))
+    }
+}
+
+impl Entropy for SharedEntropy {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        lock(&self.0).fill(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_random() {
+        let mut seen = [[0u8; 2]; 40];
+        for _ in 0..64 {
+            let mut bytes = [0u8; 40];
+            OsEntropy.fill(&mut bytes);
+            for (seen, byte) in seen.iter_mut().zip(bytes) {
+                seen[0] |= byte;
+                seen[1] |= !byte;
+            }
+        }
+        // Each bit of each byte was 0 and was 1; by chance this fails once in 2^54 runs.
+        assert!(seen.iter().all(|seen| *seen == [0xff, 0xff]), "{seen:?}");
+    }
+}
