@@ -25,12 +25,15 @@ pub enum ReceiptState {
     /// It will never have an effect: the server rejected it, or it was discarded, too large or lost; the error's code
     /// says which. The end.
     Rejected(Arc<Error>),
+    /// It is gone from this store and nothing of it was sent: its write-behind group could not be committed, or the
+    /// local state was reset. The end.
+    Lost(Arc<Error>),
 }
 
 impl ReceiptState {
     /// Whether nothing follows.
     pub fn is_last(&self) -> bool {
-        matches!(self, ReceiptState::Observed | ReceiptState::Rejected(_))
+        self.rank() == 3
     }
 
     pub(crate) fn rank(&self) -> u8 {
@@ -38,7 +41,7 @@ impl ReceiptState {
             ReceiptState::Applied => 0,
             ReceiptState::Durable => 1,
             ReceiptState::Acknowledged => 2,
-            ReceiptState::Observed | ReceiptState::Rejected(_) => 3,
+            ReceiptState::Observed | ReceiptState::Rejected(_) | ReceiptState::Lost(_) => 3,
         }
     }
 
@@ -47,6 +50,7 @@ impl ReceiptState {
         match self {
             // What the server rejected was durable here before.
             ReceiptState::Rejected(error) if goal.rank() > 1 => Some(Err(error.duplicate())),
+            ReceiptState::Lost(error) => Some(Err(error.duplicate())),
             _ if self.rank() >= goal.rank() => Some(Ok(())),
             _ => None,
         }
@@ -81,6 +85,7 @@ impl<M> Receipt<M> {
     /// Waits until the mutation survives what the client's durability promises. At once, unless it is `WriteBehind`.
     ///
     /// # Errors
+    /// [`Storage`](ErrorKind::Storage) when the store failed and the mutation is lost;
     /// [`Closed`](ErrorKind::Closed) when the client is gone before.
     pub async fn durable(&self) -> Result<()> {
         self.wait(ReceiptState::Durable).await

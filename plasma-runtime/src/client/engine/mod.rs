@@ -218,7 +218,13 @@ impl Engine {
                 self.refresh(store)?;
                 self.push.forced = !self.offline && self.counts.queued > 0;
             }
-            Event::PullNow => self.pull.forced = !self.offline,
+            Event::PullNow => {
+                self.pull.forced = !self.offline;
+                // One that the server holds would keep it waiting: its answer is late when it comes.
+                if self.pull.forced && self.pull.in_flight.as_ref().is_some_and(|sent| sent.what.wait > 0) {
+                    self.pull.in_flight = None;
+                }
+            }
             Event::ForeignChange => {
                 self.refresh(store)?;
                 self.changed_all(actions);

@@ -15,8 +15,10 @@ use uuid::Uuid;
 pub use builder::ClientBuilder;
 pub use reads::ReadTx;
 
-use super::engine::{Durability, Losses, QueuedMutation, SignOut};
+use super::engine::{Durability, Losses, SignOut};
+use super::event::Event;
 use super::options::ClientStore;
+use super::outbox::QueuedMutation;
 use super::outcomes::Outcome;
 use super::receipt::{Receipt, ReceiptState};
 use super::runtime::dispatch::lock;
@@ -152,7 +154,16 @@ impl<S: Schema> Client<S> {
                 Ok(((mutated, shared.issue(mutated.key, state)), actions))
             })
         };
-        let (mutated, state) = shared.turn(work).await?;
+        let (mutated, state) = shared
+            .turn(|core| {
+                let issued = work(core)?;
+                if !durable && !shared.is_driven() {
+                    // Nobody would come back in 20 ms to commit: any event does it now.
+                    shared.event(core, Event::Tick)?;
+                }
+                Ok(issued)
+            })
+            .await?;
         Ok(Receipt::new(mutated.key, mutated.id, state))
     }
 
@@ -307,7 +318,7 @@ impl<S: Schema> Client<S> {
         let work = |core: &mut crate::client::runtime::Core| {
             let losses =
                 shared.step(core, |engine, store, ctx, inputs| engine.reset_local_state(store, ctx, inputs))?;
-            shared.refresh_receipts(core)?;
+            shared.lost(losses.mutations.iter().map(|lost| lost.key));
             Ok(losses)
         };
         shared.turn(work).await
@@ -323,15 +334,13 @@ impl<S: Schema> Client<S> {
             shared.step(core, |engine, store, _, inputs| Ok(((), engine.sign_out(store, how, inputs)?)))
         };
         shared.turn(work).await?;
-        self.close().await
+        self.close().await;
+        Ok(())
     }
 
     /// Closes the client: all clones are closed with it, the loop ends, the file is released. Nothing is lost.
-    ///
-    /// # Errors
-    /// [`Storage`](ErrorKind::Storage) when what `WriteBehind` still held could not be committed.
-    pub async fn close(&self) -> Result<()> {
-        self.inner.shared.close().await
+    pub async fn close(&self) {
+        self.inner.shared.close().await;
     }
 }
 

@@ -126,6 +126,12 @@ struct Flights {
 
 impl Flights {
     fn start(&mut self, outgoing: Outgoing) {
+        // What the engine no longer waits for (a held pull that a fresh one replaces) ends here.
+        let awaited = |request: &u64| lock(&self.shared.agenda).flights.contains_key(request);
+        self.under_way.retain(|(request, _)| awaited(request));
+        if !awaited(&outgoing.request) {
+            return;
+        }
         self.under_way.push((outgoing.request, Box::pin(fly(self.shared.clone(), outgoing))));
     }
 

@@ -78,13 +78,8 @@ impl Receipts {
 
 /// The state of a mutation that ended so.
 pub(crate) fn outcome_state(outcome: &Outcome) -> ReceiptState {
-    use crate::client::outcomes::OutcomeStatus;
-    if outcome.status == OutcomeStatus::Applied {
-        return ReceiptState::Observed;
+    match outcome.result() {
+        Ok(()) => ReceiptState::Observed,
+        Err(error) => ReceiptState::Rejected(Arc::new(error)),
     }
-    let error = outcome.error.clone().map_or_else(
-        || crate::Error::internal(format!("{:?}", outcome.status)),
-        |error| crate::Error::rejected(error.code, error.message),
-    );
-    ReceiptState::Rejected(Arc::new(error))
 }

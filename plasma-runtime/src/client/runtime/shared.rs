@@ -11,7 +11,7 @@ use super::clock::Clock;
 use super::dispatch::{Dispatcher, lock};
 use super::receipts::{Receipts, outcome_state};
 use crate::client::engine::Engine;
-use crate::client::event::{Action, Batch, ClientError, ClientErrorKind, Event, SendFailure};
+use crate::client::event::{Action, ClientError, ClientErrorKind, Event, SendFailure};
 use crate::client::outcomes::Outcome;
 use crate::client::receipt::ReceiptState;
 use crate::client::status::Status;
@@ -220,22 +220,38 @@ impl Shared {
     }
 
     /// Ends a turn. A query that is enlisted while the turn is held finds the writer busy and relies on this: it is
-    /// admitted before the turn ends, or by the second look after it.
+    /// admitted before the turn ends, or by the second look after it. So is a close.
     fn finish(&self, mut guard: OwnedMutexGuard<Option<Core>>) {
         loop {
-            if let Some(core) = guard.as_mut() {
+            if self.is_closed() {
+                if let Some(core) = guard.take() {
+                    self.end(core);
+                }
+            } else if let Some(core) = guard.as_mut() {
                 self.router.admit(&mut *core.store);
             }
+            let open = guard.is_some();
             drop(guard);
-            if !self.router.has_waiting() || self.closed.load(Ordering::SeqCst) {
+            let again = if self.is_closed() { open } else { self.router.has_waiting() };
+            if !again {
                 break;
             }
             match self.core.clone().try_lock_owned() {
-                Ok(again) => guard = again,
+                Ok(next) => guard = next,
                 Err(_) => break,
             }
         }
         self.tell();
+    }
+
+    /// Closes the store: what write-behind still holds is committed, and another process may sync at once.
+    fn end(&self, mut core: Core) {
+        match self.event(&mut core, Event::Stop) {
+            Ok(_) => {}
+            // It was signed out.
+            Err(error) if error.kind() == ErrorKind::Closed => {}
+            Err(error) => tracing::error!(%error, "the store could not be closed in order"),
+        }
     }
 
     /// Tells the application what is queued.
@@ -315,7 +331,12 @@ impl Shared {
                     wake = true;
                     let is_push = wire.path.ends_with("/push");
                     let mut agenda = lock(&self.agenda);
-                    agenda.flights.insert(request, Flight { is_push, waiters: Vec::new() });
+                    // The engine waits for one push and one pull: one that is still in the air it has given up.
+                    let given_up = agenda.flights.iter().find(|(_, flight)| flight.is_push == is_push);
+                    let given_up = given_up.map(|(request, _)| *request);
+                    let waiters = given_up.and_then(|request| agenda.flights.remove(&request));
+                    let waiters = waiters.map(|flight| flight.waiters).unwrap_or_default();
+                    agenda.flights.insert(request, Flight { is_push, waiters });
                     agenda.sends.push_back(Outgoing { request, wire, refresh_auth });
                 }
                 Action::WakeAt(at) => {
@@ -335,6 +356,10 @@ impl Shared {
                 // Read below, whatever happened: the time alone may change it.
                 Action::StatusChanged => {}
                 Action::Report(error) => {
+                    if let (ClientErrorKind::Storage, Some(key)) = (error.kind, error.key) {
+                        // A write-behind group was not committed.
+                        self.receipts.advance(key, ReceiptState::Lost(Arc::new(error.error.duplicate())));
+                    }
                     tracing::warn!(kind = ?error.kind, error = %error.error, key = ?error.key, "sync");
                     let me = self.me.clone();
                     self.dispatcher.push(move || {
@@ -382,11 +407,10 @@ impl Shared {
             return Ok(());
         }
         core.data_version = Some(now);
-        self.router.changed(&Batch { all: true, ..Batch::default() }, &mut *core.store);
+        self.event(core, Event::ForeignChange)?;
         self.refresh_receipts(core)?;
         self.outcomes_changed(core);
-        // The outbox may hold what the other process issued.
-        self.event(core, Event::Tick).map(drop)
+        Ok(())
     }
 
     // ---- what the application asks for ----
@@ -426,6 +450,14 @@ impl Shared {
             // Nothing will change it any more: it needs no place in the list.
             (Some(outcome.id), watch::Sender::new(outcome_state(&outcome)).subscribe())
         }))
+    }
+
+    /// These mutations are gone from the store.
+    pub(crate) fn lost(&self, keys: impl Iterator<Item = Uuid>) {
+        for key in keys {
+            let error = Error::rejected("reset", "the local state was reset before the mutation was acknowledged");
+            self.receipts.advance(key, ReceiptState::Lost(Arc::new(error)));
+        }
     }
 
     /// Brings the receipts up to date with the store, after another process worked on it.
@@ -541,28 +573,33 @@ impl Shared {
         self.closed.load(Ordering::SeqCst)
     }
 
-    /// Nothing new begins: the loop ends, waiters hear of it. A turn that is under way is finished by whoever has it.
+    /// Ends the client: nothing new begins, the loop ends, waiters hear of it, and the store is closed by whoever has
+    /// the turn.
     pub(crate) fn shut(&self) {
         if self.closed.swap(true, Ordering::SeqCst) {
             return;
         }
+        if let Ok(guard) = self.core.clone().try_lock_owned() {
+            self.finish(guard);
+        }
+        self.after_close();
+    }
+
+    /// The same, and waits until the store is closed.
+    pub(crate) async fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        let guard = self.core.clone().lock_owned().await;
+        self.finish(guard);
+        self.after_close();
+    }
+
+    fn after_close(&self) {
         self.wake.notify_waiters();
         self.wake.notify_one();
         lock(&self.agenda).flights.clear();
         self.receipts.close();
         self.router.close();
         lock(&self.outcome_calls).clear();
-    }
-
-    /// Shuts, and closes the store.
-    pub(crate) async fn close(&self) -> Result<()> {
-        self.shut();
-        let core = self.core.lock().await.take();
-        let Some(mut core) = core else { return Ok(()) };
-        if core.store.in_transaction() {
-            core.store.batch("COMMIT")?;
-        }
-        Ok(())
     }
 
     /// The client, for its live queries.
