@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use super::write::{Delete, DeleteWhere, Insert, InsertAll, Insertable, Statement, Update, UpdateWhere};
 use super::{Access, Executor, Location, Reason, TxMeta};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::future::BoxFuture;
 use crate::query::typed::read::{self, Read};
 use crate::query::typed::{Filter, ReadsIn};
@@ -57,7 +57,8 @@ impl<'t, S: Schema> Tx<'t, S> {
     /// The row with this id.
     ///
     /// # Errors
-    /// [`Storage`](crate::ErrorKind::Storage) when the store fails or the row cannot be read.
+    /// [`Storage`](ErrorKind::Storage) when the store fails, [`Internal`](ErrorKind::Internal) when the row is not what
+    /// its struct says.
     pub fn get<T: InSchema<S>>(&mut self, id: Id<T>) -> BoxFuture<'_, Result<Option<T>>> {
         self.read(Ok(read::get(id)))
     }
@@ -65,7 +66,7 @@ impl<'t, S: Schema> Tx<'t, S> {
     /// The row with this id, which must exist.
     ///
     /// # Errors
-    /// [`NotFound`](crate::ErrorKind::NotFound) when it does not; else as [`get`](Tx::get).
+    /// [`NotFound`](ErrorKind::NotFound) when it does not; else as [`get`](Tx::get).
     pub fn need<T: InSchema<S>>(&mut self, id: Id<T>) -> BoxFuture<'_, Result<T>> {
         self.read(Ok(read::need(id)))
     }
@@ -73,8 +74,8 @@ impl<'t, S: Schema> Tx<'t, S> {
     /// All rows of a query.
     ///
     /// # Errors
-    /// [`Validation`](crate::ErrorKind::Validation) when a value in a condition cannot be one of a column,
-    /// [`Config`](crate::ErrorKind::Config) when it reads a table outside the schema, else as [`get`](Tx::get).
+    /// [`Validation`](ErrorKind::Validation) when a value in a condition cannot be one of a column,
+    /// [`Internal`](ErrorKind::Internal) when a sub-query reads a table outside the schema, else as [`get`](Tx::get).
     pub fn all<Q: ReadsIn<S>>(&mut self, query: Q) -> BoxFuture<'_, Result<Vec<Q::Row>>> {
         self.read(read::all(query))
     }
@@ -90,7 +91,7 @@ impl<'t, S: Schema> Tx<'t, S> {
     /// The only row of a query.
     ///
     /// # Errors
-    /// [`NotFound`](crate::ErrorKind::NotFound) when there is none, [`Conflict`](crate::ErrorKind::Conflict) when
+    /// [`NotFound`](ErrorKind::NotFound) when there is none, [`Conflict`](ErrorKind::Conflict) when
     /// there are several; else those of [`all`](Tx::all).
     pub fn one<Q: ReadsIn<S>>(&mut self, query: Q) -> BoxFuture<'_, Result<Q::Row>> {
         self.read(read::one(query))
@@ -113,12 +114,12 @@ impl<'t, S: Schema> Tx<'t, S> {
     }
 
     fn read<R: 'static>(&mut self, read: Result<Read<R>>) -> BoxFuture<'_, Result<R>> {
-        let read = read.and_then(|read| read.check(&S::DEF).map(|()| read));
+        let read = read.and_then(|read| read.check(&S::DEF).map(|()| read).map_err(defect));
         let executor = &mut *self.executor;
         Box::pin(async move {
             let read = read?;
             let rows = executor.query(read.query()).await?;
-            read.finish(rows)
+            read.finish(rows).map_err(defect)
         })
     }
 
@@ -164,7 +165,7 @@ impl<'t, S: Schema> Tx<'t, S> {
     }
 
     fn statement(&mut self) -> Statement<'_> {
-        Statement { executor: &mut *self.executor, meta: self.meta, access: Access::Checked }
+        Statement { executor: &mut *self.executor, meta: self.meta, access: Access::Checked, schema: S::DEF }
     }
 
     /// A fresh row id. Every run of the mutation draws the same ids, table by table, in the same order.
@@ -223,6 +224,16 @@ impl<'t, S: Schema> Tx<'t, S> {
     }
 }
 
+/// An error that every run of the mutation would meet again: a table outside the schema, a row that is not what its
+/// struct says. Inside a mutator it is a defect, which ends the mutation, and not a fault of the machine, which would
+/// have it tried again for ever.
+pub(super) fn defect(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Config | ErrorKind::Storage => Error::internal(error.message().to_owned()).with_source(error),
+        _ => error,
+    }
+}
+
 impl<S: Schema> Trusted<'_, S> {
     /// Inserts a row and returns its id, as [`Tx::insert`].
     pub fn insert<R: Insertable<K>, K>(&mut self, row: R) -> Insert<'_, R::Table>
@@ -268,6 +279,6 @@ impl<S: Schema> Trusted<'_, S> {
     }
 
     fn statement(&mut self) -> Statement<'_> {
-        Statement { executor: &mut *self.executor, meta: self.meta, access: Access::Trusted }
+        Statement { executor: &mut *self.executor, meta: self.meta, access: Access::Trusted, schema: S::DEF }
     }
 }

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use super::tx::defect;
 use super::{Access, Executor, TxMeta};
 use crate::error::{Error, Result};
 use crate::future::BoxFuture;
 use crate::query::ir;
-use crate::query::typed::{ChangeList, Changes, Filter};
-use crate::schema::{Id, NewRow, RowWriter, Table, TableDef};
+use crate::query::typed::{ChangeList, Changes, Filter, read};
+use crate::schema::{Id, NewRow, RowWriter, SchemaDef, Table, TableDef};
 use crate::value::{Row, Value};
 
 /// What a statement runs on.
@@ -16,6 +17,20 @@ pub(crate) struct Statement<'t> {
     pub(crate) executor: &'t mut dyn Executor,
     pub(crate) meta: &'t TxMeta,
     pub(crate) access: Access,
+    pub(crate) schema: SchemaDef,
+}
+
+impl Statement<'_> {
+    /// Checks that the sub-queries of a condition read tables of the schema.
+    fn check(&self, filter: &ir::Expr) -> Result<()> {
+        let mut result = Ok(());
+        filter.subqueries(&mut |query| {
+            if result.is_ok() {
+                result = read::check_tables(&self.schema, query).map_err(defect);
+            }
+        });
+        result
+    }
 }
 
 /// A new row of table `T`: the required columns, and more by [`with`](New::with) and [`with_id`](New::with_id).
@@ -340,6 +355,7 @@ async fn update_where(
     changes: ChangeList,
 ) -> Result<u64> {
     let (filter, changes) = (filter?, changes.finish()?);
+    statement.check(&filter)?;
     if changes.is_empty() {
         return matching(statement, table, filter).await;
     }
@@ -402,7 +418,9 @@ impl<'t, T: Table> IntoFuture for DeleteWhere<'t, T> {
 }
 
 async fn delete_where(statement: Statement<'_>, table: &'static TableDef, filter: Result<ir::Expr>) -> Result<u64> {
-    statement.executor.write(ir::Write::DeleteWhere { table, filter: filter? }, statement.access).await
+    let filter = filter?;
+    statement.check(&filter)?;
+    statement.executor.write(ir::Write::DeleteWhere { table, filter }, statement.access).await
 }
 
 macro_rules! debug {

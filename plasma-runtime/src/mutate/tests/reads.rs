@@ -45,8 +45,8 @@ fn what_cannot_be_read_is_an_error_before_the_store() {
     let mut tx: Tx<'_, App> = Tx::new(&mut recorder, &meta);
     assert_eq!(run(tx.need(id::<User>(1))).expect_err("no row").kind(), ErrorKind::NotFound);
     let stray = Todo::select().filter(Todo::note.in_query(Stray::select().project(Stray::name)));
-    assert_eq!(run(tx.all(stray)).expect_err("not in the schema").kind(), ErrorKind::Config);
-    assert_eq!(run(tx.count(Stray::select().any())).expect_err("not in the schema").kind(), ErrorKind::Config);
+    assert_eq!(run(tx.all(stray)).expect_err("not in the schema").kind(), ErrorKind::Internal);
+    assert_eq!(run(tx.count(Stray::select().any())).expect_err("not in the schema").kind(), ErrorKind::Internal);
     assert_eq!(
         run(tx.first(User::select().filter(User::name.eq("\0")))).expect_err("U+0000").kind(),
         ErrorKind::Validation
@@ -55,10 +55,10 @@ fn what_cannot_be_read_is_an_error_before_the_store() {
 }
 
 #[test]
-fn a_row_that_is_not_the_tables_is_an_error_and_not_a_panic() {
+fn a_row_that_is_not_the_tables_is_a_defect_and_not_a_fault_to_try_again() {
     let meta = on_client();
     let mut recorder = Recorder { answers: vec![vec![vec![Value::Null]], vec![vec![]]], ..Recorder::default() };
     let mut tx: Tx<'_, App> = Tx::new(&mut recorder, &meta);
-    assert_eq!(run(tx.all(User::select())).expect_err("NULL id").kind(), ErrorKind::Storage);
-    assert_eq!(run(tx.get(id::<User>(1))).expect_err("no columns").kind(), ErrorKind::Storage);
+    assert_eq!(run(tx.all(User::select())).expect_err("NULL id").kind(), ErrorKind::Internal);
+    assert_eq!(run(tx.get(id::<User>(1))).expect_err("no columns").kind(), ErrorKind::Internal);
 }

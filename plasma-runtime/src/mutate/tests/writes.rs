@@ -3,7 +3,7 @@ use crate::ErrorKind;
 use crate::mutate::{Access, Location, Reason, Tx, TxMeta};
 use crate::query::ir::{self, CompareOp, Expr};
 use crate::query::typed::Filter;
-use crate::schema::samples::{App, Member, NewMember, NewTodo, NewUser, Org, Todo, User};
+use crate::schema::samples::{App, Member, NewMember, NewTodo, NewUser, Org, Stray, Todo, User};
 use crate::schema::{Id, NewRow, Table};
 use crate::value::{Row, Timestamp, Value};
 
@@ -173,6 +173,21 @@ fn a_missing_row_is_not_found_even_if_the_executor_only_counts() {
     assert_eq!(update.kind(), ErrorKind::NotFound);
     assert_eq!(run(tx.delete(id::<Todo>(5)).into_future()).expect_err("no row").kind(), ErrorKind::NotFound);
     assert_eq!(run(tx.update_where(Todo::done).set(Todo::done.to(false)).into_future()).unwrap(), 0);
+}
+
+#[test]
+fn conditions_over_tables_outside_the_schema_are_defects() {
+    let meta = on_client();
+    let recorder = record(&meta, async |tx| {
+        let stray = || Todo::note.in_query(Stray::select().project(Stray::name));
+        let update = tx.update_where(stray()).set(Todo::done.to(true)).await.expect_err("not in the schema");
+        assert_eq!(update.kind(), ErrorKind::Internal);
+        assert!(update.message().contains("`stray`"), "{update}");
+        let nested = Todo::parent_id.has(Todo::parent_id.has(stray()));
+        assert_eq!(tx.delete_where(nested).await.expect_err("not in the schema").kind(), ErrorKind::Internal);
+        tx.delete_where(Todo::parent_id.has(Todo::owner_id.has(User::admin))).await.unwrap();
+    });
+    assert_eq!(recorder.writes.len(), 1);
 }
 
 #[test]
