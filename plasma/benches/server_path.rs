@@ -1,5 +1,5 @@
-//! Mutations a second through the whole server path: decode the push, run the mutator, triggers, ledger and outcome,
-//! durable commit, encode the answer. With 1, 16 and 200 mutations a push, and with 32 clients whose pushes of one
+//! Mutations a second through the whole server path: decode and check the push, run the mutator, check the policy,
+//! triggers, ledger and outcome, durable commit, encode the answer. With 1, 16 and 200 mutations a push, and with 32 clients whose pushes of one
 //! mutation share a commit.
 //!
 //! The baseline is a raw rusqlite program on the same tables with the same triggers, at the same durability
@@ -19,12 +19,14 @@ mod util;
 use std::path::Path;
 use std::sync::Arc;
 
+use plasma::Schema as _;
 use plasma_runtime::future::{BoxFuture, poll_once};
 use plasma_runtime::protocol::PushRequest;
+use plasma_runtime::server::handler::check::push;
 use plasma_runtime::server::{Caller, PushJob, ServerEngine, ServerOptions};
 use plasma_runtime::store::sqlite::{SqliteConnection, SqliteOptions, Synchronous};
 use rusqlite::{Connection, params};
-use util::schema::definition;
+use util::schema::{Bench, Ctx};
 use util::{Numbers, Samples, folder, rate, raw, rounds, timed};
 
 const NOW: i64 = 1_790_000_000_000;
@@ -67,11 +69,11 @@ fn now<T>(future: BoxFuture<'_, T>) -> T {
 
 /// An engine over a fresh database with one list in it.
 fn engine(path: &Path) -> (ServerEngine, SqliteConnection) {
-    let engine = ServerEngine::new(definition(), ServerOptions::default()).expect("a sound definition");
+    let engine = ServerEngine::new(Bench::definition(), ServerOptions::default()).expect("a sound definition");
     let options = SqliteOptions { synchronous: Synchronous::Full, ..SqliteOptions::default() };
     let mut db = SqliteConnection::open(path, options).expect("a database");
     now(Box::pin(engine.ensure_schema(&mut db, NOW, &mut Numbers(1)))).expect("a schema");
-    db.connection().execute("INSERT INTO lists (id, name) VALUES (?, 'list')", [LIST]).expect("a list");
+    db.connection().execute("INSERT INTO lists (id, name, owner) VALUES (?, 'list', 'alice')", [LIST]).expect("a list");
     (engine, db)
 }
 
@@ -113,16 +115,16 @@ fn bodies(load: &Load, round: usize) -> Vec<Vec<String>> {
 fn plasma_round(load: &Load, path: &Path, round: usize) -> f64 {
     let (engine, mut db) = engine(path);
     let turns = bodies(load, round);
-    let ctx: Arc<plasma_runtime::mutate::ErasedCtx> = Arc::new(());
+    let caller = Caller { group: "alice".to_owned(), ctx: Arc::new(Ctx { user: "alice".to_owned() }) };
     let mut entropy = Numbers(7);
     let (elapsed, ()) = timed(|| {
         for turn in &turns {
             let jobs: Vec<PushJob> = turn
                 .iter()
                 .map(|body| {
-                    let request: PushRequest = serde_json::from_str(body).expect("a push");
-                    PushJob { caller: Caller { group: "alice".to_owned(), ctx: Arc::clone(&ctx) }, request }
+                    push(body.as_bytes(), engine.limits(), &engine.definition().schema, &caller).expect("a push")
                 })
+                .map(|request| PushJob { caller: caller.clone(), request })
                 .collect();
             for answer in now(Box::pin(engine.push_group(&mut db, NOW, &mut entropy, &jobs))) {
                 let answer = answer.expect("the push is taken");

@@ -4,7 +4,13 @@
 //! medians: absolute numbers depend on the machine, ratios much less. `PLASMA_BENCH_DIR` chooses the folder (and with it
 //! the disk), `PLASMA_BENCH_ROUNDS` the number of rounds.
 
-#![allow(dead_code, reason = "each benchmark uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    missing_debug_implementations,
+    reason = "each benchmark uses a part"
+)]
 
 pub mod schema;
 
