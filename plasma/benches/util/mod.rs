@@ -12,6 +12,7 @@
     reason = "each benchmark uses a part"
 )]
 
+pub mod local;
 pub mod schema;
 
 use std::fmt::Display;
