@@ -1,2 +1,7 @@
+mod history;
+mod lifecycle;
+mod on_delete;
+mod random;
 mod rebase;
 mod support;
+mod sync;
