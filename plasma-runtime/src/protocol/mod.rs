@@ -1,6 +1,8 @@
 //! The wire: messages, cookie, limits and error codes. The protocol is described in the book.
 
 pub mod cookie;
+#[cfg(test)]
+mod golden;
 mod http;
 mod limits;
 mod messages;

@@ -284,3 +284,6 @@ fn constants(query: &Query) -> Vec<(usize, Vec<Value>)> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests;

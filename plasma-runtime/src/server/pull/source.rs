@@ -24,6 +24,12 @@ type Key = (&'static str, Option<(usize, String)>);
 /// Rows by a column's value: the images of a table as of one position.
 type Index<'l> = BTreeMap<String, Vec<Image<'l>>>;
 
+/// Values of one column whose rows are missing, with their keys.
+struct Needs {
+    table: &'static TableDef,
+    values: Vec<(String, Value)>,
+}
+
 /// Current rows that no entry of the log concerns, and the images of those that entries concern.
 #[derive(Debug)]
 pub(super) struct Tables<'l> {
@@ -62,12 +68,12 @@ impl<'l> Tables<'l> {
 
     /// Reads what evaluations missed.
     pub(super) async fn fetch(&mut self, db: &mut dyn SqlExecutor) -> Result<()> {
-        let mut by_column: BTreeMap<Key, (&'static TableDef, Vec<(String, Value)>)> = BTreeMap::new();
+        let mut by_column: BTreeMap<(&'static str, usize), Needs> = BTreeMap::new();
         for ((name, by), (table, value)) in std::mem::take(&mut self.needs) {
             match (by, value) {
                 (Some((column, key)), Some(value)) => {
-                    let needs = by_column.entry((name, Some((column, String::new())))).or_insert((table, Vec::new()));
-                    needs.1.push((key, value));
+                    let needs = by_column.entry((name, column)).or_insert(Needs { table, values: Vec::new() });
+                    needs.values.push((key, value));
                 }
                 _ => {
                     let rows = self.unlogged(table, db.query(&select(table, ""), &[], &kinds(table)).await?);
@@ -75,9 +81,8 @@ impl<'l> Tables<'l> {
                 }
             }
         }
-        for ((name, by), (table, needs)) in by_column {
-            let column = by.map_or(0, |(column, _)| column);
-            for chunk in needs.chunks(IN_LIST) {
+        for ((name, column), Needs { table, values }) in by_column {
+            for chunk in values.chunks(IN_LIST) {
                 let values: Vec<&Value> = chunk.iter().map(|(_, value)| value).collect();
                 for (key, _) in chunk {
                     self.rows.insert((name, Some((column, key.clone()))), Vec::new());
