@@ -121,10 +121,14 @@ impl World {
             mutation
         });
         let before = self.head();
+        let mut head = before;
         for sql in statements {
-            if SqlConnection::execute(&mut self.db, sql, &[]).is_ok() {
-                let (head, state) = (self.head(), self.read());
-                self.history.note(head, unit, state);
+            let ran = SqlConnection::execute(&mut self.db, sql, &[]).is_ok();
+            let now = self.head();
+            if ran && now > head {
+                let state = self.read();
+                self.history.note(now, unit, state);
+                head = now;
             }
         }
         if let (Some((group, client)), Some(mutation)) = (writer, mutation) {
@@ -133,9 +137,10 @@ impl World {
                     mutation_id, mark) VALUES ('', '', 'ack', 5, ?, ?, ?, random())";
                 let params = [group.into(), client.into(), Value::Int(mutation as i64)];
                 SqlConnection::execute(&mut self.db, sql, &params).unwrap();
+                head = self.head();
+                let state = self.read();
+                self.history.note(head, unit, state);
             }
-            let (head, state) = (self.head(), self.read());
-            self.history.note(head, unit, state);
             let (id, version) = (Value::Int(mutation as i64), Value::Int(head as i64));
             let ledger = "INSERT INTO _plasma_client_mutations VALUES (?1, ?2, ?3, ?4, 0, 5, 0) \
                 ON CONFLICT (client_id) DO UPDATE SET last_mutation_id = ?3, row_version = ?4";
