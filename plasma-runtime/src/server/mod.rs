@@ -9,6 +9,8 @@ mod engine;
 mod executor;
 pub mod handler;
 mod hooks;
+#[cfg(feature = "http-server")]
+mod http;
 mod ledger;
 mod pull;
 mod push;
@@ -17,10 +19,16 @@ pub mod tables;
 #[cfg(all(test, feature = "sqlite"))]
 mod tests;
 mod triggers;
+mod writer;
 
 pub(crate) use engine::JOBS;
 pub use engine::{Caller, PushJob, ServerEngine, ServerOptions};
 pub use hooks::{Hooks, Metric, Pushed, ServerError, ServerErrorKind, WaitUntil};
+#[cfg(all(feature = "http-server", feature = "sqlite"))]
+pub use http::SqliteDatabase;
+#[cfg(feature = "http-server")]
+pub use http::{Auth, Authenticate, Database, PlasmaService, ServeOptions, Server, ServerBuilder, serve};
 pub use pull::Pulled;
 pub use push::{Task, TaskFn};
 pub use refusal::Refusal;
+pub use writer::{ClockFn, Poke, Writer};

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::dispatch::lock;
 use crate::future::{BoxFuture, MaybeSend, MaybeSync};
 use crate::inputs::Entropy;
+pub use crate::inputs::OsEntropy;
 
 /// Time, for the run loop and for the envelopes of mutations.
 pub trait Clock: MaybeSend + MaybeSync + fmt::Debug + 'static {
@@ -56,25 +57,6 @@ impl Clock for SystemClock {
     }
 }
 
-/// The operating system's random bytes.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct OsEntropy;
-
-impl Entropy for OsEntropy {
-    #[expect(clippy::disallowed_methods, reason = "this is the adapter that draws randomness")]
-    fn fill(&mut self, bytes: &mut [u8]) {
-        // 13 of the 16 bytes of a version 4 UUID are random as a whole (RFC 9562, section 5.4): 6 and 8 hold the version
-        // and the variant, and 7 is left out with them.
-        for chunk in bytes.chunks_mut(13) {
-            let uuid = uuid::Uuid::new_v4();
-            let random = uuid.as_bytes();
-            let (low, high) = chunk.split_at_mut(chunk.len().min(6));
-            low.copy_from_slice(&random[..low.len()]);
-            high.copy_from_slice(&random[9..9 + high.len()]);
-        }
-    }
-}
-
 /// A source of randomness that several use.
 #[derive(Debug, Clone)]
 pub(crate) struct SharedEntropy(Arc<Mutex<Box<dyn Entropy>>>);
@@ -88,25 +70,5 @@ impl SharedEntropy {
 impl Entropy for SharedEntropy {
     fn fill(&mut self, bytes: &mut [u8]) {
         lock(&self.0).fill(bytes);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_byte_is_random() {
-        let mut seen = [[0u8; 2]; 40];
-        for _ in 0..64 {
-            let mut bytes = [0u8; 40];
-            OsEntropy.fill(&mut bytes);
-            for (seen, byte) in seen.iter_mut().zip(bytes) {
-                seen[0] |= byte;
-                seen[1] |= !byte;
-            }
-        }
-        // Each bit of each byte was 0 and was 1; by chance this fails once in 2^54 runs.
-        assert!(seen.iter().all(|seen| *seen == [0xff, 0xff]), "{seen:?}");
     }
 }

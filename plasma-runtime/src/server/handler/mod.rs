@@ -7,6 +7,9 @@ mod query;
 mod respond;
 mod strict;
 
+#[cfg(feature = "http-server")]
+pub(super) use respond::{HEALTH, respond};
+
 use check::Checked;
 
 use super::hooks::{ServerError, ServerErrorKind};

@@ -1,0 +1,167 @@
+//! The server as a program has it: a database, the writer thread, connections to read on, and a tower service.
+
+mod accept;
+mod auth;
+mod builder;
+mod database;
+mod pull;
+mod readers;
+mod service;
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+pub use accept::{ServeOptions, serve};
+use auth::ErasedAuth;
+pub use auth::{Auth, Authenticate};
+pub use builder::ServerBuilder;
+pub use database::Database;
+#[cfg(feature = "sqlite")]
+pub use database::SqliteDatabase;
+use readers::Readers;
+pub use service::PlasmaService;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+use super::{Caller, ClockFn, Poke, Refusal, ServerEngine, Writer};
+use crate::error::Result;
+use crate::protocol::{WireRequest, WireResponse};
+use crate::schema::Schema;
+
+/// A server of schema `S`: cheap to clone, all clones are one.
+///
+/// ```no_run
+/// # #[cfg(feature = "sqlite")]
+/// # async fn example<App: plasma_runtime::schema::Schema<Ctx = String>>() -> plasma_runtime::Result<()> {
+/// use plasma_runtime::Error;
+/// use plasma_runtime::server::{Auth, Server, SqliteDatabase};
+///
+/// async fn authenticate(parts: &http::request::Parts) -> plasma_runtime::Result<Auth<String>> {
+///     let header = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
+///     let user = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or(Error::unauthorized("no token"))?;
+///     Ok(Auth::new(user, user.to_owned()))
+/// }
+///
+/// let server = Server::<App>::builder(SqliteDatabase::file("app.db")).auth(authenticate).open().await?;
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8787").await.map_err(Error::fault)?;
+/// server.serve(listener, std::future::pending()).await
+/// # }
+/// ```
+pub struct Server<S> {
+    pub(super) inner: Arc<Inner>,
+    schema: PhantomData<fn() -> S>,
+}
+
+impl<S> Clone for Server<S> {
+    fn clone(&self) -> Self {
+        Server { inner: Arc::clone(&self.inner), schema: PhantomData }
+    }
+}
+
+impl<S> fmt::Debug for Server<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("writer", &self.inner.writer).finish_non_exhaustive()
+    }
+}
+
+/// What all clones share. Free of the schema's type.
+pub(super) struct Inner {
+    pub(super) engine: Arc<ServerEngine>,
+    pub(super) writer: Arc<Writer>,
+    pub(super) readers: Readers,
+    auth: Arc<dyn ErasedAuth>,
+    pub(super) clock: ClockFn,
+    /// Long polls that may still be held.
+    held: Arc<Semaphore>,
+    /// True once the server shuts down: held long polls are answered.
+    closing: watch::Sender<bool>,
+}
+
+impl<S: Schema> Server<S> {
+    /// Starts describing a server on this database. `auth` must be given before it can be opened.
+    pub fn builder(database: impl Database) -> ServerBuilder<S, ()> {
+        ServerBuilder::new(Box::new(database))
+    }
+}
+
+impl<S> Server<S> {
+    pub(super) fn from_inner(inner: Arc<Inner>) -> Self {
+        Server { inner, schema: PhantomData }
+    }
+
+    /// The server as a tower service: push, pull and health in one. Mount it with axum's `nest_service`, under the base
+    /// path of the server.
+    pub fn service(&self) -> PlasmaService {
+        PlasmaService::new(Arc::clone(&self.inner))
+    }
+
+    /// Answers one request without a network: what an in-process transport calls.
+    pub async fn respond(&self, request: WireRequest) -> WireResponse {
+        service::respond_wire(&self.inner, request).await
+    }
+
+    /// A transport for clients in the same process.
+    #[cfg(feature = "client")]
+    pub fn transport(&self) -> crate::client::InProcess {
+        let inner = Arc::clone(&self.inner);
+        crate::client::InProcess::new(move |request| {
+            let inner = Arc::clone(&inner);
+            async move { Ok(service::respond_wire(&inner, request).await) }
+        })
+    }
+
+    /// Serves until `shutdown` is ready; then held long polls are answered, open requests are finished, and the
+    /// listener is closed.
+    ///
+    /// # Errors
+    /// [`Storage`](crate::ErrorKind::Storage) never comes from a single connection: only when the listener is beyond
+    /// use.
+    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
+        serve(self.service(), listener, self.serve_options(), shutdown).await
+    }
+
+    /// The settings of the accept loop by this server's limits. For programs that mount the service in a router of
+    /// their own and call [`serve`] with that.
+    pub fn serve_options(&self) -> ServeOptions {
+        let limits = self.inner.engine.limits();
+        let inner = Arc::clone(&self.inner);
+        ServeOptions {
+            header_timeout: limits.header_timeout,
+            connections: limits.connections,
+            on_shutdown: Some(Arc::new(move || inner.begin_shutdown())),
+            ..ServeOptions::default()
+        }
+    }
+
+    /// Answers held long polls at once, from now on. Pushes and pulls are still served.
+    pub fn begin_shutdown(&self) {
+        self.inner.begin_shutdown();
+    }
+
+    /// The commits as they happen, in this process.
+    pub fn pokes(&self) -> watch::Receiver<Poke> {
+        self.inner.writer.pokes()
+    }
+
+    /// The engine behind it.
+    pub fn engine(&self) -> &Arc<ServerEngine> {
+        &self.inner.engine
+    }
+}
+
+impl Inner {
+    fn begin_shutdown(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// A refusal with its cause for `on_error`.
+    pub(super) fn fail(&self, caller: Option<&Caller>, refusal: Refusal, error: crate::Error) -> Refusal {
+        let mut report = super::ServerError::new(super::ServerErrorKind::Internal, error);
+        report.group = caller.map(|caller| caller.group.clone());
+        self.engine.options().hooks.report(&report);
+        refusal
+    }
+}
