@@ -518,3 +518,17 @@ fn a_page_that_breaks_the_schema_changes_nothing_and_is_reported() {
         assert_eq!(client.take_pull().param("cookie").as_deref(), Some("c2%3A1"));
     }
 }
+
+#[test]
+fn a_pull_by_hand_replaces_a_held_one() {
+    let mut client = started();
+    let held = client.take_pull();
+    client.event(Event::PullNow);
+    let fresh = client.take_pull();
+    assert_eq!((fresh.param("wait"), fresh.param("cookie")), (None, held.param("cookie")));
+    let page = client.page(vec![put_list(1, "a")], None, vec![]);
+    client.answer(&fresh, 200, page.clone());
+    client.answer(&held, 200, page);
+    assert_eq!(client.texts(&LISTS, "name"), ["a"]);
+    assert_eq!(client.stats().disjoint, 1);
+}
