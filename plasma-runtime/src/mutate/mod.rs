@@ -5,6 +5,7 @@ mod args;
 mod executor;
 mod meta;
 mod mutation;
+mod new_row;
 mod policy;
 mod registry;
 #[cfg(test)]
@@ -16,10 +17,9 @@ mod write;
 pub use executor::{Access, Executor};
 pub use meta::{Location, Reason, TxMeta};
 pub use mutation::{CtxArg, Mutation, MutatorArgs, MutatorOutput, MutatorSet, RegisteredIn, RunsIn, TxArg, check_args};
+pub use new_row::{Extended, Insertable, New, Required, Whole};
 pub use policy::{Columns, Policy, columns};
 pub use registry::{ErasedCtx, MutatorDef, PolicyDef, RulesFn, RunFn, TableRules};
 pub use tx::{Trusted, Tx};
 pub use validate::{Checks, FieldError, Validate};
-pub use write::{
-    Delete, DeleteWhere, Extended, Insert, InsertAll, Insertable, New, Required, Update, UpdateWhere, Whole,
-};
+pub use write::{Delete, DeleteWhere, Insert, InsertAll, Update, UpdateWhere};

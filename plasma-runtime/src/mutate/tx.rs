@@ -3,8 +3,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::write::{Delete, DeleteWhere, Insert, InsertAll, Insertable, Statement, Update, UpdateWhere};
-use super::{Access, Executor, Location, Reason, TxMeta};
+use super::write::{Delete, DeleteWhere, Insert, InsertAll, Statement, Update, UpdateWhere};
+use super::{Access, Executor, Insertable, Location, Reason, TxMeta};
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::BoxFuture;
 use crate::query::typed::read::{self, Read};
