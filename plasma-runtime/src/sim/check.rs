@@ -33,6 +33,24 @@ impl World {
             }
             return Ok(());
         };
+        let ops: Vec<_> = page
+            .patch
+            .iter()
+            .map(|op| match op {
+                PatchOp::Clear { table } => format!("clear {}", table.as_deref().unwrap_or("all")),
+                PatchOp::Put { table, id, .. } => format!("put {table} {}", tail(id)),
+                PatchOp::Del { table, id } => format!("del {table} {}", tail(id)),
+            })
+            .collect();
+        let position = |cookie: &str| Position::decode(cookie).map_or(0, |position| position.at);
+        let asked_at = parameter(&wire.query, "cookie").map(position);
+        self.note(format_args!(
+            "pull of client {id} from {asked_at:?} is answered to {}{}{} {:?} {ops:?}",
+            position(&page.cookie),
+            if page.partial { " partial" } else { "" },
+            if page.has_more { " more" } else { "" },
+            page.last_mutation_ids.iter().map(|(client, last)| (tail(client), last)).collect::<Vec<_>>(),
+        ));
         if page.partial {
             self.reached.insert(Rare::PartialSet);
         }
@@ -197,4 +215,9 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// The end of an id: enough to tell rows apart in a trace.
+fn tail(id: &str) -> &str {
+    id.get(id.len().saturating_sub(6)..).unwrap_or(id)
 }

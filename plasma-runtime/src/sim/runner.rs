@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::server::Server;
+use super::trace::print_line;
 use super::workload::Workload;
 use super::{Failure, NoTamper, Rare, Report, Rng, Tamper, Violation, World};
 use crate::client::EngineOptions;
@@ -272,9 +273,9 @@ impl Sim {
             }
         };
         let report = self.run_all(&seeds, single.is_some()).expect("the workload's definition must open");
-        if single.is_some() {
-            print_lines(&report);
-        } else if let Err(error) = self.record(&report) {
+        if single.is_none()
+            && let Err(error) = self.record(&report)
+        {
             print_line(&format!("failing seeds could not be recorded: {error}"));
         }
         report
@@ -436,13 +437,4 @@ fn options(rng: &mut Rng) -> EngineOptions {
         always_replay: rng.chance(25),
         ..EngineOptions::default()
     }
-}
-
-#[expect(clippy::print_stderr, reason = "a replayed seed shows its trace")]
-fn print_line(line: &str) {
-    eprintln!("{line}");
-}
-
-fn print_lines(report: &Report) {
-    report.trace.iter().for_each(|line| print_line(line));
 }

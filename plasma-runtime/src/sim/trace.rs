@@ -23,7 +23,10 @@ impl Trace {
         let _ = fmt::write(&mut hasher, format_args!("{now} {line}\n"));
         self.hash = hasher.0;
         if self.keep {
-            self.lines.push(format!("{:>9.3} {line}", (now - super::world::EPOCH) as f64 / 1000.0));
+            let line = format!("{:>9.3} {line}", (now - super::world::EPOCH) as f64 / 1000.0);
+            // At once, so that a run that hangs shows where.
+            print_line(&line);
+            self.lines.push(line);
         }
     }
 
@@ -45,4 +48,9 @@ impl fmt::Write for Hasher {
         }
         Ok(())
     }
+}
+
+#[expect(clippy::print_stderr, reason = "a replayed seed shows its trace")]
+pub(super) fn print_line(line: &str) {
+    eprintln!("{line}");
 }
