@@ -27,6 +27,8 @@ pub(crate) mod keys {
     pub(crate) const COOKIE: &str = "cookie";
     /// The cookie of the last staged page; absent when none is staged.
     pub(crate) const INBOX_COOKIE: &str = "inbox_cookie";
+    /// [`ACKNOWLEDGED`] when the first staged page was asked for; absent when none is staged.
+    pub(crate) const INBOX_ACKNOWLEDGED: &str = "inbox_acknowledged";
     /// Who syncs, and until when (unix ms).
     pub(crate) const LEASE_HOLDER: &str = "lease_holder";
     pub(crate) const LEASE_UNTIL: &str = "lease_until";
@@ -47,6 +49,7 @@ pub(crate) struct Meta {
     pub(crate) acknowledged_key: Option<String>,
     pub(crate) cookie: Option<String>,
     pub(crate) inbox_cookie: Option<String>,
+    pub(crate) inbox_acknowledged: Option<u64>,
     pub(crate) lease_holder: Option<String>,
     pub(crate) lease_until: i64,
     pub(crate) last_pull: Option<i64>,
@@ -70,6 +73,7 @@ impl Meta {
         };
         let issued = number(keys::ISSUED)?;
         let acknowledged = number(keys::ACKNOWLEDGED)?;
+        let inbox_acknowledged = number(keys::INBOX_ACKNOWLEDGED)?;
         let lease_until = number(keys::LEASE_UNTIL)?;
         let last_pull = number(keys::LAST_PULL)?;
         let id = |number: Option<i64>| u64::try_from(number.unwrap_or(0)).unwrap_or(0);
@@ -80,6 +84,7 @@ impl Meta {
             acknowledged_key: values.remove(keys::ACKNOWLEDGED_KEY),
             cookie: values.remove(keys::COOKIE),
             inbox_cookie: values.remove(keys::INBOX_COOKIE),
+            inbox_acknowledged: inbox_acknowledged.map(|number| id(Some(number))),
             lease_holder: values.remove(keys::LEASE_HOLDER),
             lease_until: lease_until.unwrap_or(0),
             last_pull,

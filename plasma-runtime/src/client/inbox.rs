@@ -15,10 +15,22 @@ pub(crate) fn clears(page: &PullResponse) -> bool {
 }
 
 /// Stages a partial page. A page that begins with a `clear` of everything begins the set anew: what was staged before
-/// it has no say any more.
-pub(crate) fn stage(store: &mut dyn SqlConnection, meta: &mut Meta, page: &PullResponse, body: &str) -> Result<()> {
+/// it has no say any more. `acknowledged` is the last id acknowledged when the page was asked for: a set shows the server
+/// as it was then, however long its later pages take.
+pub(crate) fn stage(
+    store: &mut dyn SqlConnection,
+    meta: &mut Meta,
+    page: &PullResponse,
+    body: &str,
+    acknowledged: u64,
+) -> Result<()> {
     if matches!(page.patch.first(), Some(PatchOp::Clear { table: None })) {
         store.execute("DELETE FROM _plasma_inbox", &[])?;
+        meta.inbox_acknowledged = None;
+    }
+    if meta.inbox_acknowledged.is_none() {
+        meta.inbox_acknowledged = Some(acknowledged);
+        identity::set(store, keys::INBOX_ACKNOWLEDGED, Some(&acknowledged.to_string()))?;
     }
     store.execute(
         "INSERT INTO _plasma_inbox (clears, body) VALUES (?1, ?2)",
@@ -56,6 +68,8 @@ pub(crate) fn clear(store: &mut dyn SqlConnection, meta: &mut Meta) -> Result<()
     if meta.inbox_cookie.take().is_some() {
         store.execute("DELETE FROM _plasma_inbox", &[])?;
         identity::set(store, keys::INBOX_COOKIE, None)?;
+        meta.inbox_acknowledged = None;
+        identity::set(store, keys::INBOX_ACKNOWLEDGED, None)?;
     }
     Ok(())
 }

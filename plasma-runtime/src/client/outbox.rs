@@ -164,6 +164,13 @@ pub(crate) fn mark_acknowledged(store: &mut dyn SqlConnection, id: u64) -> Resul
     Ok(())
 }
 
+/// The first mutation above `last` that the server has decided.
+pub(crate) fn first_acknowledged_after(store: &mut dyn SqlConnection, last: u64) -> Result<Option<u64>> {
+    let sql = "SELECT id FROM _plasma_outbox WHERE id > ?1 AND state = 'acknowledged' ORDER BY id LIMIT 1";
+    let row = store.query(sql, &[id_value(last)], &[Kind::BigInt])?.pop();
+    Ok(row.and_then(|row| row.first().map(id_from)))
+}
+
 /// Notes that it never runs.
 pub(crate) fn mark_skipped(store: &mut dyn SqlConnection, id: u64, skip: Skip) -> Result<()> {
     store.execute("UPDATE _plasma_outbox SET skip = ?2 WHERE id = ?1", &[id_value(id), skip.code().into()])?;

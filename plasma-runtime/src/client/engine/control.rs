@@ -198,7 +198,7 @@ impl Engine {
         for table in ["_plasma_effects", "_plasma_inbox"] {
             store.execute(&format!("DELETE FROM {table}"), &[])?;
         }
-        for key in [keys::COOKIE, keys::INBOX_COOKIE, keys::LAST_PULL] {
+        for key in [keys::COOKIE, keys::INBOX_COOKIE, keys::INBOX_ACKNOWLEDGED, keys::LAST_PULL] {
             identity::set(store, key, None)?;
         }
         Ok(())

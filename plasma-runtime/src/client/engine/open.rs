@@ -143,7 +143,7 @@ fn carry_over(
     }
     if synced_changed {
         restore(store, definition, base)?;
-        for key in [keys::COOKIE, keys::INBOX_COOKIE] {
+        for key in [keys::COOKIE, keys::INBOX_COOKIE, keys::INBOX_ACKNOWLEDGED] {
             identity::set(store, key, None)?;
         }
         store.execute("DELETE FROM _plasma_inbox", &[])?;

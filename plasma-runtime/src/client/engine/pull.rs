@@ -148,7 +148,7 @@ fn take(
             return Err(Error::new(ErrorKind::Protocol, "a partial page must be followed by more"));
         }
         check_tables(rebase, page)?;
-        inbox::stage(rebase.writer.store, &mut meta, page, body)?;
+        inbox::stage(rebase.writer.store, &mut meta, page, body, sent.what.acknowledged)?;
         return Ok(Taken::Staged);
     }
     let mine = page.last_mutation_ids.get(&meta.client_id).copied();
@@ -218,8 +218,17 @@ fn look_for_another_history(
         }
     }
     let last = mine.unwrap_or(0);
-    if reset && last < sent.what.acknowledged {
+    // A set shows the server as it was when its first page was asked for: what was acknowledged since is not lost.
+    if reset && last < meta.inbox_acknowledged.unwrap_or(sent.what.acknowledged) {
         return Ok(Some(Rotation::Lost { from: last + 1 }));
+    }
+    // Without a reset the server still has our position, but may have lost what it acknowledged after it. A page that
+    // reaches the head covers all that was acknowledged before it was asked for.
+    if !page.has_more
+        && let Some(from) = outbox::first_acknowledged_after(store, last)?
+        && from <= sent.what.acknowledged
+    {
+        return Ok(Some(Rotation::Lost { from }));
     }
     if last == 0 {
         return Ok(None);
