@@ -86,9 +86,9 @@ pub(crate) fn before_later(
 pub(crate) fn undo_all(writer: &mut Writer<'_>) -> Result<()> {
     let net = up_to(writer.store, writer.texts, i64::MAX as u64)?;
     for ((_, id), images) in &net {
-        if images.after.is_some() {
-            writer.apply(images.table, id, images.after.clone(), None)?;
-        }
+        // What is there should be `images.after`; if another program wrote to the table, the base heals it.
+        let visible = writer.read(images.table, id)?;
+        writer.apply(images.table, id, visible, None)?;
     }
     for ((_, id), images) in net {
         writer.apply(images.table, &id, None, images.before)?;

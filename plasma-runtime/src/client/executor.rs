@@ -134,6 +134,9 @@ impl<'w, 's> ClientExecutor<'w, 's> {
             Write::Delete { table, id } => {
                 self.reads.row(table, &id);
                 let before = self.need(table, &id)?;
+                if self.definition.schema.referencing(table.name).next().is_none() {
+                    return self.delete(table, &id, before, checked).map(|()| 1);
+                }
                 self.all_or_nothing(|executor| executor.delete(table, &id, before, checked).map(|()| 1))
             }
             Write::DeleteWhere { table, filter } => {

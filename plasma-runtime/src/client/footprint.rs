@@ -192,3 +192,6 @@ fn key(value: &Value) -> String {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

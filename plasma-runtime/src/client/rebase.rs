@@ -166,8 +166,9 @@ impl<'s> Rebase<'s> {
         }
         match self.writer.savepoint(|writer| put_rows(writer, changes)) {
             Ok(()) => Ok(true),
-            // A constraint between base and optimistic rows: the full way puts the base down first.
-            Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
+            // A constraint between base and optimistic rows, or a row another program wrote to: the full way puts the
+            // base down first, and looks at what is there.
+            Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Internal) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -352,19 +353,19 @@ impl Stream<'_, '_> {
     }
 
     fn put(&mut self, table: &'static TableDef, id: &str, row: Row) -> Result<()> {
-        self.deferred.remove(&(table.name, id.to_owned()));
-        let refused = |result: &Result<()>| result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Conflict);
+        if !self.deferred.is_empty() {
+            self.deferred.remove(&(table.name, id.to_owned()));
+        }
+        let texts = self.writer.texts.of(table.name)?;
         // Most rows are new: an insert that succeeds saves the look.
-        let inserted = self.writer.apply(table, id, None, Some(row.clone()));
-        if !refused(&inserted) {
-            return inserted;
+        if self.writer.insert_untold(texts, &row)? {
+            return Ok(());
         }
         if let Some(before) = self.writer.read(table, id)? {
-            let updated = self.writer.apply(table, id, Some(before.clone()), Some(row.clone()));
-            if !refused(&updated) {
-                return updated;
-            }
             self.writer.apply(table, id, Some(before), None)?;
+            if self.writer.insert_untold(texts, &row)? {
+                return Ok(());
+            }
         }
         self.deferred.insert((table.name, id.to_owned()), row);
         Ok(())

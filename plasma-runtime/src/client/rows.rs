@@ -160,6 +160,19 @@ impl<'s> Writer<'s> {
         Ok(())
     }
 
+    /// Inserts a row without telling the journal, for pages that replace whole tables; false when a constraint refuses
+    /// it.
+    pub(crate) fn insert_untold(&mut self, texts: &TableTexts, row: &Row) -> Result<bool> {
+        match self.store.execute(&texts.insert, row) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
+            Err(error) => {
+                self.failed = true;
+                Err(error)
+            }
+        }
+    }
+
     /// Runs `work` so that an error leaves no trace of it, neither in the store nor in the journal.
     pub(crate) fn savepoint<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let mark = self.savepoint_begin()?;
@@ -189,12 +202,34 @@ impl<'s> Writer<'s> {
         Ok(())
     }
 
+    /// Refuses to go on when the store failed, be it that a mutator kept the error to itself.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.failed {
+            return Err(Error::new(ErrorKind::Storage, "the store failed while the mutation ran"));
+        }
+        Ok(())
+    }
+
     fn note<T>(&mut self, result: Result<T>) -> Result<T> {
-        if result.as_ref().is_err_and(|error| error.kind() != ErrorKind::Conflict) {
+        if result.as_ref().is_err_and(is_the_machine) {
             self.failed = true;
         }
         result
     }
+}
+
+/// Whether the store itself failed (disk, memory, locks), so that nothing is known of the transaction. A constraint or
+/// a statement that SQLite cannot run is the fault of whoever made it, and leaves the transaction as it was.
+fn is_the_machine(error: &Error) -> bool {
+    if error.kind() != ErrorKind::Storage {
+        return false;
+    }
+    // SQLITE_ERROR, SQLITE_TOOBIG, SQLITE_MISMATCH, SQLITE_RANGE: <https://sqlite.org/rescode.html>.
+    #[cfg(feature = "sqlite")]
+    if let Some(code) = crate::store::sqlite::error::sqlite_code(error) {
+        return !matches!(code & 0xff, 1 | 18 | 20 | 25);
+    }
+    true
 }
 
 /// The net of a journal: one entry a row, in order of table and id; rows that end as they began are left out.

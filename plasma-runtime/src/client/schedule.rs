@@ -44,6 +44,8 @@ pub(crate) struct Channel<T> {
     pub(crate) failures: u32,
     /// Nothing is sent before this time (unix ms), unless forced.
     pub(crate) not_before: i64,
+    /// There was a reason for another request after the one under way went out.
+    pub(crate) again: bool,
     /// Asked for by hand: goes out whatever the schedule says.
     pub(crate) forced: bool,
     /// The last credentials were refused.
@@ -54,7 +56,15 @@ pub(crate) struct Channel<T> {
 
 impl<T> Default for Channel<T> {
     fn default() -> Self {
-        Channel { in_flight: None, failures: 0, not_before: 0, forced: false, refresh_auth: false, trouble: None }
+        Channel {
+            in_flight: None,
+            failures: 0,
+            not_before: 0,
+            again: false,
+            forced: false,
+            refresh_auth: false,
+            trouble: None,
+        }
     }
 }
 

@@ -158,11 +158,13 @@ impl Engine {
     ) -> Result<Vec<Action>> {
         self.check_open()?;
         let mut actions = Vec::new();
-        let result = self.flush_group(store, &mut actions).and_then(|()| {
-            self.replay_if_due(store, ctx, &mut actions)?;
-            self.take_event(store, ctx, event, inputs, &mut actions)
-        });
-        self.note_storage(result, inputs, &mut actions);
+        // Each step notes its own failure: an event must not get lost because an earlier step failed.
+        let flushed = self.flush_group(store, &mut actions);
+        self.note_storage(flushed, inputs, &mut actions);
+        let replayed = self.replay_if_due(store, ctx, &mut actions);
+        self.note_storage(replayed, inputs, &mut actions);
+        let taken = self.take_event(store, ctx, event, inputs, &mut actions);
+        self.note_storage(taken, inputs, &mut actions);
         self.finish(store, inputs, &mut actions);
         Ok(actions)
     }
@@ -210,9 +212,7 @@ impl Engine {
                 self.at_head = false;
             }
             Event::Poke => {
-                if self.pull.failures == 0 {
-                    self.pull.not_before = now;
-                }
+                self.pull_soon(now);
             }
             Event::PushNow => {
                 self.refresh(store)?;
@@ -347,6 +347,14 @@ impl Engine {
         let (queued, all, oldest_ms) = outbox::counts(store)?;
         self.counts = Counts { queued, all, oldest_ms };
         Ok(())
+    }
+
+    /// There is something to pull: now, or right after the pull that is under way and may have missed it.
+    fn pull_soon(&mut self, now: i64) {
+        if self.pull.failures == 0 {
+            self.pull.not_before = now;
+            self.pull.again = self.pull.in_flight.as_ref().is_some_and(|sent| sent.what.wait == 0);
+        }
     }
 
     /// Runs `work` as a rebase in one transaction and tells what it changed.

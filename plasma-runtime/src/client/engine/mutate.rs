@@ -104,6 +104,7 @@ impl Engine {
             let mut writer = Writer::new(store, &engine.texts);
             let mut executor = ClientExecutor::new(&mut writer, &engine.definition, ctx, Mode::Local);
             executor.guarded(|executor| poll_once(run(executor, &envelope)))?;
+            writer.check()?;
             Ok(writer.journal)
         })?;
         self.committed(key, journal, inputs.now, &mut actions);
@@ -138,6 +139,7 @@ impl Engine {
         executor.run(mutator, &envelope, args)?;
         let local = executor.wrote_local && !executor.wrote_synced;
         let reads = std::mem::take(&mut executor.reads);
+        writer.check()?;
         if local {
             return Ok(Ran { id: None, journal: writer.journal });
         }

@@ -111,7 +111,9 @@ impl Engine {
     fn pulled(&mut self, sent: &InFlight<SentPull>, page: &PullResponse, inputs: &mut Inputs<'_>) {
         let now = inputs.now;
         self.pull.succeeded();
+        self.blocked = None;
         self.forget_error();
+        let again = std::mem::take(&mut self.pull.again);
         if page.has_more {
             self.at_head = false;
             self.retry_at_once(Which::Pull, now);
@@ -124,7 +126,7 @@ impl Engine {
         let wait = i64::try_from(sent.what.wait).unwrap_or(i64::MAX);
         // A server at its cap of held pulls answers at once; asking again at once would be a busy loop.
         let held = self.options.long_poll_ms > 0 && (wait == 0 || !nothing || waited >= wait / 2);
-        let pause = if held { 0 } else { jittered(self.options.poll_interval_ms, inputs.entropy) };
+        let pause = if held || again { 0 } else { jittered(self.options.poll_interval_ms, inputs.entropy) };
         self.pull.not_before = now.saturating_add(pause);
     }
 }

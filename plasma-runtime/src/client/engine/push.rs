@@ -38,13 +38,12 @@ impl Engine {
                         return Ok(());
                     }
                     self.push.succeeded();
+                    self.blocked = None;
                     self.push.not_before = now;
                     self.forget_error();
                     self.batch_limit = self.batch_limit.saturating_mul(2).min(self.options.push_limit.max(1));
                     // Fetch the canonical effects, unless a held pull will bring them.
-                    if self.pull.failures == 0 {
-                        self.pull.not_before = now;
-                    }
+                    self.pull_soon(now);
                     Ok(())
                 }
                 _ => {

@@ -67,7 +67,8 @@ impl Engine {
         let leads = started && !follows;
         let push = self.push.due(now, leads) && (self.counts.queued > 0 || self.push.forced);
         let pull = self.pull.due(now, leads);
-        if !push && !pull && !(leads && now >= self.lease_due) {
+        let renew = leads && now >= self.lease_due;
+        if !(push || pull || renew) {
             return Ok(());
         }
         let (push_number, pull_number) = (self.request(), self.request());
@@ -102,7 +103,9 @@ impl Engine {
             }
             Ok(requests)
         })?;
-        self.follows_until = requests.follows_until;
+        if leads {
+            self.follows_until = requests.follows_until;
+        }
         if leads && requests.follows_until.is_none() {
             self.lease_due = now.saturating_add(i64::try_from(self.options.lease_ms / 2).unwrap_or(i64::MAX));
         }

@@ -1,6 +1,7 @@
 mod history;
 mod lifecycle;
 mod on_delete;
+mod policy;
 mod random;
 mod rebase;
 mod support;

@@ -532,3 +532,17 @@ fn a_pull_by_hand_replaces_a_held_one() {
     assert_eq!(client.texts(&LISTS, "name"), ["a"]);
     assert_eq!(client.stats().disjoint, 1);
 }
+
+#[test]
+fn a_poke_during_a_pull_is_not_forgotten() {
+    let mut client = Client::with(EngineOptions { long_poll_ms: 0, ..options() });
+    client.event(Event::Start);
+    let pull = client.take_pull();
+    client.event(Event::Poke);
+    let page = client.page(vec![], None, vec![]);
+    client.answer(&pull, 200, page);
+    let again = client.take_pull();
+    let page = client.page(vec![], None, vec![]);
+    client.answer(&again, 200, page);
+    assert!(client.sent.is_empty());
+}
