@@ -3,6 +3,8 @@
 //! Sans-I/O: every step is an async fn over a passed-in [`SqlExecutor`](crate::store::SqlExecutor), with the time and
 //! the randomness passed in. The HTTP service and the writer thread are adapters around it.
 
+#[cfg(feature = "http-server")]
+mod db;
 mod ddl;
 mod edges;
 mod engine;
@@ -11,6 +13,8 @@ pub mod handler;
 mod hooks;
 #[cfg(feature = "http-server")]
 mod http;
+#[cfg(feature = "http-server")]
+mod invoke;
 mod ledger;
 mod pull;
 mod push;
@@ -21,6 +25,8 @@ mod tests;
 mod triggers;
 mod writer;
 
+#[cfg(feature = "http-server")]
+pub use db::{Scoped, ServerDb};
 pub(crate) use engine::JOBS;
 pub use engine::{Caller, PushJob, ServerEngine, ServerOptions};
 pub use hooks::{Hooks, Metric, Pushed, ServerError, ServerErrorKind, WaitUntil};
@@ -28,6 +34,8 @@ pub use hooks::{Hooks, Metric, Pushed, ServerError, ServerErrorKind, WaitUntil};
 pub use http::SqliteDatabase;
 #[cfg(feature = "http-server")]
 pub use http::{Auth, Authenticate, Database, PlasmaService, ServeOptions, Server, ServerBuilder, serve};
+#[cfg(feature = "http-server")]
+pub use invoke::Invocation;
 pub use pull::Pulled;
 pub use push::{Task, TaskFn};
 pub use refusal::Refusal;

@@ -417,3 +417,40 @@ fn advances(done: &Done) -> bool {
         Done::Task(result) => result.is_ok(),
     }
 }
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::server::tests::fixture::{job, mutation};
+
+    fn queued(client: &str, mutations: u64) -> Job {
+        let mutations: Vec<_> = (1..=mutations).map(|id| mutation(id, &format!("{client}{id}"), json!([]))).collect();
+        Job::Push(job("alice", client, json!(mutations)), oneshot::channel().0)
+    }
+
+    fn taken(group: &[Job]) -> Vec<(String, usize)> {
+        group.iter().map(|job| (job.lane(), job.weight())).collect()
+    }
+
+    #[test]
+    fn every_client_has_its_turn_and_keeps_its_order() {
+        let mut queue = Queue::default();
+        for job in [queued("a", 200), queued("a", 50), queued("a", 1), queued("b", 1), queued("c", 2)] {
+            queue.add(job);
+        }
+        let expect = |group: &[(&str, usize)]| group.iter().map(|(c, n)| ((*c).to_owned(), *n)).collect::<Vec<_>>();
+        let group = queue.take(256);
+        assert_eq!(taken(&group), expect(&[("a", 200), ("b", 1), ("c", 2), ("a", 50), ("a", 1)]));
+        assert_eq!(queue.jobs, 0);
+        // What a group had no time for comes next, before what came meanwhile.
+        queue.add(queued("a", 7));
+        queue.add(queued("d", 1));
+        let left = group.into_iter().skip(2).collect();
+        queue.put_back(left);
+        assert_eq!(taken(&queue.take(54)), expect(&[("c", 2), ("a", 50), ("d", 1), ("a", 1)]));
+        assert_eq!(taken(&queue.take(1)), expect(&[("a", 7)]), "one push may be larger than a group");
+        assert!(queue.take(1).is_empty() && queue.lanes.is_empty());
+    }
+}

@@ -2,7 +2,7 @@
 
 mod accept;
 mod auth;
-mod builder;
+pub(super) mod builder;
 mod database;
 mod pull;
 mod readers;

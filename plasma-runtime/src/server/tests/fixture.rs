@@ -50,11 +50,11 @@ const fn reference(name: &'static str, table: &'static str, on_delete: OnDelete)
     def
 }
 
-pub(super) static LISTS: TableDef = TableDef::new(
+pub(in crate::server) static LISTS: TableDef = TableDef::new(
     "lists",
     &[id("lists"), required("name", Kind::Text), required("owner", Kind::Text), column("slug", Kind::Text).unique()],
 );
-pub(super) static TODOS: TableDef = TableDef::new(
+pub(in crate::server) static TODOS: TableDef = TableDef::new(
     "todos",
     &[
         id("todos"),
@@ -70,22 +70,22 @@ pub(super) static TODOS: TableDef = TableDef::new(
         reference("after", "todos", OnDelete::SetNull),
     ],
 );
-pub(super) static SHARES: TableDef = TableDef::new(
+pub(in crate::server) static SHARES: TableDef = TableDef::new(
     "shares",
     &[id("shares"), reference("list_id", "lists", OnDelete::Cascade), required("user", Kind::Text)],
 );
 /// Refers to lists without an action: a list with pins cannot be deleted.
-pub(super) static PINS: TableDef = TableDef::new(
+pub(in crate::server) static PINS: TableDef = TableDef::new(
     "pins",
     &[id("pins"), reference("list_id", "lists", OnDelete::NoAction), column("owner", Kind::Text)],
 );
-pub(super) static AUDIT: TableDef = {
+pub(in crate::server) static AUDIT: TableDef = {
     let mut def = TableDef::new("audit", &[id("audit"), required("what", Kind::Text)]);
     def.local_only = true;
     def
 };
 /// Open to everybody.
-pub(super) static NOTES: TableDef = {
+pub(in crate::server) static NOTES: TableDef = {
     let mut def =
         TableDef::new("notes", &[id("notes"), required("text", Kind::Text), column("tag", Kind::Text).unique()]);
     def.open = true;
@@ -95,7 +95,8 @@ pub(super) static NOTES: TableDef = {
 static TABLES: [&TableDef; 6] = [&LISTS, &TODOS, &SHARES, &PINS, &AUDIT, &NOTES];
 
 /// The context: a user's name.
-pub(super) struct User(pub(super) String);
+#[derive(Debug, Clone)]
+pub(in crate::server) struct User(pub(in crate::server) String);
 
 fn user(ctx: &ErasedCtx) -> Result<String> {
     ctx.downcast_ref::<User>().map(|user| user.0.clone()).ok_or_else(|| Error::internal("the context is not a `User`"))
@@ -260,7 +261,20 @@ async fn run_step(executor: &mut dyn Executor, meta: &TxMeta, step: &[Box<RawVal
     executor.write(write, access).await.map(|_| ())
 }
 
-pub(super) fn definition() -> Definition {
+/// The tables as a schema, for what is typed by it.
+#[derive(Debug)]
+pub(in crate::server) struct App;
+
+impl crate::schema::Schema for App {
+    type Ctx = User;
+    const DEF: SchemaDef =
+        SchemaDef { name: "App", version: "app-1", fingerprint: fingerprint::schema(&TABLES_FOR_HASH), tables: &[] };
+    fn definition() -> Definition {
+        definition()
+    }
+}
+
+pub(in crate::server) fn definition() -> Definition {
     Definition {
         schema: SchemaDef {
             name: "App",
@@ -283,7 +297,7 @@ const TABLES_FOR_HASH: [&TableDef; 1] = [&TableDef::new("lists", &[id("lists"), 
 
 /// Counts up: equal tests draw equal bytes.
 #[derive(Debug, Default)]
-pub(super) struct Counter(u64);
+pub(in crate::server) struct Counter(u64);
 
 impl Entropy for Counter {
     fn fill(&mut self, bytes: &mut [u8]) {
@@ -296,7 +310,7 @@ impl Entropy for Counter {
 
 /// How a statement fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(in crate::server) enum Failure {
     /// As SQLite fails with FULL, IOERR, NOMEM or CORRUPT: the whole transaction is rolled back.
     RollsBack,
     /// The statement alone fails.
@@ -304,15 +318,15 @@ pub(super) enum Failure {
 }
 
 /// A connection whose statements can be made to fail.
-pub(super) struct Faulty {
-    pub(super) inner: SqliteConnection,
+pub(in crate::server) struct Faulty {
+    pub(in crate::server) inner: SqliteConnection,
     /// Statements run so far.
-    pub(super) count: u64,
+    pub(in crate::server) count: u64,
     /// Fails the statement with this number.
-    pub(super) at: Option<u64>,
+    pub(in crate::server) at: Option<u64>,
     /// Fails every statement that binds this text.
-    pub(super) poison: Option<String>,
-    pub(super) failure: Failure,
+    pub(in crate::server) poison: Option<String>,
+    pub(in crate::server) failure: Failure,
 }
 
 impl Faulty {
@@ -361,19 +375,19 @@ impl SqlConnection for Faulty {
 }
 
 /// An engine with its database.
-pub(super) struct Server {
-    pub(super) engine: ServerEngine,
-    pub(super) db: Faulty,
-    pub(super) entropy: Counter,
-    pub(super) now: i64,
+pub(in crate::server) struct Server {
+    pub(in crate::server) engine: ServerEngine,
+    pub(in crate::server) db: Faulty,
+    pub(in crate::server) entropy: Counter,
+    pub(in crate::server) now: i64,
     errors: Arc<Mutex<Vec<(ServerErrorKind, String)>>>,
 }
 
-pub(super) fn server() -> Server {
+pub(in crate::server) fn server() -> Server {
     server_with(|_| {})
 }
 
-pub(super) fn server_with(adjust: impl FnOnce(&mut ServerOptions)) -> Server {
+pub(in crate::server) fn server_with(adjust: impl FnOnce(&mut ServerOptions)) -> Server {
     let errors = Arc::new(Mutex::new(Vec::new()));
     let mut options = ServerOptions::default();
     let heard = Arc::clone(&errors);
@@ -395,7 +409,7 @@ pub(super) fn server_with(adjust: impl FnOnce(&mut ServerOptions)) -> Server {
 }
 
 /// The UUID of a short name, for ids and keys.
-pub(super) fn uuid(name: &str) -> String {
+pub(in crate::server) fn uuid(name: &str) -> String {
     let mut bytes = [0u8; 16];
     for (index, byte) in name.bytes().enumerate() {
         bytes[index % 16] = bytes[index % 16].wrapping_mul(31).wrapping_add(byte);
@@ -403,46 +417,46 @@ pub(super) fn uuid(name: &str) -> String {
     Uuid::from_bytes(bytes).to_string()
 }
 
-pub(super) fn caller(user: &str) -> Caller {
+pub(in crate::server) fn caller(user: &str) -> Caller {
     Caller { group: user.to_owned(), ctx: Arc::new(User(user.to_owned())) }
 }
 
 /// A mutation that runs these steps. Its key is of the name, so that one name is one mutation.
-pub(super) fn mutation(id: u64, key: &str, steps: Json) -> Json {
+pub(in crate::server) fn mutation(id: u64, key: &str, steps: Json) -> Json {
     json!({ "id": id, "key": uuid(key), "name": "script", "args": steps, "timestamp": 1_729_999_999_000_i64 })
 }
 
 /// A push of `user` by `client`.
-pub(super) fn push_body(user: &str, client: &str, mutations: Json) -> Json {
+pub(in crate::server) fn push_body(user: &str, client: &str, mutations: Json) -> Json {
     json!({
         "protocolVersion": 1, "schemaVersion": "app-1", "fingerprint": definition().schema.fingerprint_hex(),
         "clientGroupID": user, "clientID": client, "mutations": mutations
     })
 }
 
-pub(super) fn job(user: &str, client: &str, mutations: Json) -> PushJob {
+pub(in crate::server) fn job(user: &str, client: &str, mutations: Json) -> PushJob {
     let request: PushRequest = serde_json::from_str(&push_body(user, client, mutations).to_string()).unwrap();
     let _: &Vec<PushedMutation> = &request.mutations;
     PushJob { caller: caller(user), request }
 }
 
-pub(super) type Answer = Result<PushResponse, Refusal>;
+pub(in crate::server) type Answer = Result<PushResponse, Refusal>;
 
 impl Server {
-    pub(super) fn ensure_schema(&mut self) -> Result<()> {
+    pub(in crate::server) fn ensure_schema(&mut self) -> Result<()> {
         poll_once(Box::pin(self.engine.ensure_schema(&mut self.db, self.now, &mut self.entropy))).unwrap()
     }
 
-    pub(super) fn push_jobs(&mut self, jobs: &[PushJob]) -> Vec<Answer> {
+    pub(in crate::server) fn push_jobs(&mut self, jobs: &[PushJob]) -> Vec<Answer> {
         poll_once(Box::pin(self.engine.push_group(&mut self.db, self.now, &mut self.entropy, jobs))).unwrap()
     }
 
-    pub(super) fn push(&mut self, user: &str, client: &str, mutations: Json) -> Answer {
+    pub(in crate::server) fn push(&mut self, user: &str, client: &str, mutations: Json) -> Answer {
         self.push_jobs(&[job(user, client, mutations)]).pop().unwrap()
     }
 
     /// Runs one mutation as the next of the client `<user>-1`; returns its result.
-    pub(super) fn run(&mut self, user: &str, steps: Json) -> MutationResult {
+    pub(in crate::server) fn run(&mut self, user: &str, steps: Json) -> MutationResult {
         let client = format!("{user}-1");
         let last = self.int(&format!(
             "SELECT coalesce(max(last_mutation_id), 0) FROM _plasma_client_mutations WHERE client_id = '{client}'"
@@ -453,32 +467,32 @@ impl Server {
     }
 
     /// Runs one mutation and returns its error code, or `applied`.
-    pub(super) fn code(&mut self, user: &str, steps: Json) -> String {
+    pub(in crate::server) fn code(&mut self, user: &str, steps: Json) -> String {
         let result = self.run(user, steps);
         result
             .error
             .map_or_else(|| serde_json::to_value(result.status).unwrap().as_str().unwrap().to_owned(), |e| e.code)
     }
 
-    pub(super) fn handle(&mut self, caller: Option<&Caller>, request: &WireRequest) -> WireResponse {
+    pub(in crate::server) fn handle(&mut self, caller: Option<&Caller>, request: &WireRequest) -> WireResponse {
         poll_once(Box::pin(self.engine.handle(&mut self.db, self.now, &mut self.entropy, caller, request))).unwrap()
     }
 
-    pub(super) fn sql(&mut self, sql: &str) {
+    pub(in crate::server) fn sql(&mut self, sql: &str) {
         SqlConnection::batch(&mut self.db.inner, sql).unwrap();
     }
 
-    pub(super) fn int(&mut self, sql: &str) -> i64 {
+    pub(in crate::server) fn int(&mut self, sql: &str) -> i64 {
         SqlConnection::query(&mut self.db.inner, sql, &[], &[Kind::BigInt]).unwrap()[0][0].as_int().unwrap()
     }
 
-    pub(super) fn texts(&mut self, sql: &str) -> Vec<String> {
+    pub(in crate::server) fn texts(&mut self, sql: &str) -> Vec<String> {
         let rows = SqlConnection::query(&mut self.db.inner, sql, &[], &[Kind::Text]).unwrap();
         rows.into_iter().flatten().map(|value| value.as_text().unwrap_or("NULL").to_owned()).collect()
     }
 
     /// The log since a position: `op table row value prior client mutation`, one a line.
-    pub(super) fn log_since(&mut self, version: i64) -> Vec<String> {
+    pub(in crate::server) fn log_since(&mut self, version: i64) -> Vec<String> {
         self.texts(&format!(
             "SELECT op || ' ' || table_name || ' ' || row_id || ' ' || coalesce(value, '-') || ' ' || \
              coalesce(prior, '-') || ' ' || coalesce(client_id, '-') || ' ' || coalesce(mutation_id, '-') \
@@ -486,17 +500,17 @@ impl Server {
         ))
     }
 
-    pub(super) fn head(&mut self) -> i64 {
+    pub(in crate::server) fn head(&mut self) -> i64 {
         self.int("SELECT max(row_version) FROM _plasma_changes")
     }
 
     /// What `on_error` heard since the last call.
-    pub(super) fn errors(&mut self) -> Vec<(ServerErrorKind, String)> {
+    pub(in crate::server) fn errors(&mut self) -> Vec<(ServerErrorKind, String)> {
         std::mem::take(&mut *self.errors.lock().unwrap())
     }
 
     /// Everything the database holds, as text: equal dumps are equal states.
-    pub(super) fn dump(&mut self) -> Vec<String> {
+    pub(in crate::server) fn dump(&mut self) -> Vec<String> {
         let tables = self
             .texts("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name");
         let mut all = Vec::new();
