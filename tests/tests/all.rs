@@ -1,4 +1,5 @@
 //! All integration tests, in one binary.
 
+mod client;
 mod model;
 mod sim;

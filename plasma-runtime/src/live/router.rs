@@ -19,7 +19,16 @@ use crate::store::SqlConnection;
 #[derive(Default)]
 pub(crate) struct Router {
     nodes: Mutex<Vec<Arc<Node>>>,
-    waiting: Mutex<VecDeque<(Arc<dyn Listener>, Box<dyn Admission>)>>,
+    waiting: Mutex<Waiting>,
+}
+
+/// The line of queries that wait for their first run; none once the client is closed.
+struct Waiting(Option<VecDeque<(Arc<dyn Listener>, Box<dyn Admission>)>>);
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Waiting(Some(VecDeque::new()))
+    }
 }
 
 /// A query that waits for a turn of the writer to be run for the first time.
@@ -52,18 +61,27 @@ impl Router {
 
     /// Puts a query into the line for [`admit`](Self::admit).
     pub(super) fn enlist(&self, listener: Arc<dyn Listener>, admission: impl Admission + 'static) {
-        lock(&self.waiting).push_back((listener, Box::new(admission)));
+        let refused = match &mut lock(&self.waiting).0 {
+            Some(line) => {
+                line.push_back((listener, Box::new(admission)));
+                None
+            }
+            None => Some(listener),
+        };
+        if let Some(listener) = refused {
+            listener.closed();
+        }
     }
 
     /// Whether queries wait for their first run.
     pub(crate) fn has_waiting(&self) -> bool {
-        !lock(&self.waiting).is_empty()
+        lock(&self.waiting).0.as_ref().is_some_and(|line| !line.is_empty())
     }
 
     /// Runs the waiting queries for the first time and registers them.
     pub(crate) fn admit(&self, store: &mut dyn SqlConnection) {
         loop {
-            let next = lock(&self.waiting).pop_front();
+            let next = lock(&self.waiting).0.as_mut().and_then(VecDeque::pop_front);
             let Some((_, admission)) = next else { return };
             admission.admit(self, store);
         }
@@ -107,9 +125,9 @@ impl Router {
     /// The client is closed: no query is run any more.
     pub(crate) fn close(&self) {
         let nodes = std::mem::take(&mut *lock(&self.nodes));
-        let waiting = std::mem::take(&mut *lock(&self.waiting));
+        let waiting = lock(&self.waiting).0.take();
         nodes.iter().for_each(|node| node.close());
-        waiting.iter().for_each(|(listener, _)| listener.closed());
+        waiting.iter().flatten().for_each(|(listener, _)| listener.closed());
     }
 
     /// How many distinct queries are kept up to date.
@@ -123,7 +141,7 @@ impl std::fmt::Debug for Router {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Router")
             .field("queries", &lock(&self.nodes).len())
-            .field("waiting", &lock(&self.waiting).len())
+            .field("waiting", &self.has_waiting())
             .finish()
     }
 }

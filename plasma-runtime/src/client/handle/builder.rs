@@ -59,7 +59,7 @@ impl<S: Schema> ClientBuilder<S> {
             auth: None,
             ctx: None,
             hooks: Hooks::default(),
-            request_timeout: Duration::from_secs(120),
+            request_timeout: Duration::from_secs(90),
             offline: false,
             watch_file: Some(Duration::from_millis(500)),
             clock: None,
@@ -170,7 +170,7 @@ impl<S: Schema> ClientBuilder<S> {
         self
     }
 
-    /// The longest a request may take, beyond the time it asks the server to hold it. 120 s.
+    /// The longest a request may take, beyond the time it asks the server to hold it. 90 s.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
         self

@@ -43,7 +43,8 @@ pub(crate) async fn drive(shared: Arc<Shared>) -> Result<()> {
             Taken::One => continue,
             Taken::Closed => break,
         }
-        if let Some(next) = lock(&shared.agenda).sends.pop_front() {
+        let next = lock(&shared.agenda).sends.pop_front();
+        if let Some(next) = next {
             flights.start(next);
             continue;
         }

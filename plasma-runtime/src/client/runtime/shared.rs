@@ -93,7 +93,8 @@ pub(crate) struct Parts {
 /// the turn.
 pub(crate) struct Shared {
     core: Arc<TurnMutex<Option<Core>>>,
-    reader: Option<Mutex<Box<dyn SqlConnection>>>,
+    /// None after the close.
+    reader: Option<Mutex<Option<Box<dyn SqlConnection>>>>,
     ctx: Mutex<Arc<ErasedCtx>>,
     pub(super) network: Option<Network>,
     hooks: Hooks,
@@ -152,7 +153,7 @@ impl Shared {
         let data_version = parts.watch_file_ms.and_then(|_| data_version(&mut *store).ok());
         let shared = Arc::new_cyclic(|me| Shared {
             core: Arc::new(TurnMutex::new(None)),
-            reader: parts.reader.map(Mutex::new),
+            reader: parts.reader.map(|reader| Mutex::new(Some(reader))),
             ctx: Mutex::new(parts.ctx),
             network: parts.network,
             hooks: parts.hooks,
@@ -252,6 +253,9 @@ impl Shared {
             Err(error) if error.kind() == ErrorKind::Closed => {}
             Err(error) => tracing::error!(%error, "the store could not be closed in order"),
         }
+        // The writer's connection is the last to go: it folds the write-ahead log into the file, a reader cannot.
+        let reader = self.reader.as_ref().and_then(|reader| lock(reader).take());
+        drop(reader);
     }
 
     /// Tells the application what is queued.
@@ -421,7 +425,10 @@ impl Shared {
             return Err(Error::new(ErrorKind::Closed, "the client is closed"));
         }
         match &self.reader {
-            Some(reader) => work(&mut **lock(reader)),
+            Some(reader) => match lock(reader).as_mut() {
+                Some(reader) => work(&mut **reader),
+                None => Err(Error::new(ErrorKind::Closed, "the client is closed")),
+            },
             None => self.turn(|core| work(&mut *core.store)).await,
         }
     }

@@ -1,0 +1,248 @@
+//! The client as an application holds it, against the real server engine in the same process.
+
+#![allow(unreachable_pub, reason = "written as an application writes it")]
+
+mod errors;
+mod life;
+mod local;
+mod sync;
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use plasma::client::event::SendFailure;
+use plasma::client::{Client, ClientBuilder, Headers, InProcess, OsEntropy, RetryPolicy, SqliteStore};
+use plasma::future::poll_once;
+use plasma::prelude::*;
+use plasma::protocol::{WireRequest, WireResponse};
+use plasma::server::{Caller, ServerEngine, ServerOptions};
+use plasma::store::sqlite::SqliteConnection;
+use plasma::{Error, Result};
+
+/// Who calls.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ctx {
+    /// The user's name.
+    pub user: String,
+}
+
+/// A note that everybody sees.
+#[plasma::table(name = "notes", auth = open)]
+#[derive(Debug, Clone, PartialEq)]
+pub struct Note {
+    /// Its id.
+    pub id: Id<Note>,
+    /// What it says.
+    pub text: String,
+    /// Who wrote it.
+    pub author: String,
+}
+
+/// What somebody types; never leaves the device.
+#[plasma::table(name = "drafts", local_only)]
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    /// Its id.
+    pub id: Id<Draft>,
+    /// What it says.
+    pub text: String,
+}
+
+/// The schema of these tests.
+#[plasma::schema(version = "notes-1", ctx = Ctx, tables(Note, Draft), mutators(Notes))]
+pub struct App;
+/// Its transactions.
+pub type Tx<'a> = plasma::Tx<'a, App>;
+
+/// Writes a note.
+#[plasma::args]
+#[derive(Debug, Clone)]
+pub struct AddNote {
+    /// Its id.
+    pub id: Id<Note>,
+    /// What it says.
+    #[arg(len(1..=200))]
+    pub text: String,
+}
+
+/// Changes a note.
+#[plasma::args]
+#[derive(Debug, Clone)]
+pub struct EditNote {
+    /// Which.
+    pub id: Id<Note>,
+    /// What it says from now on.
+    pub text: String,
+}
+
+/// Removes a note.
+#[plasma::args]
+#[derive(Debug, Clone)]
+pub struct RemoveNote {
+    /// Which.
+    pub id: Id<Note>,
+}
+
+/// Writes a note, once the test lets it.
+#[plasma::args]
+#[derive(Debug, Clone)]
+pub struct SlowNote {
+    /// Its id.
+    pub id: Id<Note>,
+}
+
+/// The mutators.
+pub struct Notes;
+
+/// Held by a test to keep [`Notes::slow`] in its transaction.
+pub static GATE: Mutex<()> = Mutex::new(());
+
+#[plasma::mutators(App)]
+impl Notes {
+    /// The server refuses notes that say `bad`.
+    pub async fn add(tx: &mut Tx<'_>, ctx: &Ctx, args: AddNote) -> Result<()> {
+        if tx.is_server() && args.text == "bad" {
+            return Err(
+                Error::rejected("bad-word", "we do not say that").with_data(serde_json::json!({ "word": "bad" }))
+            );
+        }
+        tx.insert(NewNote { text: args.text, author: ctx.user.clone() }.with_id(args.id)).await?;
+        Ok(())
+    }
+
+    /// Changes the text.
+    pub async fn edit(tx: &mut Tx<'_>, _: &Ctx, args: EditNote) -> Result<()> {
+        tx.update(args.id).set(Note::text.to(args.text)).await
+    }
+
+    /// Removes it.
+    pub async fn remove(tx: &mut Tx<'_>, _: &Ctx, args: RemoveNote) -> Result<()> {
+        tx.delete(args.id).await
+    }
+
+    /// Waits for the gate inside its transaction.
+    pub async fn slow(tx: &mut Tx<'_>, ctx: &Ctx, args: SlowNote) -> Result<()> {
+        drop(lock(&GATE));
+        tx.insert(NewNote { text: "slow".into(), author: ctx.user.clone() }.with_id(args.id)).await?;
+        Ok(())
+    }
+}
+
+pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A server in this process, and the network to it.
+pub struct Server {
+    engine: ServerEngine,
+    db: Mutex<SqliteConnection>,
+    /// No request gets through.
+    pub down: AtomicBool,
+    /// A captive portal answers everything.
+    pub portal: AtomicBool,
+    /// Tokens that are not taken (any more).
+    pub expired: Mutex<Vec<String>>,
+    /// Requests seen.
+    pub requests: AtomicUsize,
+    /// Requests that are being answered, and the most there ever were of one kind.
+    pub pushes: AtomicUsize,
+}
+
+impl Server {
+    pub fn new() -> Arc<Self> {
+        let mut db = SqliteConnection::in_memory().expect("memory");
+        let engine = ServerEngine::new(App::definition(), ServerOptions::default()).expect("a good definition");
+        let now = 1_700_000_000_000;
+        poll_once(Box::pin(engine.ensure_schema(&mut db, now, &mut OsEntropy))).expect("at once").expect("the tables");
+        Arc::new(Server {
+            engine,
+            db: Mutex::new(db),
+            down: AtomicBool::new(false),
+            portal: AtomicBool::new(false),
+            expired: Mutex::default(),
+            requests: AtomicUsize::new(0),
+            pushes: AtomicUsize::new(0),
+        })
+    }
+
+    fn answer(&self, request: &WireRequest) -> Result<WireResponse, SendFailure> {
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        if self.down.load(Ordering::SeqCst) {
+            return Err(SendFailure::new("the cable is cut"));
+        }
+        if self.portal.load(Ordering::SeqCst) {
+            let headers = vec![("content-type".to_owned(), "text/html".to_owned())];
+            return Ok(WireResponse { status: 200, headers, body: "<html>Pay for the internet!</html>".into() });
+        }
+        if request.path.ends_with("/push") {
+            self.pushes.fetch_add(1, Ordering::SeqCst);
+        }
+        let token = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+        let user = token.filter(|token| !lock(&self.expired).iter().any(|expired| expired == token));
+        let caller = user.map(|token| {
+            let user = token.split('#').next().unwrap_or(token).to_owned();
+            Caller { group: user.clone(), ctx: Arc::new(Ctx { user }) }
+        });
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+        let mut db = lock(&self.db);
+        let mut entropy = OsEntropy;
+        let answer = self.engine.handle(&mut *db, now.as_millis() as i64, &mut entropy, caller.as_ref(), request);
+        Ok(poll_once(Box::pin(answer)).expect("SQLite answers at once"))
+    }
+
+    pub fn transport(self: &Arc<Self>) -> InProcess {
+        let server = self.clone();
+        InProcess::new(move |request| {
+            let server = server.clone();
+            async move {
+                // A network takes a turn of the executor.
+                tokio::task::yield_now().await;
+                server.answer(&request)
+            }
+        })
+    }
+}
+
+/// A client of this server, with a quick loop.
+pub fn client_of(server: &Arc<Server>, user: &str, store: SqliteStore) -> ClientBuilder<App> {
+    let token = user.to_owned();
+    Client::<App>::builder(store)
+        .transport(server.transport())
+        .auth(move || {
+            let token = token.clone();
+            async move { Ok(Headers::bearer(token)) }
+        })
+        .ctx(Ctx { user: user.to_owned() })
+        .group(user)
+        .poll_interval(Duration::from_millis(10))
+        .retry(RetryPolicy { attempts: 5, first_ms: 5, max_ms: 20 })
+        .watch_file(Some(Duration::from_millis(10)))
+}
+
+pub fn add(client: &Client<App>, text: &str) -> AddNote {
+    AddNote { id: client.new_id(), text: text.to_owned() }
+}
+
+pub async fn texts(client: &Client<App>) -> Vec<String> {
+    client.all(Note::select().order_by(Note::text.asc()).project(Note::text)).await.expect("readable")
+}
+
+/// Within a deadline that only a hang misses.
+pub async fn soon<T>(future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(Duration::from_secs(20), future).await {
+        Ok(value) => value,
+        Err(_) => panic!("it did not happen in 20 s"),
+    }
+}
+
+/// Until the condition holds.
+pub async fn until(mut condition: impl AsyncFnMut() -> bool) {
+    soon(async {
+        while !condition().await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
