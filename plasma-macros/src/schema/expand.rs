@@ -82,31 +82,40 @@ fn distinct(paths: &[Path]) -> Vec<&Path> {
     distinct
 }
 
-/// Rules over the tables' definitions, known to the compiler only: one const each, where the table is listed.
+/// Rules over the tables' definitions, known to the compiler only. One const, because every body costs compile time;
+/// each call is where the table is listed.
 fn checks(schema: &Schema) -> TokenStream {
+    let private = tokens::private();
     let name = names::plain(&schema.ident);
     let type_names: Vec<String> = schema.tables.iter().map(tokens::spelled).collect();
-    let mut checks = quote! {
-        const __PLASMA_TYPES: &[&str] = &[#(#type_names),*];
-    };
+    let count = type_names.len();
+    let mut checks = TokenStream::new();
     for (index, table) in schema.tables.iter().enumerate() {
         let span = tokens::span_of(table);
         let private = tokens::private_at(span);
-        checks.extend(quote_spanned! {span=>
-            const _: () = #private::check::table(#name, __PLASMA_TABLES, __PLASMA_TYPES, #index);
-        });
+        checks.extend(quote_spanned!(span=> #private::check::table(__plasma_tables, #index);));
     }
     if !schema.mutators.is_empty() {
         let span = schema.mutators_span;
         let private = tokens::private_at(span);
-        checks.extend(quote_spanned! {span=> const _: () = #private::check::mutators(__PLASMA_MUTATORS); });
+        checks.extend(quote_spanned!(span=> #private::check::mutators(__PLASMA_MUTATORS);));
     }
     if let Some((pin, span)) = schema.pin {
         let ident = &schema.ident;
         let private = tokens::private_at(span);
         checks.extend(quote_spanned! {span=>
-            const _: () = #private::check::fingerprint(&<#ident as #private::Schema>::DEF, #pin);
+            #private::check::fingerprint(&<#ident as #private::Schema>::DEF, #pin);
         });
     }
-    checks
+    quote! {
+        const _: () = {
+            let __plasma_tables = &#private::check::Tables::<#count>::new(
+                #name,
+                __PLASMA_TABLES,
+                &[#(#type_names),*],
+            );
+            let _ = __plasma_tables;
+            #checks
+        };
+    }
 }

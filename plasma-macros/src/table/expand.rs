@@ -5,7 +5,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Item, ItemStruct};
+use syn::{Ident, Item, ItemStruct};
 
 use super::model::{Column, OnDelete, Table};
 use crate::errors::Errors;
@@ -27,6 +27,9 @@ pub(crate) fn table(table: &Table, item: &ItemStruct, sound: bool) -> TokenStrea
     let private = tokens::private();
     let (ident, new_ident, name) = (&table.ident, table.new_ident(), &table.name);
     let (local_only, open) = (table.local_only, table.open);
+    // The stub has `id` alone.
+    let position = table.columns.iter().position(Column::is_id).filter(|_| sound && table.usable);
+    let id = position.unwrap_or(0);
     quote! {
         #registered
         #consts
@@ -41,12 +44,11 @@ pub(crate) fn table(table: &Table, item: &ItemStruct, sound: bool) -> TokenStrea
                 const NAME: &'static str = #name;
                 const CODEC: #private::Codec<#ident, #new_ident> = #codec;
                 const DEF: &'static #private::TableDef = &#private::TableDef {
+                    name: #name,
+                    columns: <#ident as #private::Table>::CODEC.columns,
+                    id: #id,
                     local_only: #local_only,
                     open: #open,
-                    ..#private::TableDef::new(
-                        <#ident as #private::Table>::NAME,
-                        <#ident as #private::Table>::CODEC.columns,
-                    )
                 };
             }
 
@@ -141,8 +143,14 @@ fn codec(table: &Table) -> TokenStream {
     let columns = table.columns.iter().map(column_def);
     let reads = table.columns.iter().map(|Column { field, ty, .. }| {
         let span = tokens::span_of(ty);
+        // A plain match: what `?` expands to costs the compiler five times as much, in every column of every table.
         let read = quote_spanned!(span=> __plasma_row.read::<#ty>());
-        quote!(#field: #read?)
+        quote! {
+            #field: match #read {
+                ::core::result::Result::Ok(__plasma_value) => __plasma_value,
+                ::core::result::Result::Err(__plasma_error) => return ::core::result::Result::Err(__plasma_error),
+            }
+        }
     });
     let write = |Column { field, ty, .. }: &Column| {
         let span = tokens::span_of(ty);
@@ -207,35 +215,30 @@ fn column_def(column: &Column) -> TokenStream {
 }
 
 /// Rules about types that no trait can hold: asserted over the finished definition, so that the types are not
-/// mentioned a second time.
+/// mentioned a second time, and in one const, because every body costs compile time. Each call is at the token it is
+/// about.
 fn checks(table: &Table) -> TokenStream {
+    let private = tokens::private();
     let ident = &table.ident;
-    let def = |span: Span| {
-        let private = tokens::private_at(span);
-        quote_spanned!(span=> <#ident as #private::Table>::DEF)
-    };
     let mut checks = TokenStream::new();
-
     if let Some(id) = table.columns.iter().find(|column| column.is_id()) {
         let ty = tokens::replace_self(id.ty.to_token_stream(), &table.ty());
         let span = tokens::span_of(&ty);
         let private = tokens::private_at(span);
-        checks.extend(quote_spanned!(span=> const _: fn() = #private::row_id::<#ident, #ty>;));
+        checks.extend(quote_spanned!(span=> let _: fn() = #private::row_id::<#ident, #ty>;));
     }
+    let call = |name: &str, span: Span, arguments: TokenStream| {
+        let (private, name) = (tokens::private_at(span), Ident::new(name, span));
+        quote_spanned!(span=> #private::check::#name(__plasma_table, #arguments);)
+    };
     for (index, column) in table.columns.iter().enumerate() {
         let spelled = tokens::spelled(&column.ty);
         if let Some((action, span)) = column.on_delete {
-            let def = def(span);
-            let private = tokens::private_at(span);
-            checks.extend(quote_spanned!(span=> const _: () = #private::check::on_delete(#def, #index, #spelled);));
-            if action == OnDelete::SetNull {
-                checks.extend(quote_spanned!(span=> const _: () = #private::check::set_null(#def, #index, #spelled);));
-            }
+            let name = if action == OnDelete::SetNull { "set_null" } else { "on_delete" };
+            checks.extend(call(name, span, quote!(#index, #spelled)));
         }
         if let Some(span) = column.unique {
-            let def = def(span);
-            let private = tokens::private_at(span);
-            checks.extend(quote_spanned!(span=> const _: () = #private::check::unique(#def, #index, #spelled);));
+            checks.extend(call("unique", span, quote!(#index, #spelled)));
         }
     }
     // A type spelled `Option<_>` that is not the standard one would leave a column without a value.
@@ -247,11 +250,15 @@ fn checks(table: &Table) -> TokenStream {
         .map(|(index, _)| index)
         .collect();
     if !left_out.is_empty() {
-        let def = def(ident.span());
-        let private = tokens::private_at(ident.span());
-        checks.extend(quote_spanned!(ident.span()=> const _: () = #private::check::left_out(#def, &[#(#left_out),*]);));
+        checks.extend(call("left_out", ident.span(), quote!(&[#(#left_out),*])));
     }
-    checks
+    quote! {
+        const _: () = {
+            let __plasma_table = <#ident as #private::Table>::DEF;
+            let _ = __plasma_table;
+            #checks
+        };
+    }
 }
 
 /// Everybody may do everything with an `open` table, and nobody but this device sees a `local_only` one: neither needs

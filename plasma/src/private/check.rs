@@ -62,8 +62,8 @@ pub const fn on_delete(table: &TableDef, column: usize, spelled: &str) {
 /// `on_delete = set_null` stands on a foreign key that can be null.
 #[track_caller]
 pub const fn set_null(table: &TableDef, column: usize, spelled: &str) {
-    let column = &table.columns[column];
-    if column.references.is_some() && !column.nullable {
+    on_delete(table, column, spelled);
+    if !table.columns[column].nullable {
         let message = Message::of(&["`on_delete = set_null` needs an `Option<Id<_>>` column, found `", spelled, "`"]);
         panic!("{}", message.text());
     }
@@ -96,33 +96,79 @@ pub const fn left_out(table: &TableDef, columns: &[usize]) {
     }
 }
 
-const fn same_name(a: &str, b: &str) -> bool {
-    a.eq_ignore_ascii_case(b)
+/// The tables of a schema with a hash of each name: comparing every name with every other would be slow in const.
+#[derive(Debug)]
+pub struct Tables<const N: usize> {
+    schema: &'static str,
+    tables: &'static [&'static TableDef],
+    types: &'static [&'static str],
+    hashes: [u32; N],
+}
+
+impl<const N: usize> Tables<N> {
+    /// The tables of `schema`, and how their types are written in its list.
+    pub const fn new(
+        schema: &'static str,
+        tables: &'static [&'static TableDef],
+        types: &'static [&'static str],
+    ) -> Self {
+        let mut hashes = [0; N];
+        let mut i = 0;
+        while i < N {
+            hashes[i] = hash(tables[i].name);
+            i += 1;
+        }
+        Tables { schema, tables, types, hashes }
+    }
+
+    /// The first table before `end` with this name, in any case.
+    const fn find(&self, name: &str, end: usize) -> Option<usize> {
+        let hash = hash(name);
+        let mut i = 0;
+        while i < end {
+            if self.hashes[i] == hash && self.tables[i].name.eq_ignore_ascii_case(name) {
+                return Some(i);
+            }
+            i += 1;
+        }
+        None
+    }
+}
+
+/// FNV-1a over the name in lower case: SQL does not tell cases apart.
+const fn hash(name: &str) -> u32 {
+    let bytes = name.as_bytes();
+    let mut hash = 0x811c_9dc5_u32;
+    let mut i = 0;
+    while i < bytes.len() {
+        hash = (hash ^ bytes[i].to_ascii_lowercase() as u32).wrapping_mul(0x0100_0193);
+        i += 1;
+    }
+    hash
 }
 
 /// The table has a name of its own, and its foreign keys refer to tables of the schema.
 #[track_caller]
-pub const fn table(schema: &str, tables: &[&TableDef], types: &[&str], index: usize) {
-    let table = tables[index];
-    let mut other = 0;
-    while other < index {
-        if same_name(tables[other].name, table.name) {
-            let parts = ["tables `", types[other], "` and `", types[index], "` are both named `", table.name, "`"];
-            panic!("{}", Message::of(&parts).text());
-        }
-        other += 1;
+pub const fn table<const N: usize>(all: &Tables<N>, index: usize) {
+    let table = all.tables[index];
+    if let Some(other) = all.find(table.name, index) {
+        let (first, second) = (all.types[other], all.types[index]);
+        let parts = ["tables `", first, "` and `", second, "` are both named `", table.name, "`"];
+        panic!("{}", Message::of(&parts).text());
     }
     let mut i = 0;
     while i < table.columns.len() {
         let column = &table.columns[i];
-        if let Some(target) = column.references {
-            match find(tables, target) {
+        if let Some(target) = column.references
+            && i != table.id
+        {
+            match all.find(target, N) {
                 None => {
                     let parts = [
                         "table `",
                         target,
                         "` is not part of schema `",
-                        schema,
+                        all.schema,
                         "` (required by foreign key `",
                         table.name,
                         ".",
@@ -131,14 +177,14 @@ pub const fn table(schema: &str, tables: &[&TableDef], types: &[&str], index: us
                     ];
                     panic!("{}", Message::of(&parts).text());
                 }
-                Some(target) if target.local_only && !table.local_only => {
+                Some(target) if all.tables[target].local_only && !table.local_only => {
                     let parts = [
                         "foreign key `",
                         table.name,
                         ".",
                         column.name,
                         "` of a synced table refers to the local-only table `",
-                        target.name,
+                        all.tables[target].name,
                         "`, whose rows the server never has",
                     ];
                     panic!("{}", Message::of(&parts).text());
@@ -148,17 +194,6 @@ pub const fn table(schema: &str, tables: &[&TableDef], types: &[&str], index: us
         }
         i += 1;
     }
-}
-
-const fn find<'t>(tables: &[&'t TableDef], name: &str) -> Option<&'t TableDef> {
-    let mut i = 0;
-    while i < tables.len() {
-        if str_eq(tables[i].name, name) {
-            return Some(tables[i]);
-        }
-        i += 1;
-    }
-    None
 }
 
 /// Every mutator has a wire name of its own.
