@@ -141,6 +141,22 @@ fn main() {
     assert!(Setting::DEF.open);
     let default = Todo::DEF.column("status").and_then(|column| column.default).expect("a default");
     assert_eq!(default(), plasma::value::Value::from("open"));
+    // A row survives encoding and decoding; an unknown variant is an error and no panic.
+    let user = User { id: "00000000-0000-7000-8000-000000000000".parse().expect("an id"), email: Email("a@b".into()) };
+    let mut writer = plasma::schema::RowWriter::default();
+    (User::CODEC.encode)(user.clone(), &mut writer);
+    let row = writer.finish().expect("every value can be stored");
+    assert_eq!(row[1], plasma::value::Value::from("a@b"));
+    assert_eq!((User::CODEC.decode)(&mut plasma::schema::RowReader::new(row)).expect("a row"), user);
+    assert!((User::CODEC.decode)(&mut plasma::schema::RowReader::new(Vec::new())).is_err());
+    for (status, text) in [(Status::Open, "open"), (Status::InProgress, "in-progress"), (Status::Done, "closed")] {
+        let value = plasma::ColumnType::into_value(status).expect("a text");
+        assert_eq!(value, plasma::value::Value::from(text));
+        assert_eq!(<Status as plasma::ColumnType>::from_value(value).expect("a variant"), status);
+    }
+    let unknown = <Status as plasma::ColumnType>::from_value("paused".into()).expect_err("no variant");
+    assert_eq!(unknown.kind(), plasma::ErrorKind::Storage);
+    assert!(<Status as plasma::ColumnType>::from_value(plasma::value::Value::Null).is_err());
     assert_eq!(NewSetting { value: "x".into() }.value, "x");
     assert_eq!(NewDraft { body: "x".into() }.body, "x");
 }
