@@ -79,17 +79,23 @@ pub struct Metric {
 /// Runs a future to its end, somewhere: given by the application.
 pub type WaitUntil = Arc<dyn Fn(BoxFuture<'static, ()>) + Send + Sync>;
 
+/// Hears of errors.
+pub type OnError = Arc<dyn Fn(&ServerError) + Send + Sync>;
+/// Hears of committed pushes.
+pub type OnPushed = Arc<dyn Fn(Pushed) -> BoxFuture<'static, crate::Result<()>> + Send + Sync>;
+/// Hears of answered requests.
+pub type OnMetric = Arc<dyn Fn(&Metric) + Send + Sync>;
+
 /// The application's ears. All of them optional.
 #[derive(Clone, Default)]
 pub struct Hooks {
     /// Hears of every error, with all its detail. Called on the thread that met the error: it must be quick.
-    pub on_error: Option<Arc<dyn Fn(&ServerError) + Send + Sync>>,
+    pub on_error: Option<OnError>,
     /// Called after each push that is committed, outside the writer. Its future is run by `wait_until`; an error goes
     /// to `on_error`.
-    #[allow(clippy::type_complexity)]
-    pub on_pushed: Option<Arc<dyn Fn(Pushed) -> BoxFuture<'static, crate::Result<()>> + Send + Sync>>,
+    pub on_pushed: Option<OnPushed>,
     /// Hears of every answered request.
-    pub on_metric: Option<Arc<dyn Fn(&Metric) + Send + Sync>>,
+    pub on_metric: Option<OnMetric>,
     /// Runs the futures of `on_pushed`; without it they run on the current tokio runtime.
     pub wait_until: Option<WaitUntil>,
 }

@@ -29,7 +29,7 @@ mod writer;
 pub use db::{Scoped, ServerDb};
 pub(crate) use engine::JOBS;
 pub use engine::{Caller, PushJob, ServerEngine, ServerOptions};
-pub use hooks::{Hooks, Metric, Pushed, ServerError, ServerErrorKind, WaitUntil};
+pub use hooks::{Hooks, Metric, OnError, OnMetric, OnPushed, Pushed, ServerError, ServerErrorKind, WaitUntil};
 #[cfg(all(feature = "http-server", feature = "sqlite"))]
 pub use http::SqliteDatabase;
 #[cfg(feature = "http-server")]

@@ -1,6 +1,8 @@
 //! [`ServerDb`]: typed reads and writes of the application's own code on the server.
 
 mod restrict;
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

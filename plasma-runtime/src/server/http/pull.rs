@@ -21,7 +21,6 @@ struct Look {
 impl Inner {
     /// Answers a pull. With a `wait` and nothing to send it is held until there is something, the time is over, or the
     /// server shuts down; beyond the cap of held pulls it is answered at once.
-    #[expect(clippy::disallowed_methods, reason = "this is the adapter that waits")]
     pub(super) async fn pull(self: &Arc<Self>, caller: Caller, request: PullRequest) -> Result<String, Refusal> {
         let wait = request.wait.unwrap_or_default();
         if wait == 0 {

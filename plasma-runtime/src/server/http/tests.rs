@@ -1,4 +1,5 @@
 //! The server over real sockets.
+#![expect(clippy::disallowed_methods, reason = "sockets need real time and tasks beside the test")]
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -39,7 +40,6 @@ struct Running {
     ended: tokio::task::JoinHandle<Result<()>>,
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test runs its server beside itself")]
 async fn start(builder: ServerBuilder<App, WithAuth>, adjust: impl FnOnce(&mut ServeOptions)) -> Running {
     let server = builder.open().await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -240,7 +240,6 @@ async fn connections_are_capped() {
 }
 
 /// A pull with a `wait`, begun on a task; the answer comes through the handle.
-#[expect(clippy::disallowed_methods, reason = "a test holds a request beside itself")]
 fn hold(running: &Running, user: &str, cookie: &str, wait: u64) -> tokio::task::JoinHandle<(u16, Json, Duration)> {
     let (address, head) = (running.address, pull_head(user, &format!("&cookie={cookie}&wait={wait}")));
     tokio::spawn(async move {
@@ -348,7 +347,6 @@ fn wire(user: &str, id: u64, steps: Json) -> WireRequest {
 }
 
 /// Keeps the writer busy until the returned sender is dropped.
-#[expect(clippy::disallowed_methods, reason = "a test keeps the writer busy beside itself")]
 async fn block_writer(server: &Server<App>) -> std::sync::mpsc::Sender<()> {
     let (release, blocked) = std::sync::mpsc::channel::<()>();
     let (began, begun) = oneshot::channel::<()>();
@@ -373,7 +371,6 @@ async fn a_full_queue_is_overloaded_and_what_waits_shares_one_commit() {
     let release = block_writer(&server).await;
     let pushes = ["alice", "bob", "carol"].map(|user| {
         let (server, wire) = (server.clone(), wire(user, 1, note(user)));
-        #[expect(clippy::disallowed_methods, reason = "a test pushes from several tasks")]
         tokio::spawn(async move { server.respond(wire).await })
     });
     let deadline = Instant::now() + Duration::from_secs(10);

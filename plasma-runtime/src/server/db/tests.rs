@@ -1,0 +1,225 @@
+//! Typed reads, writes and jobs on the server.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::request::Parts;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ErrorKind, Result};
+use crate::future::BoxFuture;
+use crate::mutate::{ErasedCtx, Mutation, MutatorArgs, MutatorDef, PolicyDef, RunsIn, TableRules, Tx};
+use crate::query::ir::{ColumnRef, Expr, Query};
+use crate::query::typed::Select;
+use crate::schema::samples::{Member, NewTodo, Org, Todo, User};
+use crate::schema::{Definition, Id, InSchema, NewRow, Schema, SchemaDef, Table, TableDef, fingerprint};
+use crate::server::{Auth, Server, SqliteDatabase};
+use crate::value::Value;
+
+/// Members read the rows of their organisations; todos are written by their owner.
+#[derive(Debug)]
+struct Tracker;
+
+#[derive(Debug, Clone)]
+struct Me(Id<User>);
+
+const TABLES: &[&TableDef] = &[User::DEF, Org::DEF, Member::DEF, Todo::DEF];
+
+fn me(ctx: &ErasedCtx) -> Value {
+    Value::Text(ctx.downcast_ref::<Me>().unwrap().0.to_string())
+}
+
+fn rules(read: Expr, write: Expr) -> TableRules {
+    TableRules { read, insert: write.clone(), update: write.clone(), delete: write, frozen: &[] }
+}
+
+fn todos(ctx: &ErasedCtx) -> Result<TableRules> {
+    let member = Query::all(Member::DEF)
+        .filter(Expr::eq(
+            Expr::column("members", "org_id"),
+            Expr::Column(ColumnRef { level: 1, table: "todos", column: "org_id" }),
+        ))
+        .filter(Expr::eq(Expr::column("members", "user_id"), Expr::Literal(me(ctx))));
+    let own = Expr::eq(Expr::column("todos", "owner_id"), Expr::Literal(me(ctx)));
+    Ok(rules(Expr::Exists(Box::new(member)), own))
+}
+
+fn members(ctx: &ErasedCtx) -> Result<TableRules> {
+    let own = Expr::eq(Expr::column("members", "user_id"), Expr::Literal(me(ctx)));
+    Ok(rules(own.clone(), Expr::Or(Vec::new())))
+}
+
+fn everything(_: &ErasedCtx) -> Result<TableRules> {
+    Ok(rules(Expr::And(Vec::new()), Expr::Or(Vec::new())))
+}
+
+impl Schema for Tracker {
+    type Ctx = Me;
+    const DEF: SchemaDef =
+        SchemaDef { name: "Tracker", version: "1", fingerprint: fingerprint::schema(TABLES), tables: TABLES };
+    fn definition() -> Definition {
+        Definition {
+            schema: Self::DEF,
+            mutators: vec![MutatorDef::of::<AddTodo>()],
+            policies: vec![
+                PolicyDef { table: Todo::DEF, rules: todos },
+                PolicyDef { table: Member::DEF, rules: members },
+                PolicyDef { table: User::DEF, rules: everything },
+                PolicyDef { table: Org::DEF, rules: everything },
+            ],
+        }
+    }
+}
+impl InSchema<Tracker> for User {}
+impl InSchema<Tracker> for Org {}
+impl InSchema<Tracker> for Member {}
+impl InSchema<Tracker> for Todo {}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct AddTodo {
+    org: Id<Org>,
+    title: String,
+}
+
+impl MutatorArgs for AddTodo {}
+impl Mutation for AddTodo {
+    type Schema = Tracker;
+    const NAME: &'static str = "todos.add";
+    fn run<'a>(self, tx: &'a mut Tx<'_, Tracker>, ctx: &'a Me) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let new = NewTodo { title: self.title, org_id: self.org };
+            tx.insert(new.with(Todo::owner_id.to(ctx.0))).await?;
+            Ok(())
+        })
+    }
+}
+impl RunsIn<Tracker> for AddTodo {}
+
+async fn nobody(_: &Parts) -> Result<Auth<Me>> {
+    Err(crate::Error::unauthorized("no network here"))
+}
+
+fn id<T>(n: u128) -> Id<T> {
+    Id::from_uuid(uuid::Uuid::from_u128(n))
+}
+
+/// Two organisations; `me(1)` is a member of the first.
+async fn tracker() -> Server<Tracker> {
+    let server = Server::<Tracker>::builder(SqliteDatabase::in_memory()).auth(nobody).open().await.unwrap();
+    server
+        .inner
+        .writer
+        .visit(|db| {
+            let user = |n: u128| format!("'{}'", uuid::Uuid::from_u128(n));
+            crate::future::poll_once(db.batch(&format!(
+                "INSERT INTO users (id, name) VALUES ({u1}, 'ann'), ({u2}, 'ben');
+                 INSERT INTO orgs (id, name) VALUES ({o1}, 'one'), ({o2}, 'two');
+                 INSERT INTO members (id, org_id, user_id) VALUES ({m1}, {o1}, {u1}), ({m2}, {o2}, {u2})",
+                u1 = user(1),
+                u2 = user(2),
+                o1 = user(11),
+                o2 = user(12),
+                m1 = user(21),
+                m2 = user(22),
+            )))
+            .unwrap()
+        })
+        .await
+        .unwrap()
+        .unwrap();
+    server
+}
+
+#[tokio::test]
+async fn reads_show_what_the_caller_may_read_and_writes_are_checked() {
+    let server = tracker().await;
+    let db = server.db();
+    for (org, owner) in [(11, 1), (12, 2)] {
+        let written: Id<Todo> = db
+            .trusted()
+            .write(move |tx| {
+                Box::pin(async move {
+                    let new = NewTodo { title: format!("of {org}"), org_id: id(org) };
+                    tx.insert(new.with(Todo::owner_id.to(id::<User>(owner)))).await
+                })
+            })
+            .await
+            .unwrap();
+        assert!(db.trusted().get(written).await.unwrap().is_some());
+    }
+    let (ann, trusted) = (db.as_ctx(&Me(id(1))), db.trusted());
+    assert_eq!(trusted.count(Select::<Todo>::table()).await.unwrap(), 2);
+    let all = ann.all(Select::<Todo>::table()).await.unwrap();
+    assert_eq!(all.iter().map(|todo| todo.title.as_str()).collect::<Vec<_>>(), ["of 11"]);
+    assert_eq!(ann.count(Select::<Todo>::table()).await.unwrap(), 1);
+    let hidden =
+        trusted.all(Select::<Todo>::table()).await.unwrap().into_iter().find(|todo| todo.title == "of 12").unwrap();
+    assert_eq!(ann.get(hidden.id).await.unwrap(), None);
+    assert_eq!(ann.need(hidden.id).await.unwrap_err().kind(), ErrorKind::NotFound);
+    // What may not be read does not show through a sub-query either.
+    let crowded = || Select::<Org>::table().filter(Member::org_id.any(Member::user_id.eq(id::<User>(2))));
+    assert_eq!(trusted.count(crowded()).await.unwrap(), 1);
+    assert_eq!(ann.count(crowded()).await.unwrap(), 0);
+    let gone = hidden.id;
+    let error = ann.write(move |tx| Box::pin(async move { tx.delete(gone).await })).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let error = ann
+        .write(|tx| {
+            Box::pin(async move {
+                let new = NewTodo { title: "x".to_owned(), org_id: id(11) };
+                tx.insert(new.with(Todo::owner_id.to(id::<User>(2)))).await
+            })
+        })
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    assert_eq!(trusted.count(Select::<Todo>::table()).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_transaction_that_panics_or_fails_leaves_nothing() {
+    let server = tracker().await;
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let error = server
+        .db()
+        .trusted()
+        .write(move |tx| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async move {
+                tx.insert(NewTodo { title: "x".to_owned(), org_id: id(11) }).await?;
+                if true {
+                    panic!("half-way")
+                }
+                Ok(())
+            })
+        })
+        .await
+        .unwrap_err();
+    assert_eq!((error.kind(), runs.load(Ordering::Relaxed)), (ErrorKind::Panic, 1));
+    assert_eq!(server.db().trusted().count(Select::<Todo>::table()).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_job_runs_once_per_key_with_the_rights_of_its_context() {
+    let server = tracker().await;
+    let add = |org: u128, title: &str| AddTodo { org: id(org), title: title.to_owned() };
+    let ann = Me(id(1));
+    for _ in 0..3 {
+        server.invoke(add(11, "nightly")).as_ctx(&ann).key("2026-11-21").await.unwrap();
+    }
+    server.invoke(add(11, "nightly")).as_ctx(&ann).key("2026-11-22").await.unwrap();
+    server.invoke(add(11, "no key")).as_ctx(&ann).await.unwrap();
+    server.invoke(add(11, "no key")).as_ctx(&ann).await.unwrap();
+    let titles = server.db().trusted().all(Select::<Todo>::table().order_by(Todo::title.asc())).await.unwrap();
+    let titles: Vec<_> = titles.into_iter().map(|todo| todo.title).collect();
+    assert_eq!(titles, ["nightly", "nightly", "no key", "no key"]);
+    let error = server.invoke(add(11, "x")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.message().contains("as_ctx"), "{error}");
+    // A reference to nothing is a conflict, the first time and ever after.
+    for _ in 0..2 {
+        let error = server.invoke(add(99, "x")).as_ctx(&ann).key("broken").await.unwrap_err();
+        assert_eq!(error.code(), "conflict");
+    }
+}
