@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::Result;
 use crate::mutate::ErasedCtx;
-use crate::query::ir::{CompareOp, Expr, Query, Select};
+use crate::query::ir::{ColumnRef, CompareOp, Expr, Query, Select};
 use crate::schema::TableDef;
 use crate::value::Value;
 
@@ -75,6 +75,37 @@ pub(crate) fn analyse(table: &'static TableDef, rule: &Expr) -> Analysis {
     let mut scopes = vec![Scope { table, steps: Some(Vec::new()), columns: BTreeSet::new() }];
     expression(rule, false, &mut scopes, &mut analysis);
     analysis
+}
+
+/// The same rule for the evaluation in memory: `x in (select c ..)` becomes `exists(.. where c = x)` where false and
+/// unknown are the same, so that rows are looked up by what ties them and not by what they all have in common.
+pub(crate) fn tied(rule: &Expr) -> Expr {
+    match rule {
+        Expr::And(all) => Expr::And(all.iter().map(tied).collect()),
+        Expr::Or(any) => Expr::Or(any.iter().map(tied).collect()),
+        Expr::Exists(query) => Expr::Exists(Box::new(tied_query(query, None))),
+        Expr::InQuery { expr, query } if query.limit.is_none() && query.offset.is_none() => {
+            match (&**expr, &query.select) {
+                (Expr::Column(outer), Select::Exprs(exprs)) if matches!(exprs.as_slice(), [Expr::Column(_)]) => {
+                    let outer = Expr::Column(ColumnRef { level: outer.level + 1, ..*outer });
+                    let pair = Expr::eq(exprs[0].clone(), outer);
+                    Expr::Exists(Box::new(Query { select: Select::Row, ..tied_query(query, Some(pair)) }))
+                }
+                _ => rule.clone(),
+            }
+        }
+        // Everything else may tell false from unknown, or has no sub-query.
+        other => other.clone(),
+    }
+}
+
+fn tied_query(query: &Query, pair: Option<Expr>) -> Query {
+    let filter = query.filter.as_ref().map(tied);
+    let filter = match (filter, pair) {
+        (Some(filter), Some(pair)) => Some(filter.and(pair)),
+        (filter, pair) => filter.or(pair),
+    };
+    Query { filter, ..query.clone() }
 }
 
 /// Whether reading rows by this column uses an index: the id, foreign keys and unique columns have one.

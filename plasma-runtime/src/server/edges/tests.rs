@@ -150,3 +150,23 @@ fn the_indexed_equality_is_taken() {
     assert_eq!(warnings(&LISTS, &analysis), [warning]);
     assert!(warnings(&LISTS, &analyse(&LISTS, &shared())).is_empty());
 }
+
+#[test]
+fn membership_is_looked_up_by_what_ties_it() {
+    let query = Query {
+        select: Select::Exprs(vec![at(0, "shares", "list_id")]),
+        ..Query::all(&SHARES).filter(Expr::eq(at(0, "shares", "user"), text("bob")))
+    };
+    let member = Expr::InQuery { expr: Box::new(at(0, "lists", "id")), query: Box::new(query.clone()) };
+    let as_exists = exists(
+        &SHARES,
+        Expr::eq(at(0, "shares", "user"), text("bob")).and(Expr::eq(at(0, "shares", "list_id"), at(1, "lists", "id"))),
+    );
+    assert_eq!(tied(&member), as_exists);
+    let owner = Expr::eq(at(0, "lists", "owner"), text("bob"));
+    assert_eq!(tied(&owner.clone().or(member.clone())), owner.or(as_exists));
+    assert_eq!(tied(&not(member.clone())), not(member), "`not in` tells unknown from false");
+    let cut = Query { limit: Some(1), ..query };
+    let cut = Expr::InQuery { expr: Box::new(at(0, "lists", "id")), query: Box::new(cut) };
+    assert_eq!(tied(&cut), cut);
+}

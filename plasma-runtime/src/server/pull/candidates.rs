@@ -51,8 +51,8 @@ pub(super) async fn of(
         let unsure = log.changed_between(entries, seen.first, seen.last);
         found.insert(id.to_owned(), new(id, None, unsure));
     }
-    let Some((_, analysis)) = &policy.rule else { return Ok(found.into_values().collect()) };
-    for edge in &analysis.edges {
+    let Some(rule) = &policy.rule else { return Ok(found.into_values().collect()) };
+    for edge in &rule.analysis.edges {
         let mut values = changed_values(log, edge, seen)?;
         for step in &edge.steps {
             if values.is_empty() {
@@ -106,9 +106,9 @@ pub(super) async fn of(
 
 /// Whether a table changed that the rule reads without an equality; inside: whether it did between the heads.
 fn unreachable_change(log: &Log, policy: &TablePolicy, seen: Seen) -> Option<bool> {
-    let (_, analysis) = policy.rule.as_ref()?;
+    let rule = policy.rule.as_ref()?;
     let mut changed = None;
-    for unreachable in &analysis.unreachable {
+    for unreachable in &rule.analysis.unreachable {
         for entry in log.entries_of(unreachable.dep.name) {
             changed = Some(changed.unwrap_or(false) || between(entry, seen));
         }

@@ -116,7 +116,7 @@ impl Difference<'_> {
     fn visible(&self, tables: &mut Tables<'_>, row: &Row, at: u64) -> Result<Option<bool>> {
         match &self.policy.rule {
             None => Ok(Some(true)),
-            Some((rule, _)) => tables.holds(rule, self.policy.table, row, Moment { at, with_deleted_by: None }),
+            Some(rule) => tables.holds(&rule.memory, self.policy.table, row, Moment { at, with_deleted_by: None }),
         }
     }
 
@@ -152,7 +152,7 @@ pub(super) fn readable(
     entries: &[usize],
     at: u64,
 ) -> Result<Option<bool>> {
-    let Some((rule, _)) = &policy.rule else { return Ok(Some(true)) };
+    let Some(rule) = &policy.rule else { return Ok(Some(true)) };
     let (image, with_deleted_by) = match log.image(entries, at) {
         Some(image) => (image, None),
         None => match log.last_image(entries, at) {
@@ -160,5 +160,5 @@ pub(super) fn readable(
             None => return Ok(Some(false)),
         },
     };
-    tables.holds(rule, policy.table, image.row()?, Moment { at, with_deleted_by })
+    tables.holds(&rule.memory, policy.table, image.row()?, Moment { at, with_deleted_by })
 }

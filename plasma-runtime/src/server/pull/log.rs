@@ -121,7 +121,7 @@ impl Log {
         schema: &SchemaDef,
         after: u64,
         head: Head,
-        limit: Option<usize>,
+        limit: usize,
     ) -> Result<Option<Self>> {
         let mut log = Log::empty(head);
         if after >= head.version {
@@ -131,10 +131,10 @@ impl Log {
             FROM _plasma_changes WHERE row_version > ?1 AND row_version <= ?2 ORDER BY row_version LIMIT ?3";
         const KINDS: [Kind; 8] =
             [Kind::BigInt, Kind::Text, Kind::Text, Kind::Text, Kind::Text, Kind::Text, Kind::BigInt, Kind::BigInt];
-        let most = limit.map_or(-1, |limit| limit as i64 + 1);
+        let most = limit as i64 + 1;
         let params = [to_value(after), to_value(head.version), Value::Int(most)];
         let rows = db.query(SQL, &params, &KINDS).await?;
-        if limit.is_some_and(|limit| rows.len() > limit) {
+        if rows.len() > limit {
             return Ok(None);
         }
         let mut unit: Option<(Value, Value)> = None;

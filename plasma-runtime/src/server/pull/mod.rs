@@ -25,7 +25,7 @@ use self::page::Page;
 use self::policy::Policies;
 use self::set::{Set, Sets, Stop};
 use super::{Caller, Refusal, ServerEngine};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::cookie::{AnyCookie, Mark, Position, Resume, Seen, Walk};
 use crate::protocol::{PullRequest, PullResponse};
 use crate::store::SqlExecutor;
@@ -33,6 +33,10 @@ use crate::value::{Kind, Value};
 
 /// Log entries a difference may span. Beyond it stating everything anew is cheaper.
 const DIFFERENCE_ENTRIES: usize = 50_000;
+
+/// Log entries since the start of a snapshot that is being walked. Beyond it the walk begins anew: every page of it
+/// reads them.
+const WALK_ENTRIES: usize = 250_000;
 
 /// A page, and whether it says anything.
 #[derive(Debug, Clone)]
@@ -66,7 +70,8 @@ impl ServerEngine {
     /// versions, never times.
     ///
     /// # Errors
-    /// 400 `invalid-cookie`; 500 `internal` when the database or a policy fails (the cause goes to the log).
+    /// 400 `invalid-cookie`; 503 `unavailable` when the database fails, 500 `internal` when a policy does (the cause goes
+    /// to the log).
     pub async fn pull(
         &self,
         db: &mut dyn SqlExecutor,
@@ -78,7 +83,10 @@ impl ServerEngine {
             PullFailure::Refused(refusal) => refusal,
             PullFailure::Failed(error) => {
                 tracing::error!(error = ?error, "a pull failed");
-                Refusal::internal()
+                match error.kind() {
+                    ErrorKind::Storage | ErrorKind::Fault => Refusal::unavailable(),
+                    _ => Refusal::internal(),
+                }
             }
         })
     }
@@ -211,8 +219,7 @@ impl Context<'_> {
         digests: BTreeMap<String, String>,
     ) -> Result<Option<Pulled>> {
         let after = walk.from.map_or(cut.at, |from| from.at);
-        // A set that began with a `clear` never begins anew for its difference: under heavy writes it might not end.
-        let limit = walk.from.map(|_| DIFFERENCE_ENTRIES);
+        let limit = if walk.from.is_some() { DIFFERENCE_ENTRIES } else { WALK_ENTRIES };
         let Some(log) = Log::load(db, &self.engine.definition.schema, after, self.head, limit).await? else {
             return Ok(None);
         };
@@ -228,8 +235,9 @@ impl Context<'_> {
     /// The page after a finished one. None: a snapshot is cheaper.
     async fn next(&self, db: &mut dyn SqlExecutor, position: Position) -> Result<Option<Pulled>> {
         let schema = &self.engine.definition.schema;
-        let limit = Some(DIFFERENCE_ENTRIES);
-        let Some(log) = Log::load(db, schema, position.at, self.head, limit).await? else { return Ok(None) };
+        let Some(log) = Log::load(db, schema, position.at, self.head, DIFFERENCE_ENTRIES).await? else {
+            return Ok(None);
+        };
         let from = Resume { at: position.at, mark: position.mark, seen: position.seen };
         let restated = self.policies.changed(&position.policies);
         let mut sets = Sets::new(&log, self.policies);

@@ -33,7 +33,18 @@ pub(super) struct Policies {
 pub(super) struct TablePolicy {
     pub(super) table: &'static TableDef,
     /// The rule; none when everybody may read every row.
-    pub(super) rule: Option<(Expr, Analysis)>,
+    pub(super) rule: Option<Rule>,
+}
+
+/// A read rule, bound to the caller.
+#[derive(Debug)]
+pub(super) struct Rule {
+    /// As the application made it: for SQL.
+    pub(super) sql: Expr,
+    /// The same for the evaluation in memory.
+    pub(super) memory: Expr,
+    /// What it depends on.
+    pub(super) analysis: Analysis,
 }
 
 impl Policies {
@@ -43,13 +54,14 @@ impl Policies {
         let mut digests = BTreeMap::new();
         for table in engine.definition.schema.synced() {
             let rules = if table.open { None } else { engine.rules(ctx, table)? };
-            let rule = rules.map(|rules| {
-                let analysis = edges::analyse(table, &rules.read);
-                (rules.read, analysis)
+            let rule = rules.map(|rules| Rule {
+                analysis: edges::analyse(table, &rules.read),
+                memory: edges::tied(&rules.read),
+                sql: rules.read,
             });
-            if let Some((read, analysis)) = &rule {
-                digests.insert(table.name.to_owned(), digest(key, table, read)?);
-                edges::warn_once(table, analysis);
+            if let Some(rule) = &rule {
+                digests.insert(table.name.to_owned(), digest(key, table, &rule.sql)?);
+                edges::warn_once(table, &rule.analysis);
             }
             tables.push(TablePolicy { table, rule });
         }

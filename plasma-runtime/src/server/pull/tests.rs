@@ -5,4 +5,5 @@ mod model;
 mod named;
 mod random;
 mod schema;
+mod speed;
 mod world;

@@ -41,7 +41,7 @@ pub(super) async fn walk(
     let rule = policy.rule.as_ref();
     // Rows that no entry concerns are the same as of `at` and now. Whether they are visible is too, unless a table the
     // rule reads has changed.
-    let judge = rule.is_some_and(|(_, analysis)| analysis.deps.iter().any(|dep| log.touches(dep)));
+    let judge = rule.is_some_and(|rule| rule.analysis.deps.iter().any(|dep| log.touches(dep)));
     let whole = judge || !log_form_is_wire_form(table);
     let (sql, filter, result) = statement(policy, whole);
     let mut after = after.unwrap_or_default().to_owned();
@@ -61,7 +61,7 @@ pub(super) async fn walk(
             .filter(|row: &Result<(String, Row)>| row.as_ref().map_or(true, |(id, _)| !log.holds(table.name, id)))
             .map(|row| row.map(|(id, row)| (id, into_found(row, whole))))
             .collect::<Result<Vec<_>>>()?;
-        if let (true, Some((rule, _))) = (judge, rule) {
+        if let (true, Some(rule)) = (judge, rule) {
             let rows = found.iter().map(|(_, row)| match row {
                 Found::Row(row) => Some(row),
                 Found::Wire(_) => None,
@@ -73,7 +73,7 @@ pub(super) async fn walk(
                 visible.clear();
                 for row in &rows {
                     visible.push(match row {
-                        Some(row) => tables.holds(rule, table, row, moment)?,
+                        Some(row) => tables.holds(&rule.memory, table, row, moment)?,
                         None => Some(true),
                     });
                 }
@@ -118,7 +118,7 @@ pub(super) async fn walk(
 fn statement(policy: &TablePolicy, whole_rows: bool) -> (String, Vec<Value>, Vec<Kind>) {
     let table = policy.table;
     let (filter, params) = match &policy.rule {
-        Some((rule, _)) => condition(Dialect::Sqlite, table, WALKED, rule, &|name| name.to_owned()),
+        Some(rule) => condition(Dialect::Sqlite, table, WALKED, &rule.sql, &|name| name.to_owned()),
         None => ("TRUE".to_owned(), Vec::new()),
     };
     let (columns, kinds) = if whole_rows {
@@ -199,8 +199,8 @@ fn to_hold(
     image: Image<'_>,
     at: u64,
 ) -> Result<Option<bool>> {
-    let Some((rule, _)) = &policy.rule else { return Ok(Some(true)) };
-    match tables.holds(rule, policy.table, image.row()?, Moment { at, with_deleted_by: None })? {
+    let Some(rule) = &policy.rule else { return Ok(Some(true)) };
+    match tables.holds(&rule.memory, policy.table, image.row()?, Moment { at, with_deleted_by: None })? {
         Some(true) if at < log.head.version => super::judge::readable(log, tables, policy, entries, log.head.version),
         other => Ok(other),
     }

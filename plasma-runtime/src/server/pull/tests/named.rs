@@ -131,6 +131,26 @@ fn withheld_by_one_page_of_a_set_and_granted_again() {
     assert_eq!(bob.held.0["todos"].len(), 3);
 }
 
+/// The page that withheld the row stands between two that would not have.
+#[test]
+fn withheld_in_the_middle_of_a_set_and_granted_again() {
+    let mut world = World::new();
+    world.unit(&["INSERT INTO lists VALUES ({L}, 'l', 'alice')", "INSERT INTO shares VALUES ({S1}, {L}, 'bob')"]);
+    world.unit(&["INSERT INTO lists VALUES ({K}, 'k', 'bob')"]);
+    world.unit(&[&todo("T1", "L", "1"), &todo("T2", "L", "2"), &todo("T3", "K", "3"), &todo("T4", "K", "4")]);
+    let mut bob = Reader::new(user("bob"));
+    let pages: Vec<PullResponse> = (0..5).map(|_| bob.pull(&mut world, 1)).collect();
+    assert_eq!(ops(&pages).last().unwrap(), "put todos T1");
+    world.unit(&["DELETE FROM shares WHERE id = {S1}"]);
+    let withheld = bob.pull(&mut world, 1);
+    assert_eq!((ops(std::slice::from_ref(&withheld)), withheld.partial), (vec!["put todos T3".to_owned()], true));
+    world.unit(&["INSERT INTO shares VALUES ({S1}, {L}, 'bob')"]);
+    assert!(!bob.pull(&mut world, 1).partial);
+    assert!(bob.held.get("todos", &super::world::id("T2")).is_none(), "it was withheld");
+    bob.catch_up(&mut world, 1000);
+    assert_eq!(bob.held.0["todos"].len(), 4);
+}
+
 #[test]
 fn the_table_of_visibility() {
     let cases: [(&str, &[&str], &[&str]); 9] = [
