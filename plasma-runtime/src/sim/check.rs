@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::message::{Ghost, is_pull, page, parameter};
 use super::node::{NodeId, base_rows, difference};
-use super::workload::{Rows, synced_rows};
+use super::workload::{Rows, Tables, synced_rows};
 use super::{Rare, Rng, Violation, World};
 use crate::client::{Engine, OutcomeStatus};
 use crate::error::Result;
@@ -67,7 +67,8 @@ impl World {
         }
         // I11: nothing is sent that may not be read now. A row that is gone by now has no rules to be judged by.
         let principal = self.nodes[id].principal.clone();
-        if page.patch.iter().any(|op| matches!(op, PatchOp::Put { .. })) {
+        let writes = page.patch.iter().any(|op| !matches!(op, PatchOp::Clear { .. }));
+        if writes && self.rng.chance(self.settings.wire_checks) {
             let readable = self.server.readable(&principal)?;
             let all = synced_rows(&self.definition, self.server.store.inner())?;
             for op in &page.patch {
@@ -78,12 +79,9 @@ impl World {
                     let message = format!("client {id} is sent `{table}` {row}, which it may not read");
                     self.fail(Violation::new("I11", message));
                 }
-            }
-        }
-        for op in &page.patch {
-            if let PatchOp::Del { table, id: row } = op {
-                let there = synced_rows(&self.definition, self.server.store.inner())?;
-                if there.get(table.as_str()).is_some_and(|rows| rows.contains_key(row)) {
+                if let PatchOp::Del { table, id: row } = op
+                    && all.get(table.as_str()).is_some_and(|rows| rows.contains_key(row))
+                {
                     self.reached.insert(Rare::Revoked);
                 }
             }
@@ -125,13 +123,14 @@ impl World {
             let message = format!("client {id} pulled up to the head, but its base is not what was shown: {what}");
             self.fail(Violation::new("I5", message));
         }
-        self.check_acknowledged(id, ghost)?;
+        self.check_acknowledged(id, ghost, &base)?;
         let workload = Arc::clone(&self.workload);
         if let Err(rule) = workload.holds(&mut Rows::copy(&base)) {
             self.fail(Violation::new("I7", format!("the base of client {id} cannot be: {rule}")));
         }
         if let Some((earlier, history)) = &self.nodes[id].last_base
-            && *history == ghost.history
+            && *history == 0
+            && ghost.history == 0
             && let Err(rule) = workload.holds_between(&mut Rows::copy(earlier), &mut Rows::copy(&base))
         {
             self.fail(Violation::new("I8", format!("client {id} went back in time: {rule}")));
@@ -157,9 +156,8 @@ impl World {
     }
 
     /// I6: what is acknowledged is in the base with its effect, what is not is not.
-    fn check_acknowledged(&mut self, id: NodeId, ghost: &Ghost) -> Result<()> {
+    fn check_acknowledged(&mut self, id: NodeId, ghost: &Ghost, base: &Tables) -> Result<()> {
         let Some(audit) = self.workload.audit() else { return Ok(()) };
-        let base = self.nodes[id].base(&self.definition)?;
         let Some(rows) = base.get(audit.table.name) else { return Ok(()) };
         let node = &mut self.nodes[id];
         let Some(engine) = &node.engine else { return Ok(()) };

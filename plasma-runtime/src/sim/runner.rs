@@ -119,6 +119,8 @@ pub struct Settings {
     pub settle_ms: i64,
     /// Percent of pages after which the queue is replayed on a copy of the store (I15).
     pub replay_checks: u32,
+    /// Percent of answers whose rows are judged by the policies anew (I11).
+    pub wire_checks: u32,
 }
 
 impl Default for Settings {
@@ -127,10 +129,11 @@ impl Default for Settings {
             clients: 2,
             users: 2,
             copies: 1,
-            steps: 60,
+            steps: 50,
             faults: Faults::ALL,
             settle_ms: 600_000,
             replay_checks: 20,
+            wire_checks: 40,
         }
     }
 }
@@ -432,7 +435,7 @@ impl Sim {
 fn options(rng: &mut Rng) -> EngineOptions {
     EngineOptions {
         long_poll_ms: if rng.chance(50) { 0 } else { 25_000 },
-        page_limit: *rng.pick(&[1, 2, 5, 1_000]).unwrap_or(&1_000),
+        page_limit: *rng.pick(&[1, 4, 4, 10, 10, 1_000, 1_000, 1_000]).unwrap_or(&1_000),
         push_limit: *rng.pick(&[1, 3, 200]).unwrap_or(&200),
         always_replay: rng.chance(25),
         ..EngineOptions::default()

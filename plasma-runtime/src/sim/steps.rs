@@ -220,8 +220,10 @@ impl World {
     pub fn settle(&mut self) -> Result<()> {
         self.heal()?;
         let deadline = self.now + self.settings.settle_ms;
+        let mut pause = 250;
         loop {
-            self.advance(500)?;
+            self.advance(pause)?;
+            pause = (pause * 3 / 2).min(5_000);
             if self.violation.is_some() {
                 return Ok(());
             }
@@ -237,9 +239,8 @@ impl World {
 
     /// Why the system is not at rest yet.
     fn unsettled(&mut self) -> Result<Option<Violation>> {
-        for id in 0..self.nodes.len() {
+        for (id, node) in self.nodes.iter().enumerate() {
             let now = self.now;
-            let node = &mut self.nodes[id];
             let status = node.engine.as_ref().map(|engine| engine.status(now));
             if status.as_ref().is_none_or(|status| status.unobserved > 0) {
                 let message = format!(
@@ -248,6 +249,9 @@ impl World {
                 );
                 return Ok(Some(Violation::new("I10", message)));
             }
+        }
+        for id in 0..self.nodes.len() {
+            let node = &mut self.nodes[id];
             let found = node.visible(&self.definition)?;
             let principal = node.principal.clone();
             let expected = self.server.readable(&principal)?;

@@ -82,7 +82,7 @@ pub trait Workload: Send + Sync {
     }
 
     /// What must hold between two bases of one client, the later one second: nothing goes back in time. Not asked
-    /// across a restore of the server.
+    /// once the server was restored from a backup: that is time going back.
     ///
     /// # Errors
     /// The rule that is broken.

@@ -203,10 +203,6 @@ pub(super) fn learn(
     result: Option<&MutationResult>,
     now: i64,
 ) -> Result<Option<Outcome>> {
-    let known = outcomes::get(store, entry.key)?;
-    if known.as_ref().is_some_and(|known| known.status != OutcomeStatus::LostByServer) {
-        return Ok(None);
-    }
     let skipped = match entry.skip {
         Some(Skip::TooLarge) => OutcomeStatus::TooLarge,
         Some(Skip::Discarded) | None => OutcomeStatus::Discarded,
@@ -224,6 +220,16 @@ pub(super) fn learn(
             MutationStatus::Skipped => skipped,
         },
     };
+    if let Some(known) = outcomes::get(store, entry.key)? {
+        // A skip is noted before the server has heard of it. Another copy of this store may have sent the mutation: then
+        // the server knows its key, and what it says is the truth.
+        let premature = matches!(known.status, OutcomeStatus::Discarded | OutcomeStatus::TooLarge)
+            && matches!(status, OutcomeStatus::Applied | OutcomeStatus::Rejected)
+            && result.is_some();
+        if known.status != OutcomeStatus::LostByServer && !premature {
+            return Ok(None);
+        }
+    }
     let nameless = MutationError { code: "rejected".to_owned(), message: String::new(), data: None };
     let error = match status {
         OutcomeStatus::Rejected => Some(result.and_then(|result| result.error.as_ref()).unwrap_or(&nameless)),
