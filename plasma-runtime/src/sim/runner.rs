@@ -129,10 +129,10 @@ impl Default for Settings {
             clients: 2,
             users: 2,
             copies: 1,
-            steps: 50,
+            steps: 40,
             faults: Faults::ALL,
             settle_ms: 600_000,
-            replay_checks: 20,
+            replay_checks: 10,
             wire_checks: 40,
         }
     }
