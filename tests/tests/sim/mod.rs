@@ -1,5 +1,6 @@
 //! The simulator over shared lists: the invariants of the whole system under faults, by seed.
 
+mod planted;
 mod schema;
 mod workload;
 

@@ -84,10 +84,9 @@ impl Workload for Lists {
         let title = format!("t{}", rng.below(1_000));
         let other = user_name(rng.below(3));
         let (name, mut args) = match (rng.below(100), list, todo) {
-            (0..=15, Some(list), _) => (
-                "todos.add",
-                json!({ "id": rng.uuid().to_string(), "list_id": list, "title": title, "slug": slug }),
-            ),
+            (0..=15, Some(list), _) => {
+                ("todos.add", json!({ "id": rng.uuid().to_string(), "list_id": list, "title": title, "slug": slug }))
+            }
             (16..=24, _, Some(todo)) => ("todos.rename", json!({ "id": todo, "title": title, "slug": slug })),
             (25..=30, Some(list), Some(todo)) => ("todos.relocate", json!({ "id": todo, "list_id": list })),
             (31..=36, _, Some(todo)) => ("todos.remove", json!({ "id": todo })),
