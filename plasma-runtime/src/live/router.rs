@@ -23,7 +23,9 @@ pub(crate) struct Router {
 }
 
 /// The line of queries that wait for their first run; none once the client is closed.
-struct Waiting(Option<VecDeque<(Arc<dyn Listener>, Box<dyn Admission>)>>);
+struct Waiting(Option<VecDeque<Entry>>);
+
+type Entry = (Arc<dyn Listener>, Box<dyn Admission>);
 
 impl Default for Waiting {
     fn default() -> Self {

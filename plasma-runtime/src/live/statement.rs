@@ -3,10 +3,11 @@
 use super::node::RawRows;
 use crate::client::event::RowChange;
 use crate::error::{Error, Result};
+use crate::query::eval::{NoTables, matches};
 use crate::query::ir::{self, Expr, Select};
 use crate::query::lower::Dialect;
 use crate::store::SqlConnection;
-use crate::value::{Kind, Value};
+use crate::value::{Kind, Row, Value};
 
 /// A query, ready to be run again and again.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct Statement {
     kinds: Vec<Kind>,
     tables: Vec<&'static str>,
     key: Key,
+    /// There are no sub-queries: a change of one row says nothing of others.
+    alone: bool,
 }
 
 /// Where the key of a row is.
@@ -42,14 +45,27 @@ impl Statement {
             }
             Select::Count => Key::One,
         };
+        let alone = is_alone(&query);
         let lowered = crate::query::lower::select(Dialect::Sqlite, &query);
         let tables = query.tables().iter().map(|table| table.name).collect();
-        Statement { query, sql: lowered.sql, params: lowered.params, kinds: lowered.kinds, tables, key }
+        Statement { query, sql: lowered.sql, params: lowered.params, kinds: lowered.kinds, tables, key, alone }
     }
 
-    /// Whether these changes may change the result.
+    /// Whether these changes may change the result: they touch one of its tables, and where there are no sub-queries,
+    /// a row that satisfies the condition before or after the change.
     pub(super) fn concerns(&self, changes: &[RowChange]) -> bool {
-        changes.iter().any(|change| self.tables.contains(&change.table))
+        changes.iter().any(|change| self.tables.contains(&change.table) && self.may_hold(change))
+    }
+
+    /// Whether the row was or is among those the query looks at, by the evaluator that agrees with SQLite. Limits and
+    /// orders are not looked at. In doubt it may.
+    fn may_hold(&self, change: &RowChange) -> bool {
+        let Some(filter) = self.query.filter.as_ref().filter(|_| self.alone) else { return true };
+        let holds = |row: &Row| {
+            let truth = matches(filter, self.query.table, row, &mut NoTables);
+            truth.map_or(true, |truth| truth == Some(true))
+        };
+        change.before.iter().chain(&change.after).any(holds)
     }
 
     /// Runs the query.
@@ -66,4 +82,17 @@ impl Statement {
         };
         Ok(RawRows { keys, values })
     }
+}
+
+/// Whether the query has no sub-queries, not even over its own table.
+fn is_alone(query: &ir::Query) -> bool {
+    let mut alone = true;
+    let selected: &[Expr] = match &query.select {
+        Select::Exprs(exprs) => exprs,
+        Select::Row | Select::Count => &[],
+    };
+    for expr in query.filter.iter().chain(query.order.iter().map(|order| &order.expr)).chain(selected) {
+        expr.subqueries(&mut |_| alone = false);
+    }
+    alone
 }

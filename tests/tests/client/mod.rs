@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "written as an application writes it")]
 
 mod errors;
+mod http;
 mod life;
 mod local;
 mod sync;

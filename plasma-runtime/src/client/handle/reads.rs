@@ -5,8 +5,9 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use super::Client;
+use crate::client::engine::LocalRun;
 use crate::error::{Error, Result};
-use crate::future::{BoxFuture, MaybeSend, ready};
+use crate::future::{MaybeSend, ready};
 use crate::mutate::{Executor, Tx, TxMeta};
 use crate::query::lower::{self, Dialect};
 use crate::query::typed::ReadsIn;
@@ -139,9 +140,7 @@ impl<S: Schema> Client<S> {
 }
 
 /// A function as the engine takes it: run at once, its future is ready.
-fn boxed<'r>(
-    run: impl FnOnce(&mut dyn Executor, &TxMeta) -> Result<()> + 'r,
-) -> Box<dyn for<'t> FnOnce(&'t mut dyn Executor, &'t TxMeta) -> BoxFuture<'t, Result<()>> + 'r> {
+fn boxed<'r>(run: impl FnOnce(&mut dyn Executor, &TxMeta) -> Result<()> + 'r) -> LocalRun<'r> {
     Box::new(move |executor, meta| ready(run(executor, meta)))
 }
 

@@ -104,12 +104,16 @@ impl Bench {
         store.batch("BEGIN IMMEDIATE").expect("begun");
         let mut batch = Batch::default();
         for (table, id, row) in changes {
+            let kinds: Vec<Kind> = table.columns.iter().map(|column| column.kind).collect();
+            let columns: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
+            let old = format!("SELECT {} FROM {} WHERE id = ?", columns.join(", "), table.name);
+            let before = store.db.query(&old, &[Value::from(id)], &kinds).expect("read").pop();
             store.execute(&format!("DELETE FROM {} WHERE id = ?", table.name), &[Value::from(id)]).expect("deleted");
             if let Some(row) = &row {
                 let places = vec!["?"; row.len()].join(", ");
                 store.execute(&format!("INSERT INTO {} VALUES ({places})", table.name), row).expect("inserted");
             }
-            batch.changes.push(RowChange { table: table.name, id: id.to_owned(), before: None, after: row });
+            batch.changes.push(RowChange { table: table.name, id: id.to_owned(), before, after: row });
         }
         store.batch("COMMIT").expect("committed");
         self.router.changed(&batch, &mut *store);

@@ -45,6 +45,33 @@ fn only_queries_whose_tables_were_touched_run() {
 }
 
 #[test]
+fn rows_outside_of_the_condition_run_nothing() {
+    let bench = Bench::new();
+    let live = bench.live(Todo::select().filter(Todo::rank.gt(5).and(Todo::note.is_not_null())));
+    let before = bench.queries();
+    bench.put(todo(1, 9, false));
+    bench.put(Todo { note: Some("x".into()), ..todo(2, 5, false) });
+    bench.remove(1);
+    assert_eq!((bench.queries(), live.rows().len()), (before, 0));
+    bench.put(Todo { note: Some("x".into()), ..todo(2, 6, false) });
+    assert_eq!((bench.queries(), live.rows().len()), (before + 1, 1), "it came in");
+    bench.put(todo(2, 6, false));
+    assert_eq!((bench.queries(), live.rows().len()), (before + 2, 0), "it went out");
+}
+
+#[test]
+fn a_query_over_its_own_table_twice_looks_at_every_change() {
+    let bench = Bench::new();
+    // Open todos that have a child that is done: the child itself does not satisfy the condition.
+    let live = bench.live(Todo::select().filter(Todo::done.eq(false)).filter(Todo::parent_id.any(Todo::done.eq(true))));
+    bench.put(todo(1, 0, false));
+    bench.put(Todo { parent_id: Some(id(1)), ..todo(2, 0, true) });
+    assert_eq!(numbers(&live.rows()), [1]);
+    bench.remove(2);
+    assert_eq!(numbers(&live.rows()), [] as [u128; 0]);
+}
+
+#[test]
 fn a_transaction_that_changes_nothing_visible_is_not_heard_of() {
     let bench = Bench::new();
     bench.put(todo(1, 1, false));
