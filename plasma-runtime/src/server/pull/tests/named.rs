@@ -276,3 +276,23 @@ fn a_policy_that_cannot_be_followed() {
     world.unit(&["UPDATE switches SET is_on = 0"]);
     assert_eq!(ops(&bob.catch_up(&mut world, 1000)), ["del reports R1", "del reports R2"]);
 }
+
+/// What was granted after the snapshot's position belongs to the difference that follows, not to the snapshot.
+#[test]
+fn granted_while_a_snapshot_is_walked() {
+    let mut world = World::new();
+    world.unit(&["INSERT INTO lists VALUES ({L}, 'l', 'alice')", "INSERT INTO lists VALUES ({K}, 'k', 'bob')"]);
+    world.unit(&[&todo("T1", "K", "1"), &todo("T2", "L", "2"), &todo("T3", "K", "3")]);
+    let mut bob = Reader::new(user("bob"));
+    let first: Vec<PullResponse> = (0..2).map(|_| bob.pull(&mut world, 1)).collect();
+    assert_eq!(ops(&first), ["clear", "put lists K"]);
+    world.unit(&["INSERT INTO shares VALUES ({S1}, {L}, 'bob')", "UPDATE todos SET title = 'x' WHERE id = {T3}"]);
+    let snapshot = bob.pull(&mut world, 1000);
+    assert_eq!(
+        (ops(std::slice::from_ref(&snapshot)), snapshot.partial),
+        (vec!["put todos T1".to_owned(), "put todos T3".to_owned()], false)
+    );
+    assert_eq!(bob.held.get("todos", &super::world::id("T3")).unwrap()["title"], "3");
+    let rest = ops(&bob.catch_up(&mut world, 1000));
+    assert_eq!(rest, ["put lists L", "put shares S1", "put todos T2", "put todos T3"]);
+}
