@@ -179,6 +179,24 @@ fn a_fork_shows_in_a_pull_by_the_key() {
 }
 
 #[test]
+fn what_one_copy_sent_the_other_cannot_discard() {
+    let mut client = Client::new();
+    client.begin();
+    let key = add(&mut client, 1);
+    let mut copy = Client::over_schema(copy_of(&client), options(), schema(), 77).unwrap();
+    client.event(Event::PushNow);
+    assert_eq!(client.take_push().ids(), [1]);
+    copy.discard(key).unwrap();
+    copy.event(Event::PushNow);
+    let push = copy.take_push();
+    let results = json!([{ "id": 1, "status": "duplicate", "was": "applied" }]);
+    copy.answer(&push, 200, json!({ "ok": true, "lastMutationID": 1, "results": results }));
+    let outcome = copy.engine.outcome(&mut copy.store, key).unwrap().unwrap();
+    assert_eq!(outcome.status, OutcomeStatus::Applied);
+    assert!(copy.progress.ends_with(&[(key, "ok".into())]));
+}
+
+#[test]
 fn a_fork_shows_in_a_pull_by_an_id_never_issued() {
     let mut client = Client::new();
     client.begin();
