@@ -12,6 +12,7 @@
     reason = "each benchmark uses a part"
 )]
 
+pub mod load;
 pub mod local;
 pub mod schema;
 

@@ -1,0 +1,255 @@
+//! The first pull of a new client: 100,000 todos in 1,000 lists, from a server with policies, over HTTP on loopback, into
+//! a file. Server, client and raw program are processes of their own, so that the peak memory of each can be told.
+//!
+//! The baseline is a raw rusqlite program that inserts the same rows, which it has in memory, into the same tables in
+//! one transaction at the client's durability (`synchronous = NORMAL`).
+
+#![allow(clippy::print_stdout, clippy::disallowed_methods, missing_docs, unreachable_pub, reason = "a benchmark")]
+
+mod util;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use plasma::Schema as _;
+use plasma_runtime::client::{Client, Headers, SqliteStore};
+use plasma_runtime::future::poll_once;
+use plasma_runtime::server::{Auth, Server, ServerEngine, ServerOptions, SqliteDatabase};
+use plasma_runtime::store::ddl::{Side, create_table};
+use plasma_runtime::store::sqlite::{SqliteConnection, SqliteOptions};
+use tokio::net::{TcpListener, TcpStream};
+use util::local::{NOW, list_id, todo};
+use util::schema::{Bench, Ctx};
+use util::{Numbers, Samples, folder, peak_kib, rate, raw, rounds, timed};
+
+const ROWS: usize = 100_000;
+const LISTS: usize = ROWS / 100;
+
+fn main() {
+    let argument = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is set"));
+    match std::env::var("PLASMA_BENCH_ROLE").as_deref() {
+        Ok("serve") => runtime().block_on(serve(Path::new(&argument("PLASMA_BENCH_FILE")))),
+        Ok("pull") => {
+            runtime().block_on(pull(Path::new(&argument("PLASMA_BENCH_FILE")), &argument("PLASMA_BENCH_SERVER")))
+        }
+        Ok("raw") => raw_inserts(Path::new(&argument("PLASMA_BENCH_FILE"))),
+        _ => measure(),
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
+}
+
+fn measure() {
+    let folder = folder();
+    let database = folder.path().join("server.db");
+    fill(&database);
+    let mut server = role("serve", &database, None, Stdio::piped());
+    let mut said = BufReader::new(server.stdout.take().expect("a pipe"));
+    let mut address = String::new();
+    said.read_line(&mut address).expect("an address");
+    let address: SocketAddr = address.trim().parse().expect("an address");
+
+    let (mut plasma, mut baseline) = (Samples::default(), Samples::default());
+    let (mut client_kib, mut raw_kib) = (Samples::default(), Samples::default());
+    for round in 0..rounds(5) {
+        let run = |name: &str, server: Option<SocketAddr>| {
+            let path = folder.path().join(format!("{name}{round}.db"));
+            let output = role(name, &path, server, Stdio::null()).wait_with_output().expect("a result");
+            assert!(output.status.success(), "{name} failed");
+            let text = String::from_utf8(output.stdout).expect("text");
+            let mut numbers = text.split_whitespace().map(|number| number.parse::<f64>().expect("a number"));
+            (numbers.next().expect("seconds"), numbers.next().expect("KiB"))
+        };
+        let (seconds, kib) = run("pull", Some(address));
+        plasma.push(ROWS as f64 / seconds);
+        client_kib.push(kib);
+        let (seconds, kib) = run("raw", None);
+        baseline.push(ROWS as f64 / seconds);
+        raw_kib.push(kib);
+    }
+    // One more pull, through a relay that counts: it is not timed.
+    let bytes = runtime().block_on(counted(address, &folder.path().join("counted.db")));
+
+    // The end of its input tells the server to stop; then it says its peak.
+    drop(server.stdin.take());
+    let mut peak = String::new();
+    said.read_to_string(&mut peak).expect("a peak");
+    assert!(server.wait().expect("the server ends").success());
+
+    rate("bootstrap of 100k rows over HTTP to disk", "rows/s", &plasma, &baseline, Some(0.4));
+    println!("  bytes from the server: {bytes} ({:.1} a row)", bytes as f64 / ROWS as f64);
+    println!(
+        "  peak memory, MiB: server {:.0}, client {:.0}, raw program {:.0}",
+        peak.trim().parse::<f64>().expect("KiB") / 1024.0,
+        client_kib.median() / 1024.0,
+        raw_kib.median() / 1024.0
+    );
+}
+
+/// This program in another role.
+fn role(name: &str, file: &Path, server: Option<SocketAddr>, input: Stdio) -> Child {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.env("PLASMA_BENCH_ROLE", name).env("PLASMA_BENCH_FILE", file).stdin(input).stdout(Stdio::piped());
+    if let Some(server) = server {
+        command.env("PLASMA_BENCH_SERVER", server.to_string());
+    }
+    command.spawn().expect("a process")
+}
+
+/// The server's rows, written as any program would: the triggers log them.
+fn fill(path: &PathBuf) {
+    let engine = ServerEngine::new(Bench::definition(), ServerOptions::default()).expect("an engine");
+    let mut db = SqliteConnection::open(path, SqliteOptions::default()).expect("a database");
+    let schema = poll_once(Box::pin(engine.ensure_schema(&mut db, NOW, &mut Numbers(1))));
+    schema.expect("a synchronous connection is never pending").expect("a schema");
+    insert_all(db.connection()).expect("rows");
+}
+
+fn insert_all(db: &rusqlite::Connection) -> rusqlite::Result<()> {
+    db.execute_batch("BEGIN IMMEDIATE")?;
+    let mut list = db.prepare("INSERT INTO lists (id, name, owner) VALUES (?, 'a list', 'alice')")?;
+    for n in 0..LISTS {
+        list.execute([list_id(n * 100)])?;
+    }
+    let mut insert =
+        db.prepare("INSERT INTO todos (id, list_id, title, done, note, created_at) VALUES (?, ?, ?, ?, ?, ?)")?;
+    for n in 0..ROWS {
+        insert.execute(rusqlite::params_from_iter(todo(n)))?;
+    }
+    db.execute_batch("COMMIT")
+}
+
+async fn authenticate(parts: &http::request::Parts) -> plasma::Result<Auth<Ctx>> {
+    let header = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
+    let user = header.and_then(|value| value.strip_prefix("Bearer "));
+    let user = user.ok_or_else(|| plasma::Error::unauthorized("no token"))?;
+    Ok(Auth::new(user, Ctx { user: user.to_owned() }))
+}
+
+async fn serve(path: &Path) {
+    let server =
+        Server::<Bench>::builder(SqliteDatabase::file(path)).auth(authenticate).open().await.expect("a server");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    println!("{}", listener.local_addr().expect("an address"));
+    std::io::stdout().flush().expect("a pipe");
+    let (told, end) = tokio::sync::oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        let mut rest = Vec::new();
+        std::io::stdin().read_to_end(&mut rest).expect("input");
+        drop(told);
+    });
+    let shutdown = async move {
+        // An error is the sender's end: that is the word.
+        let _ = end.await;
+    };
+    server.serve(listener, shutdown).await.expect("the server serves");
+    println!("{}", peak_kib());
+}
+
+async fn client(path: &Path, server: &str) -> Client<Bench> {
+    Client::<Bench>::builder(SqliteStore::open(path))
+        .server(format!("http://{server}"))
+        .auth(|| async { Ok(Headers::bearer("alice")) })
+        .group("alice")
+        .ctx(Ctx { user: "alice".to_owned() })
+        .open()
+        .await
+        .expect("a client")
+}
+
+async fn pull(path: &Path, server: &str) {
+    let start = std::time::Instant::now();
+    let client = client(path, server).await;
+    client.pull_once().await.expect("a pull");
+    let elapsed = start.elapsed();
+    client.close().await;
+    drop(client);
+    check(path);
+    println!("{} {}", elapsed.as_secs_f64(), peak_kib());
+}
+
+/// Pulls through a relay; returns how many bytes came from the server.
+async fn counted(server: SocketAddr, path: &Path) -> u64 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let relay = listener.local_addr().expect("an address");
+    let total = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let counter = std::sync::Arc::clone(&total);
+    let accept = tokio::spawn(async move {
+        loop {
+            let (mut near, _) = listener.accept().await.expect("a connection");
+            let counter = std::sync::Arc::clone(&counter);
+            tokio::spawn(async move {
+                let mut far = TcpStream::connect(server).await.expect("the server");
+                let (mut near_read, mut near_write) = near.split();
+                let (mut far_read, mut far_write) = far.split();
+                let up = tokio::io::copy(&mut near_read, &mut far_write);
+                let down = async {
+                    let mut buffer = vec![0; 1 << 16];
+                    loop {
+                        let read = tokio::io::AsyncReadExt::read(&mut far_read, &mut buffer).await?;
+                        if read == 0 {
+                            return std::io::Result::Ok(());
+                        }
+                        counter.fetch_add(read as u64, std::sync::atomic::Ordering::Relaxed);
+                        tokio::io::AsyncWriteExt::write_all(&mut near_write, &buffer[..read]).await?;
+                    }
+                };
+                // Either side may close first.
+                tokio::select! { _ = up => {}, _ = down => {} }
+            });
+        }
+    });
+    let client = client(path, &relay.to_string()).await;
+    client.pull_once().await.expect("a pull");
+    client.close().await;
+    accept.abort();
+    total.load(std::sync::atomic::Ordering::Relaxed)
+}
+
+fn raw_inserts(path: &Path) {
+    let db = raw(path, "NORMAL");
+    for table in Bench::DEF.tables {
+        db.execute_batch(&create_table(table, Side::Client)).expect("tables");
+    }
+    let rows: Vec<_> = (0..ROWS).map(todo).collect();
+    let (elapsed, result) = timed(|| -> rusqlite::Result<()> {
+        db.execute_batch("BEGIN IMMEDIATE")?;
+        let mut list = db.prepare("INSERT INTO lists (id, name, owner) VALUES (?, 'a list', 'alice')")?;
+        for n in 0..LISTS {
+            list.execute([list_id(n * 100)])?;
+        }
+        let mut insert =
+            db.prepare("INSERT INTO todos (id, list_id, title, done, note, created_at) VALUES (?, ?, ?, ?, ?, ?)")?;
+        for row in &rows {
+            insert.execute(rusqlite::params_from_iter(row))?;
+        }
+        db.execute_batch("COMMIT")
+    });
+    result.expect("the raw program works");
+    drop(db);
+    check(path);
+    println!("{} {}", elapsed.as_secs_f64(), peak_kib());
+}
+
+/// The final rows, every one.
+fn check(path: &Path) {
+    let db = raw(path, "NORMAL");
+    let mut query =
+        db.prepare("SELECT id, list_id, title, done, note, created_at FROM todos ORDER BY id").expect("todos");
+    let mut rows = query.query([]).expect("rows");
+    for n in 0..ROWS {
+        let row = rows.next().expect("a row").expect("a row");
+        let expected = todo(n);
+        assert_eq!(row.get::<_, String>(0).ok().as_deref(), expected[0].as_text());
+        assert_eq!(row.get::<_, String>(1).ok().as_deref(), expected[1].as_text());
+        assert_eq!(row.get::<_, String>(2).ok().as_deref(), expected[2].as_text());
+        assert_eq!(row.get::<_, i64>(5).ok(), expected[5].as_int());
+    }
+    assert!(rows.next().expect("the end").is_none());
+    let lists: i64 = db.query_row("SELECT count(*) FROM lists", [], |row| row.get(0)).expect("a count");
+    assert_eq!(lists, LISTS as i64);
+}
