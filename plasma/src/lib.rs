@@ -113,6 +113,8 @@ pub use plasma_runtime::{error, future, inputs, mutate, protocol, query, schema,
 
 #[cfg(feature = "server")]
 pub use plasma_runtime::server;
+#[cfg(feature = "http-server")]
+pub use plasma_runtime::server::{Auth, Server, serve};
 #[cfg(feature = "sim")]
 pub use plasma_runtime::sim;
 #[cfg(feature = "client")]

@@ -1,5 +1,7 @@
 //! The ledger: which mutation of which client was the last, and the key and outcome of each.
 
+use std::collections::BTreeMap;
+
 use super::ddl::first_int;
 use crate::error::{Error, Result};
 use crate::protocol::{MutationError, MutationResult, MutationStatus};
@@ -93,6 +95,15 @@ pub(super) async fn advance(
     Ok(())
 }
 
+/// Expires the clients that were seen last before this time; returns how many.
+pub(super) async fn expire(db: &mut dyn SqlExecutor, before_ms: i64) -> Result<u64> {
+    db.execute(
+        "UPDATE _plasma_client_mutations SET expired = 1 WHERE expired = 0 AND seen_at < ? AND client_id <> ?",
+        &[Value::Int(before_ms), Value::from(super::JOBS)],
+    )
+    .await
+}
+
 /// Notes that the client is alive.
 pub(super) async fn touch(db: &mut dyn SqlExecutor, client_id: &str, now_ms: i64) -> Result<()> {
     db.execute(
@@ -132,17 +143,23 @@ pub(super) async fn outcome(db: &mut dyn SqlExecutor, client_id: &str, id: u64) 
     rows.into_iter().next().map(stored).transpose()
 }
 
-/// The outcome of the mutation that any client of the group issued with this key.
-pub(super) async fn outcome_by_key(db: &mut dyn SqlExecutor, group: &str, key: &str) -> Result<Option<Stored>> {
-    let rows = db
-        .query(
-            "SELECT key, status, code, message, data, effects FROM _plasma_outcomes \
-             WHERE client_group_id = ? AND key = ? LIMIT 1",
-            &[Value::from(group), Value::from(key)],
-            STORED,
-        )
-        .await?;
-    rows.into_iter().next().map(stored).transpose()
+/// Which of these keys any client of the group has issued before, with how they ended.
+pub(super) async fn outcomes_by_key(
+    db: &mut dyn SqlExecutor,
+    group: &str,
+    keys: &[&str],
+) -> Result<BTreeMap<String, Stored>> {
+    let (condition, keys) = match keys {
+        [] => return Ok(BTreeMap::new()),
+        [key] => ("= ?", Value::from(*key)),
+        keys => ("IN (SELECT value FROM json_each(?))", Value::Text(serde_json::json!(keys).to_string())),
+    };
+    let sql = format!(
+        "SELECT key, status, code, message, data, effects FROM _plasma_outcomes \
+         WHERE client_group_id = ? AND key {condition}"
+    );
+    let rows = db.query(&sql, &[Value::from(group), keys], STORED).await?;
+    rows.into_iter().map(|row| stored(row).map(|stored| (stored.key.clone(), stored))).collect()
 }
 
 fn stored(row: Row) -> Result<Stored> {

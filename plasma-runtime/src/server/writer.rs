@@ -27,6 +27,9 @@ const GROUP_TIME: Duration = Duration::from_millis(10);
 /// How often an idle writer looks whether another program has written, while somebody listens.
 const FOREIGN_WRITES: Duration = Duration::from_millis(250);
 
+/// How often clients are looked over for those that have expired, ms.
+const EXPIRE_EVERY_MS: i64 = 86_400_000;
+
 /// The clock the writer reads: milliseconds since 1970.
 pub type ClockFn = Arc<dyn Fn() -> i64 + Send + Sync>;
 
@@ -188,7 +191,7 @@ impl Writer {
         let state = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("plasma-writer".to_owned())
-            .spawn(move || Loop { engine, db, clock, entropy, shared: state, seen: None }.run())
+            .spawn(move || Loop { engine, db, clock, entropy, shared: state, seen: None, expired_at: None }.run())
             .map_err(|e| Error::new(ErrorKind::Storage, "the writer thread cannot be started").with_source(e))?;
         Ok(Writer { shared, thread: Some(thread) })
     }
@@ -290,6 +293,8 @@ struct Loop {
     shared: Arc<Shared>,
     /// The last `data_version`: another one tells of a foreign write.
     seen: Option<i64>,
+    /// When idle clients were last expired, ms.
+    expired_at: Option<i64>,
 }
 
 /// What a turn of the loop does.
@@ -310,7 +315,10 @@ impl Loop {
                         self.after_panic();
                     }
                 }
-                Turn::Group(jobs) => self.group(jobs),
+                Turn::Group(jobs) => {
+                    self.group(jobs);
+                    self.expire_clients();
+                }
                 Turn::Idle => self.look_for_foreign_writes(),
                 Turn::End => return,
             }
@@ -389,6 +397,18 @@ impl Loop {
         self.report("the writer's work panicked");
         if self.db.in_transaction() && !matches!(poll_once(self.db.batch("ROLLBACK")), Some(Ok(()))) {
             self.report("the transaction of the work that panicked cannot be rolled back");
+        }
+    }
+
+    /// Once a day, after a group.
+    fn expire_clients(&mut self) {
+        let now = (self.clock)();
+        if self.expired_at.is_some_and(|at| now.saturating_sub(at) < EXPIRE_EVERY_MS) {
+            return;
+        }
+        self.expired_at = Some(now);
+        if let Some(Err(error)) = poll_once(Box::pin(self.engine.expire_clients(&mut *self.db, now))) {
+            self.engine.options().hooks.report(&ServerError::new(ServerErrorKind::Internal, error));
         }
     }
 

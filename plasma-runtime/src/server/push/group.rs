@@ -1,5 +1,7 @@
 //! One transaction of a group.
 
+use std::collections::BTreeMap;
+
 use super::mutator::{self, Asked};
 use super::work::{Done, Task, TaskFn, Work};
 use crate::error::{Error, ErrorKind, Result};
@@ -171,6 +173,8 @@ impl<'g> Group<'g> {
                 ledger::settle(self.db, client, entry.settled, settled).await?;
             }
         }
+        let keys: Vec<&str> = mutations.iter().skip(results.len()).map(|mutation| mutation.key.as_str()).collect();
+        let mut known = ledger::outcomes_by_key(self.db, group, &keys).await?;
         let mut plans = Plans::default();
         let (mut last, mut version) = (before, 0);
         let mut refusal = None;
@@ -183,7 +187,7 @@ impl<'g> Group<'g> {
                 refusal = Some(Refusal::mutation_gap(last, &results));
                 break;
             }
-            let step = self.mutation(job, mutation, &mut plans).await;
+            let step = self.mutation(job, mutation, &mut known, &mut plans).await;
             match step.map_err(|lost| Lost { at: Some(lost.at.unwrap_or(mutation.id)), ..lost })? {
                 Step::Done(result, position) => {
                     results.push(result);
@@ -207,13 +211,19 @@ impl<'g> Group<'g> {
     }
 
     /// The next mutation of a client.
-    async fn mutation(&mut self, job: &PushJob, mutation: &PushedMutation, plans: &mut Plans) -> Result<Step, Lost> {
+    async fn mutation(
+        &mut self,
+        job: &PushJob,
+        mutation: &PushedMutation,
+        known: &mut BTreeMap<String, Stored>,
+        plans: &mut Plans,
+    ) -> Result<Step, Lost> {
         let (group, client) = (job.caller.group.as_str(), job.request.client_id.as_str());
         let engine = self.engine;
-        if let Some(stored) = ledger::outcome_by_key(self.db, group, &mutation.key).await? {
+        if let Some(stored) = known.get(&mutation.key) {
             // Issued before, under another id: the ledger advances, nothing runs.
-            let position = self.store(group, client, mutation.id, &stored, false).await?;
-            return Ok(Step::Done(stored.duplicate(mutation.id), position));
+            let position = self.store(group, client, mutation.id, stored, false).await?;
+            return Ok(Step::Done(stored.clone().duplicate(mutation.id), position));
         }
         let verdict = self.verdicts.iter().find(|(id, _)| *id == mutation.id).map(|(_, error)| error);
         let hopeless = engine.faults().is_hopeless(client, mutation.id, engine.options().faults_before_rejection);
@@ -257,6 +267,7 @@ impl<'g> Group<'g> {
         }
         let position = self.store(group, client, mutation.id, &stored, wrote).await?;
         self.finished.push((client.to_owned(), mutation.id));
+        known.insert(stored.key.clone(), stored.clone());
         Ok(Step::Done(stored.first(mutation.id), position))
     }
 
@@ -322,7 +333,7 @@ impl<'g> Group<'g> {
             });
         };
         let text = key.to_string();
-        if let Some(stored) = ledger::outcome_by_key(self.db, JOBS, &text).await? {
+        if let Some(stored) = ledger::outcomes_by_key(self.db, JOBS, &[&text]).await?.remove(&text) {
             return Ok(match stored.error {
                 None => Ok(()),
                 Some(error) => {

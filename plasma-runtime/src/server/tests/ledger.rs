@@ -309,3 +309,27 @@ fn a_job_runs_once_per_key() {
     assert!(log[0].starts_with("ack") && log[0].ends_with("_plasma_jobs 1"), "{log:?}");
     assert!(log[1].ends_with("- -"), "{log:?}");
 }
+
+#[test]
+fn clients_that_were_not_heard_of_for_long_expire() {
+    const DAY: i64 = 86_400_000;
+    let mut server = server();
+    server.push("alice", "idle", json!([mutation(1, "k1", note("a"))])).unwrap();
+    server.push("alice", "alive", json!([mutation(1, "k2", note("b"))])).unwrap();
+    let expire = |server: &mut Server| {
+        let Server { engine, db, now, .. } = server;
+        crate::future::poll_once(Box::pin(engine.expire_clients(db, *now))).unwrap().unwrap()
+    };
+    server.now += 399 * DAY;
+    // A push without mutations is a sign of life too.
+    server.push("alice", "alive", json!([])).unwrap();
+    assert_eq!(expire(&mut server), 0);
+    server.now += 2 * DAY;
+    assert_eq!((expire(&mut server), expire(&mut server)), (1, 0));
+    assert_eq!(refusal(server.push("alice", "idle", json!([]))), (409, "client-expired".into()));
+    server.push("alice", "alive", json!([mutation(2, "k3", note("c"))])).unwrap();
+    // Its queue, issued again under a new id, runs nothing twice.
+    let again =
+        server.push("alice", "new", json!([mutation(1, "k1", note("a")), mutation(2, "k4", note("d"))])).unwrap();
+    assert_eq!(statuses(&again.results), [(1, Duplicate, Some(Applied)), (2, Applied, None)]);
+}
