@@ -22,3 +22,7 @@ pub mod sim;
 pub use error::{Error, ErrorKind, Result};
 pub use schema::{Id, Json};
 pub use value::Timestamp;
+
+/// The `http` crate of the server's `auth` functions.
+#[cfg(feature = "http-server")]
+pub use http;

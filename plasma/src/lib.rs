@@ -119,3 +119,5 @@ pub use plasma_runtime::server::{Auth, Server, serve};
 pub use plasma_runtime::sim;
 #[cfg(feature = "client")]
 pub use plasma_runtime::{client, live};
+#[cfg(feature = "http-server")]
+pub use plasma_runtime::http;
