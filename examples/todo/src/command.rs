@@ -32,6 +32,14 @@ pub struct Options {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Adds a to-do and then waits to be killed: for the demo.
+    #[command(hide = true)]
+    Hold {
+        /// Name of the list.
+        list: String,
+        /// What to do.
+        title: String,
+    },
     /// Shows every list with its to-dos.
     Lists,
     /// Adds a to-do; makes the list when there is none of that name.
@@ -85,6 +93,9 @@ pub enum Command {
     Outbox,
 }
 
+/// What `hold` says once its change is on disk.
+pub const HOLDING: &str = "holding";
+
 type Failure = Box<dyn Error + Send + Sync>;
 
 /// Prints an error and its causes.
@@ -104,14 +115,13 @@ pub fn complain(error: &(dyn Error + 'static)) {
 /// When the store cannot be opened, or belongs to another user.
 pub async fn open(server: Option<&str>, user: &str, store: SqliteStore, offline: bool) -> plasma::Result<Client<App>> {
     let token = user.to_owned();
-    let mut builder = Client::<App>::builder(store)
-        .group(user)
-        .ctx(Caller { user: user.to_owned() })
-        .offline(offline)
-        .auth(move || {
-            let token = token.clone();
-            async move { Ok(Headers::bearer(&token)) }
-        });
+    let mut builder =
+        Client::<App>::builder(store).group(user).ctx(Caller { user: user.to_owned() }).offline(offline).auth(
+            move || {
+                let token = token.clone();
+                async move { Ok(Headers::bearer(&token)) }
+            },
+        );
     if let Some(server) = server {
         builder = builder.server(format!("{}/sync", server.trim_end_matches('/')));
     }
@@ -137,6 +147,12 @@ async fn execute(
     out: &mut (dyn Write + Send),
 ) -> Result<ExitCode, Failure> {
     match command {
+        Command::Hold { list, title } => {
+            apply(client, Command::Add { list, title }, out).await?;
+            writeln!(out, "{HOLDING}")?;
+            out.flush()?;
+            std::future::pending::<()>().await;
+        }
         Command::Lists => show(client, out).await?,
         Command::Watch => watch(client, out).await?,
         Command::Sync => return sync(client, options, out).await,
@@ -191,7 +207,7 @@ async fn apply(client: &Client<App>, command: Command, out: &mut (dyn Write + Se
             let list = need_list(client, &list).await?;
             client.mutate(UnshareList { list_id: list.id, user: from }).await?.key()
         }
-        Command::Lists | Command::Watch | Command::Sync | Command::Status | Command::Outbox => {
+        Command::Hold { .. } | Command::Lists | Command::Watch | Command::Sync | Command::Status | Command::Outbox => {
             return Err("this command changes nothing".into());
         }
     };
@@ -236,11 +252,7 @@ async fn settle(
 /// How long a command waits for the server before it leaves the change in the outbox.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-async fn sync(
-    client: &Client<App>,
-    options: &Options,
-    out: &mut (dyn Write + Send),
-) -> Result<ExitCode, Failure> {
+async fn sync(client: &Client<App>, options: &Options, out: &mut (dyn Write + Send)) -> Result<ExitCode, Failure> {
     if options.server.is_none() {
         return Err("say where the server is: --server URL".into());
     }
@@ -253,7 +265,13 @@ async fn sync(
         if outcome.status != OutcomeStatus::Applied {
             refused = true;
             if let Err(error) = outcome.result() {
-                writeln!(out, "refused: {} {}: {error} ({})", outcome.name, outcome.args.unwrap_or_default(), error.code())?;
+                writeln!(
+                    out,
+                    "refused: {} {}: {error} ({})",
+                    outcome.name,
+                    outcome.args.unwrap_or_default(),
+                    error.code()
+                )?;
             }
             client.dismiss(outcome.key).await?;
         }
@@ -283,7 +301,11 @@ fn status(client: &Client<App>, out: &mut (dyn Write + Send)) -> Result<(), Fail
         Some(at) => writeln!(out, "last pull: {}", Timestamp::from_millis(at))?,
         None => writeln!(out, "last pull: none since this command started")?,
     }
-    writeln!(out, "why not up yet: {}", if status.pending == 0 { "nothing is queued".to_owned() } else { why(client) })?;
+    writeln!(
+        out,
+        "why not up yet: {}",
+        if status.pending == 0 { "nothing is queued".to_owned() } else { why(client) }
+    )?;
     Ok(())
 }
 
@@ -294,7 +316,14 @@ async fn outbox(client: &Client<App>, out: &mut (dyn Write + Send)) -> Result<()
     }
     for outcome in client.outcomes().await? {
         if let Err(error) = outcome.result() {
-            writeln!(out, "{} refused {} {}: {error} ({})", outcome.id, outcome.name, outcome.args.unwrap_or_default(), error.code())?;
+            writeln!(
+                out,
+                "{} refused {} {}: {error} ({})",
+                outcome.id,
+                outcome.name,
+                outcome.args.unwrap_or_default(),
+                error.code()
+            )?;
         }
     }
     Ok(())

@@ -2,17 +2,18 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use plasma::client::{Client, OutcomeStatus, SqliteStore};
 use plasma::prelude::*;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::app::{AddTodo, App, CreateList, List, RenameTodo, SetDone, Share, ShareList, Todo, UnshareList};
-use crate::command::{open, render};
+use crate::command::{HOLDING, open, render};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -57,7 +58,11 @@ impl<'o> Story<'o> {
             crate::serve::serve(listener, &db, shutdown, &mut std::io::sink()).await
         });
         let mut story = Story { out, began, step: began, folder: folder.to_owned(), url, stop, server };
-        story.say(&format!("a server listens on {} and keeps its rows in {}", story.url, folder.join("server.db").display()))?;
+        story.say(&format!(
+            "a server listens on {} and keeps its rows in {}",
+            story.url,
+            folder.join("server.db").display()
+        ))?;
         Ok(story)
     }
 
@@ -91,7 +96,10 @@ impl<'o> Story<'o> {
         alice.mutate(AddTodo { id: milk, list_id: groceries, title: "milk".into() }).await?;
         alice.mutate(AddTodo { id: alice.new_id(), list_id: groceries, title: "bread".into() }).await?;
         alice.mutate(ShareList { id: alice.new_id(), list_id: groceries, user: "bob".into() }).await?;
-        self.say(&format!("offline: {} changes are on her disk, and she sees them at once", alice.status().get().pending))?;
+        self.say(&format!(
+            "offline: {} changes are on her disk, and she sees them at once",
+            alice.status().get().pending
+        ))?;
         self.show("alice", &alice).await?;
 
         self.chapter("She is back online; Bob sees the list she shared")?;
@@ -136,7 +144,9 @@ impl<'o> Story<'o> {
         bob.flush().await?;
         match tokio::time::timeout(PATIENCE, late.acknowledged()).await? {
             Ok(()) => return Err("the server took a to-do for a list that is no longer shared".into()),
-            Err(error) => self.say(&format!("the server refused `chocolate`, and said why: {error} ({})", error.code()))?,
+            Err(error) => {
+                self.say(&format!("the server refused `chocolate`, and said why: {error} ({})", error.code()))?
+            }
         }
         bob.pull_once().await?;
         let kept = bob.outcomes().await?.iter().filter(|o| o.status == OutcomeStatus::Rejected).count();
@@ -147,16 +157,15 @@ impl<'o> Story<'o> {
         self.show("bob", &bob).await?;
 
         self.chapter("Bob's program is killed with work in its outbox")?;
-        bob.set_offline(true).await?;
-        let camping = bob.new_id::<List>();
-        bob.mutate(CreateList { id: camping, name: "Camping".into() }).await?;
-        let tent = bob.mutate(AddTodo { id: bob.new_id(), list_id: camping, title: "tent".into() }).await?.key();
-        // Without a word of goodbye: no close, no flush.
-        drop(bob);
+        bob.close().await;
+        self.kill_with_pending_work("Camping", "tent").await?;
+        self.say("a process of bob's wrote two changes offline and was killed (SIGKILL)")?;
         let bob = self.client("bob").await?;
         let pending = bob.status().get().pending;
         check(pending == 2, "both changes are still queued after the restart")?;
         self.say(&format!("started again: {pending} changes are still queued, and visible"))?;
+        let tent = bob.outbox().await?.last().ok_or("the outbox is empty")?.key;
+        let camping = bob.one(List::select().filter(List::name.eq("Camping"))).await?.id;
         bob.flush().await?;
         let receipt = bob.receipt(tent).await?.ok_or("the receipt is gone")?;
         tokio::time::timeout(PATIENCE, receipt.acknowledged()).await??;
@@ -184,11 +193,36 @@ impl<'o> Story<'o> {
         check(alice.count(List::select()).await? == 2, "alice has both lists")?;
         check(bob.count(List::select()).await? == 1, "bob has his list only")?;
         let of_camping = Todo::select().filter(Todo::list_id.eq(camping)).order_by(Todo::created_at.asc());
-        check(alice.all(of_camping.clone()).await? == bob.all(of_camping).await?, "the shared list is the same on both")?;
+        check(
+            alice.all(of_camping.clone()).await? == bob.all(of_camping).await?,
+            "the shared list is the same on both",
+        )?;
         check(alice.count(Share::select()).await? == 1, "one share is left")?;
         check(alice.status().get().pending == 0 && bob.status().get().pending == 0, "nothing is queued")?;
         alice.close().await;
         bob.close().await;
+        Ok(())
+    }
+
+    /// Runs this program once more as bob, waits until its changes are on disk, and kills it.
+    async fn kill_with_pending_work(&self, list: &str, title: &str) -> Result<(), Failure> {
+        let mut child = tokio::process::Command::new(std::env::current_exe()?)
+            .args(["--user", "bob", "--offline", "--store"])
+            .arg(self.folder.join("bob.db"))
+            .args(["hold", list, title])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let said = child.stdout.take().ok_or("the child process has no output")?;
+        let mut lines = BufReader::new(said).lines();
+        loop {
+            match tokio::time::timeout(PATIENCE, lines.next_line()).await?? {
+                Some(line) if line == HOLDING => break,
+                Some(_) => {}
+                None => return Err("the child process ended before it was killed".into()),
+            }
+        }
+        child.kill().await?;
         Ok(())
     }
 
