@@ -114,16 +114,13 @@ pub fn complain(error: &(dyn Error + 'static)) {
 /// # Errors
 /// When the store cannot be opened, or belongs to another user.
 pub async fn open(server: Option<&str>, user: &str, store: SqliteStore, offline: bool) -> plasma::Result<Client<App>> {
-    let token = user.to_owned();
-    let mut builder =
-        Client::<App>::builder(store).group(user).ctx(Caller { user: user.to_owned() }).offline(offline).auth(
-            move || {
-                let token = token.clone();
-                async move { Ok(Headers::bearer(&token)) }
-            },
-        );
+    let mut builder = Client::<App>::builder(store).group(user).ctx(Caller { user: user.to_owned() }).offline(offline);
     if let Some(server) = server {
-        builder = builder.server(format!("{}/sync", server.trim_end_matches('/')));
+        let token = user.to_owned();
+        builder = builder.server(format!("{}/sync", server.trim_end_matches('/'))).auth(move || {
+            let token = token.clone();
+            async move { Ok(Headers::bearer(&token)) }
+        });
     }
     builder.open().await
 }
