@@ -24,7 +24,7 @@ use self::log::{Head, Log};
 use self::page::Page;
 use self::policy::Policies;
 use self::set::{Set, Sets, Stop};
-use super::{Caller, Refusal, ServerEngine};
+use super::{Caller, Refusal, ServerEngine, ServerError, ServerErrorKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::cookie::{AnyCookie, Mark, Position, Resume, Seen, Walk};
 use crate::protocol::{PullRequest, PullResponse};
@@ -82,11 +82,14 @@ impl ServerEngine {
         self.pull_page(db, caller, request).await.map_err(|failure| match failure {
             PullFailure::Refused(refusal) => refusal,
             PullFailure::Failed(error) => {
-                tracing::error!(error = ?error, "a pull failed");
-                match error.kind() {
+                let refusal = match error.kind() {
                     ErrorKind::Storage | ErrorKind::Fault => Refusal::unavailable(),
                     _ => Refusal::internal(),
-                }
+                };
+                let mut report = ServerError::new(ServerErrorKind::Internal, error);
+                (report.group, report.client_id) = (Some(caller.group.clone()), Some(request.client_id.clone()));
+                self.options().hooks.report(&report);
+                refusal
             }
         })
     }
