@@ -71,7 +71,7 @@ impl ServerEngine {
     ///
     /// # Errors
     /// 400 `invalid-cookie`; 503 `unavailable` when the database fails, 500 `internal` when a policy does (the cause goes
-    /// to the log).
+    /// to `on_error`).
     pub async fn pull(
         &self,
         db: &mut dyn SqlExecutor,

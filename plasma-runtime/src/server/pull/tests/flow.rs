@@ -267,3 +267,49 @@ fn a_long_poll_is_not_woken_by_others() {
     notes(&mut world, 1, 1);
     assert!(may(&mut world, bob.cookie.as_deref()));
 }
+
+/// A failure of the server tells the client nothing but that, ends the transaction, and goes to the error hook.
+#[test]
+fn a_failed_pull_is_reported_and_leaves_no_transaction() {
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let mut options = ServerOptions::default();
+    let list = Arc::clone(&told);
+    options.hooks.on_error = Some(Arc::new(move |error| list.lock().unwrap().push(error.error.message().to_owned())));
+    let mut world = World::with(options, 1);
+    let pull = |world: &mut World, caller: &Caller| {
+        let request = request("bob", "c", None, 10);
+        let pulled = world.engine.pull(&mut world.db, 0, caller, &request);
+        let refusal = poll_once(Box::pin(pulled)).unwrap().unwrap_err();
+        assert!(!SqlConnection::in_transaction(&world.db));
+        refusal
+    };
+    let stranger = Caller { group: "bob".to_owned(), ctx: Arc::new("a context the policies do not know") };
+    let refusal = pull(&mut world, &stranger);
+    assert_eq!((refusal.status, refusal.error.error.as_str()), (500, "internal"));
+    assert!(!refusal.body().contains("context"));
+    SqlConnection::batch(&mut world.db, "DROP TABLE _plasma_outcomes; DROP TABLE _plasma_client_mutations").unwrap();
+    let bob = Caller { group: "bob".to_owned(), ctx: Arc::new(user("bob")) };
+    let refusal = pull(&mut world, &bob);
+    assert_eq!((refusal.status, refusal.error.error.as_str()), (503, "unavailable"));
+    let told = told.lock().unwrap();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[1].contains("_plasma_client_mutations"), "{told:?}");
+}
+
+/// Digests name policies, not contexts; they are keyed, and tell constants and structure apart.
+#[test]
+fn digests_name_bound_policies() {
+    let engine = crate::server::ServerEngine::new(super::schema::definition(), ServerOptions::default()).unwrap();
+    let digests =
+        |ctx: &super::schema::Ctx, key: &[u8]| super::super::policy::Policies::bind(&engine, ctx, key).unwrap().digests;
+    let bob = digests(&user("bob"), b"key");
+    assert_eq!(bob, digests(&super::schema::Ctx { token: 9, ..user("bob") }, b"key"), "a token is in no policy");
+    assert_eq!(bob.keys().collect::<Vec<_>>(), ["lists", "reports", "shares", "tags", "todos"]);
+    let differing = |other: &std::collections::BTreeMap<String, String>| {
+        bob.keys().filter(|table| bob[*table] != other[*table]).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(differing(&digests(&user("carol"), b"key")), ["lists", "shares", "tags", "todos"]);
+    let admin = super::schema::Ctx { admin: true, ..user("bob") };
+    assert_eq!(differing(&digests(&admin, b"key")), ["lists", "todos"]);
+    assert_eq!(differing(&digests(&user("bob"), b"other")).len(), 5);
+}
