@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::footprint::Footprint;
+use super::on_delete::{self, Kept};
 use super::rows::Writer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::{BoxFuture, poll_once, ready};
@@ -135,21 +136,27 @@ impl<'w, 's> ClientExecutor<'w, 's> {
                 self.reads.row(table, &id);
                 let before = self.need(table, &id)?;
                 if self.definition.schema.referencing(table.name).next().is_none() {
-                    return self.delete(table, &id, before, checked).map(|()| 1);
+                    return self.delete(table, &id, before, checked, &mut Kept::new()).map(|()| 1);
                 }
-                self.all_or_nothing(|executor| executor.delete(table, &id, before, checked).map(|()| 1))
+                self.all_or_nothing(|executor| {
+                    let mut kept = Kept::new();
+                    executor.delete(table, &id, before, checked, &mut kept)?;
+                    on_delete::check(executor.writer, &mut executor.reads, kept).map(|()| 1)
+                })
             }
             Write::DeleteWhere { table, filter } => {
                 let rows = self.matching(table, filter)?;
                 let count = rows.len() as u64;
                 self.all_or_nothing(|executor| {
+                    let mut kept = Kept::new();
                     for row in rows {
                         let id = table.row_id(&row).to_owned();
                         // An earlier delete may have cascaded to this row, or changed it.
                         if let Some(before) = executor.writer.read(table, &id)? {
-                            executor.delete(table, &id, before, checked)?;
+                            executor.delete(table, &id, before, checked, &mut kept)?;
                         }
                     }
+                    on_delete::check(executor.writer, &mut executor.reads, kept)?;
                     Ok(count)
                 })
             }
@@ -188,7 +195,14 @@ impl<'w, 's> ClientExecutor<'w, 's> {
         self.writer.apply(table, id, Some(before), Some(after))
     }
 
-    fn delete(&mut self, table: &'static TableDef, id: &str, before: Row, checked: bool) -> Result<()> {
+    fn delete(
+        &mut self,
+        table: &'static TableDef,
+        id: &str,
+        before: Row,
+        checked: bool,
+        kept: &mut Kept,
+    ) -> Result<()> {
         self.reads.row(table, id);
         if self.written_already(table) {
             return Ok(());
@@ -197,7 +211,7 @@ impl<'w, 's> ClientExecutor<'w, 's> {
             self.allow(table, &rules.delete, &before)?;
         }
         self.to_check.remove(&(table.name, id.to_owned()));
-        super::on_delete::delete(self.writer, &self.definition.schema, &mut self.reads, table, id, before)
+        on_delete::delete(self.writer, &self.definition.schema, &mut self.reads, kept, table, id, before)
     }
 
     /// The row after the changes, whose expressions see the row before.

@@ -25,7 +25,12 @@ struct Frame {
     current: Option<(&'static TableDef, usize)>,
 }
 
-/// Deletes `before` and performs the actions. The caller undoes everything when it fails.
+/// References with `no action` to deleted rows: child table, its column, the deleted id. They are looked at when the
+/// statement ends, so that a statement may delete a row and what references it in any order.
+pub(crate) type Kept = Vec<(&'static TableDef, usize, String)>;
+
+/// Deletes `before` and performs the actions. The caller hands `kept` to [`check`] at the end of the statement, and
+/// undoes everything when either fails.
 ///
 /// # Errors
 /// [`Conflict`](crate::ErrorKind::Conflict) when a reference refuses the delete.
@@ -33,13 +38,13 @@ pub(crate) fn delete(
     writer: &mut Writer<'_>,
     schema: &SchemaDef,
     reads: &mut Footprint,
+    kept: &mut Kept,
     table: &'static TableDef,
     id: &str,
     before: Row,
 ) -> Result<()> {
-    let mut kept: Vec<(&'static TableDef, usize, String)> = Vec::new();
     writer.apply(table, id, Some(before), None)?;
-    let mut stack = vec![frame(schema, table, id.to_owned(), &mut kept)];
+    let mut stack = vec![frame(schema, table, id.to_owned(), kept)];
     while let Some(top) = stack.last_mut() {
         let Some(child_id) = top.rows.pop() else {
             match top.keys.pop() {
@@ -68,9 +73,17 @@ pub(crate) fn delete(
             if stack.len() >= MAX_DEPTH {
                 return Err(Error::conflict(format!("the delete cascades over more than {MAX_DEPTH} levels")));
             }
-            stack.push(frame(schema, child, child_id, &mut kept));
+            stack.push(frame(schema, child, child_id, kept));
         }
     }
+    Ok(())
+}
+
+/// Ends a statement: no row may reference one it deleted.
+///
+/// # Errors
+/// [`Conflict`](crate::ErrorKind::Conflict) when one does.
+pub(crate) fn check(writer: &mut Writer<'_>, reads: &mut Footprint, kept: Kept) -> Result<()> {
     for (child, column, parent) in kept {
         if !referencing(writer, reads, child, column, &parent, true)?.is_empty() {
             return Err(refused(child, column));
@@ -80,12 +93,7 @@ pub(crate) fn delete(
 }
 
 /// The keys to visit for a deleted row; those with `no action` go to `kept`, to be looked at when the statement ends.
-fn frame(
-    schema: &SchemaDef,
-    table: &'static TableDef,
-    id: String,
-    kept: &mut Vec<(&'static TableDef, usize, String)>,
-) -> Frame {
+fn frame(schema: &SchemaDef, table: &'static TableDef, id: String, kept: &mut Kept) -> Frame {
     let mut keys = Vec::new();
     for (child, column) in schema.referencing(table.name) {
         match child.columns[column].on_delete {

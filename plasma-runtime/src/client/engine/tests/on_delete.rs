@@ -2,10 +2,14 @@
 //! refusal.
 
 use super::support::{Seeded, id};
+use crate::client::executor::{ClientExecutor, Mode};
 use crate::client::footprint::Footprint;
 use crate::client::on_delete;
 use crate::client::rows::{Texts, Writer};
 use crate::error::ErrorKind;
+use crate::future::poll_once;
+use crate::mutate::{Access, Executor};
+use crate::query::ir::{CompareOp, Expr, Write};
 use crate::schema::{ColumnDef, OnDelete, SchemaDef, TableDef};
 use crate::store::SqlConnection;
 use crate::store::ddl::{self, Side};
@@ -106,8 +110,11 @@ fn equals_the_native_actions() {
                 continue;
             };
             let mut reads = Footprint::default();
-            let result =
-                writer.savepoint(|writer| on_delete::delete(writer, &schema, &mut reads, table, &victim, before));
+            let result = writer.savepoint(|writer| {
+                let mut kept = on_delete::Kept::new();
+                on_delete::delete(writer, &schema, &mut reads, &mut kept, table, &victim, before)?;
+                on_delete::check(writer, &mut reads, kept)
+            });
             set_null += writer.journal.iter().filter(|change| change.after.is_some()).count();
             cascaded += writer.journal.iter().filter(|change| change.after.is_none()).count().saturating_sub(1);
             assert!(!writer.failed);
@@ -159,7 +166,41 @@ fn a_chain_too_deep_for_sqlite_is_too_deep_here() {
         assert_eq!(native.execute("DELETE FROM chain WHERE id = ?", &[id(0).into()]).is_ok(), fits);
         let mut writer = Writer::new(&mut ours, &texts);
         let before = writer.read(&CHAIN, &id(0)).unwrap().unwrap();
-        let result = on_delete::delete(&mut writer, &schema, &mut Footprint::default(), &CHAIN, &id(0), before);
+        let result =
+            on_delete::delete(&mut writer, &schema, &mut Footprint::default(), &mut Vec::new(), &CHAIN, &id(0), before);
         assert_eq!(result.is_ok(), fits, "{result:?}");
+    }
+}
+
+#[test]
+fn one_statement_may_delete_a_row_and_what_references_it_in_any_order() {
+    static TREE: TableDef = TableDef::new(
+        "tree",
+        &[
+            ColumnDef { kind: Kind::Id, ..ColumnDef::of::<String>("id") },
+            ColumnDef { kind: Kind::Id, nullable: true, references: Some("tree"), ..ColumnDef::of::<String>("parent") },
+        ],
+    );
+    static TABLES: [&TableDef; 1] = [&TREE];
+    let schema = SchemaDef { name: "Tree", version: "1", fingerprint: 0, tables: &TABLES };
+    let texts = Texts::new(&schema);
+    let definition = crate::schema::Definition { schema, mutators: Vec::new(), policies: Vec::new() };
+    for (limit, fits) in [(9, true), (1, false)] {
+        let mut native = open(&schema, Side::Server);
+        let mut ours = open(&schema, Side::Client);
+        for n in 0..3 {
+            let parent = if n == 0 { Value::Null } else { id(n - 1).into() };
+            for store in [&mut native, &mut ours] {
+                store.execute("INSERT INTO tree VALUES (?, ?)", &[id(n).into(), parent.clone()]).unwrap();
+            }
+        }
+        assert_eq!(native.execute("DELETE FROM tree WHERE id < ?", &[id(limit).into()]).is_ok(), fits);
+        let mut writer = Writer::new(&mut ours, &texts);
+        let mut executor = ClientExecutor::new(&mut writer, &definition, &(), Mode::First);
+        let filter = Expr::compare(CompareOp::Lt, Expr::column("tree", "id"), Expr::Literal(id(limit).into()));
+        let write = Write::DeleteWhere { table: &TREE, filter };
+        let result = poll_once(executor.write(write, Access::Checked)).unwrap();
+        assert_eq!(result.is_ok(), fits, "{result:?}");
+        assert_eq!(rows(&mut native, &schema), rows(&mut ours, &schema));
     }
 }
