@@ -67,6 +67,12 @@ fn compression_round_trips_and_decompression_stops_at_the_limit() {
     assert_eq!(gzip::decompress(&packed, 100_000).expect("within the limit"), body);
     let error = gzip::decompress(&packed, 99_999).expect_err("one byte too many");
     assert!(error.contains("99999"), "{error}");
+    // A bomb is not unpacked to its end: the damage there is not even seen.
+    let mut bomb = gzip::compress(&vec![0; 4 << 20], 1).expect("it shrinks").to_vec();
+    let end = bomb.len() - 8;
+    bomb[end..].fill(0xff);
+    assert!(gzip::decompress(&bomb, 5 << 20).expect_err("damaged").contains("not valid gzip"));
+    assert!(gzip::decompress(&bomb, 1_000).expect_err("too large").contains("larger than 1000"));
     gzip::decompress(&packed[..packed.len() / 2], 100_000).expect_err("cut in the middle");
     gzip::decompress(b"<html>", 100_000).expect_err("not gzip at all");
 }
