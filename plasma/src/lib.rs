@@ -111,10 +111,20 @@ pub use plasma_runtime::schema::{ColumnType, NewRow, Schema, Table};
 pub use plasma_runtime::{Error, ErrorKind, Id, Json, Result, Timestamp};
 pub use plasma_runtime::{error, future, inputs, mutate, protocol, query, schema, store, value};
 
+#[cfg(all(feature = "client", feature = "sqlite"))]
+pub use plasma_runtime::client::SqliteStore;
+#[cfg(feature = "client")]
+pub use plasma_runtime::client::{
+    Client, Durability, Headers, Outcome, OutcomeStatus, Receipt, ReceiptState, RetryPolicy, SignOut, Status, Stuck,
+};
+#[cfg(feature = "client")]
+pub use plasma_runtime::live::{LiveQuery, LiveState};
 #[cfg(feature = "server")]
 pub use plasma_runtime::server;
+#[cfg(all(feature = "http-server", feature = "sqlite"))]
+pub use plasma_runtime::server::SqliteDatabase;
 #[cfg(feature = "http-server")]
-pub use plasma_runtime::server::{Auth, Server, serve};
+pub use plasma_runtime::server::{Auth, Server, ServerDb, serve};
 #[cfg(feature = "sim")]
 pub use plasma_runtime::sim;
 #[cfg(feature = "client")]
