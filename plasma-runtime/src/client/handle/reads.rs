@@ -1,5 +1,6 @@
 //! Reading the local rows.
 
+use std::future::Ready;
 use std::marker::PhantomData;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -9,25 +10,27 @@ use crate::client::engine::LocalRun;
 use crate::error::{Error, Result};
 use crate::future::{MaybeSend, ready};
 use crate::mutate::{Executor, Tx, TxMeta};
-use crate::query::lower::{self, Dialect};
+use crate::query::lower::{self, Dialect, Lowered};
 use crate::query::typed::ReadsIn;
 use crate::query::typed::read::{self, Read};
 use crate::schema::{Id, InSchema, Schema};
 use crate::store::SqlConnection;
 use crate::value::Row;
 
-fn rows<R>(read: &Read<R>, store: &mut dyn SqlConnection) -> Result<Vec<Row>> {
-    let lowered = lower::select(Dialect::Sqlite, read.query());
+fn rows(lowered: &Lowered, store: &mut dyn SqlConnection) -> Result<Vec<Row>> {
     store.query(&lowered.sql, &lowered.params, &lowered.kinds)
 }
 
 /// Reads see the rows as they are shown: with the effects of pending mutations. On a store file they run on a connection
 /// of their own and do not wait while a large pull is applied.
 impl<S: Schema> Client<S> {
+    // The methods below return boxed futures: of an `async fn`, a bound that does not hold is reported three times.
     async fn run_read<R>(&self, read: Result<Read<R>>) -> Result<R> {
         let read = read?;
         read.check(&S::DEF)?;
-        let rows = self.inner.shared.read(|store| rows(&read, store)).await?;
+        // Not the read itself: a reference to it must not be held over the await, or the future is not `Send`.
+        let lowered = lower::select(Dialect::Sqlite, read.query());
+        let rows = self.inner.shared.read(|store| rows(&lowered, store)).await?;
         read.finish(rows)
     }
 
@@ -35,16 +38,16 @@ impl<S: Schema> Client<S> {
     ///
     /// # Errors
     /// [`Storage`](crate::ErrorKind::Storage) when the store fails or the row cannot be read.
-    pub async fn get<T: InSchema<S>>(&self, id: Id<T>) -> Result<Option<T>> {
-        self.run_read(Ok(read::get(id))).await
+    pub fn get<T: InSchema<S>>(&self, id: Id<T>) -> BoxFuture<'_, Result<Option<T>>> {
+        Box::pin(self.run_read(Ok(read::get(id))))
     }
 
     /// The row with this id, which must exist.
     ///
     /// # Errors
     /// As [`get`](Self::get), and [`NotFound`](crate::ErrorKind::NotFound).
-    pub async fn need<T: InSchema<S>>(&self, id: Id<T>) -> Result<T> {
-        self.run_read(Ok(read::need(id))).await
+    pub fn need<T: InSchema<S>>(&self, id: Id<T>) -> BoxFuture<'_, Result<T>> {
+        Box::pin(self.run_read(Ok(read::need(id))))
     }
 
     /// All rows of the query.
@@ -52,16 +55,16 @@ impl<S: Schema> Client<S> {
     /// # Errors
     /// [`Storage`](crate::ErrorKind::Storage) when the store fails or a row cannot be read;
     /// [`Validation`](crate::ErrorKind::Validation) when a condition holds a value that no column can.
-    pub async fn all<Q: ReadsIn<S>>(&self, query: Q) -> Result<Vec<Q::Row>> {
-        self.run_read(read::all(query)).await
+    pub fn all<Q: ReadsIn<S>>(&self, query: Q) -> BoxFuture<'_, Result<Vec<Q::Row>>> {
+        Box::pin(self.run_read(read::all(query)))
     }
 
     /// The first row of the query.
     ///
     /// # Errors
     /// As [`all`](Self::all).
-    pub async fn first<Q: ReadsIn<S>>(&self, query: Q) -> Result<Option<Q::Row>> {
-        self.run_read(read::first(query)).await
+    pub fn first<Q: ReadsIn<S>>(&self, query: Q) -> BoxFuture<'_, Result<Option<Q::Row>>> {
+        Box::pin(self.run_read(read::first(query)))
     }
 
     /// The only row of the query.
@@ -69,24 +72,24 @@ impl<S: Schema> Client<S> {
     /// # Errors
     /// As [`all`](Self::all), and [`NotFound`](crate::ErrorKind::NotFound) when there is none,
     /// [`Conflict`](crate::ErrorKind::Conflict) when there are more.
-    pub async fn one<Q: ReadsIn<S>>(&self, query: Q) -> Result<Q::Row> {
-        self.run_read(read::one(query)).await
+    pub fn one<Q: ReadsIn<S>>(&self, query: Q) -> BoxFuture<'_, Result<Q::Row>> {
+        Box::pin(self.run_read(read::one(query)))
     }
 
     /// How many rows the query has.
     ///
     /// # Errors
     /// As [`all`](Self::all).
-    pub async fn count<Q: ReadsIn<S>>(&self, query: Q) -> Result<u64> {
-        self.run_read(read::count(query)).await
+    pub fn count<Q: ReadsIn<S>>(&self, query: Q) -> BoxFuture<'_, Result<u64>> {
+        Box::pin(self.run_read(read::count(query)))
     }
 
     /// Whether the query has a row.
     ///
     /// # Errors
     /// As [`all`](Self::all).
-    pub async fn exists<Q: ReadsIn<S>>(&self, query: Q) -> Result<bool> {
-        self.run_read(read::exists(query)).await
+    pub fn exists<Q: ReadsIn<S>>(&self, query: Q) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(self.run_read(read::exists(query)))
     }
 
     /// Runs several queries on one and the same state of the store: `client.read(async |tx| { .. }).await`. The function
@@ -168,7 +171,7 @@ impl<S: Schema> ReadTx<'_, S> {
     fn run<R>(&mut self, read: Result<Read<R>>) -> Result<R> {
         let read = read?;
         read.check(&S::DEF)?;
-        let rows = rows(&read, self.store)?;
+        let rows = rows(&lower::select(Dialect::Sqlite, read.query()), self.store)?;
         read.finish(rows)
     }
 
@@ -176,55 +179,55 @@ impl<S: Schema> ReadTx<'_, S> {
     ///
     /// # Errors
     /// Those of [`Client::get`].
-    pub async fn get<T: InSchema<S>>(&mut self, id: Id<T>) -> Result<Option<T>> {
-        self.run(Ok(read::get(id)))
+    pub fn get<T: InSchema<S>>(&mut self, id: Id<T>) -> Ready<Result<Option<T>>> {
+        std::future::ready(self.run(Ok(read::get(id))))
     }
 
     /// The row with this id, which must exist.
     ///
     /// # Errors
     /// Those of [`Client::need`].
-    pub async fn need<T: InSchema<S>>(&mut self, id: Id<T>) -> Result<T> {
-        self.run(Ok(read::need(id)))
+    pub fn need<T: InSchema<S>>(&mut self, id: Id<T>) -> Ready<Result<T>> {
+        std::future::ready(self.run(Ok(read::need(id))))
     }
 
     /// All rows of the query.
     ///
     /// # Errors
     /// Those of [`Client::all`].
-    pub async fn all<Q: ReadsIn<S>>(&mut self, query: Q) -> Result<Vec<Q::Row>> {
-        self.run(read::all(query))
+    pub fn all<Q: ReadsIn<S>>(&mut self, query: Q) -> Ready<Result<Vec<Q::Row>>> {
+        std::future::ready(self.run(read::all(query)))
     }
 
     /// The first row of the query.
     ///
     /// # Errors
     /// Those of [`Client::first`].
-    pub async fn first<Q: ReadsIn<S>>(&mut self, query: Q) -> Result<Option<Q::Row>> {
-        self.run(read::first(query))
+    pub fn first<Q: ReadsIn<S>>(&mut self, query: Q) -> Ready<Result<Option<Q::Row>>> {
+        std::future::ready(self.run(read::first(query)))
     }
 
     /// The only row of the query.
     ///
     /// # Errors
     /// Those of [`Client::one`].
-    pub async fn one<Q: ReadsIn<S>>(&mut self, query: Q) -> Result<Q::Row> {
-        self.run(read::one(query))
+    pub fn one<Q: ReadsIn<S>>(&mut self, query: Q) -> Ready<Result<Q::Row>> {
+        std::future::ready(self.run(read::one(query)))
     }
 
     /// How many rows the query has.
     ///
     /// # Errors
     /// Those of [`Client::count`].
-    pub async fn count<Q: ReadsIn<S>>(&mut self, query: Q) -> Result<u64> {
-        self.run(read::count(query))
+    pub fn count<Q: ReadsIn<S>>(&mut self, query: Q) -> Ready<Result<u64>> {
+        std::future::ready(self.run(read::count(query)))
     }
 
     /// Whether the query has a row.
     ///
     /// # Errors
     /// Those of [`Client::exists`].
-    pub async fn exists<Q: ReadsIn<S>>(&mut self, query: Q) -> Result<bool> {
-        self.run(read::exists(query))
+    pub fn exists<Q: ReadsIn<S>>(&mut self, query: Q) -> Ready<Result<bool>> {
+        std::future::ready(self.run(read::exists(query)))
     }
 }
