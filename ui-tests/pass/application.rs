@@ -157,7 +157,16 @@ mod other {
     }
 }
 
+/// What a client does can move to another thread.
+fn sendable(client: &plasma::Client<App>, args: CreateTodo) {
+    fn sendable<T: Send>(_: T) {}
+    sendable(client.all(Todo::select().filter(Todo::done.eq(false))));
+    sendable(client.get(args.id));
+    sendable(client.mutate(args));
+}
+
 fn main() {
+    let _ = sendable;
     let definition = App::definition();
     let names: Vec<_> = definition.mutators.iter().map(|mutator| (mutator.name, mutator.server_only)).collect();
     assert_eq!(names, [("todos.create", false), ("todos.move", false), ("night.sweep-done", true)]);

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use super::Client;
 use crate::client::engine::LocalRun;
 use crate::error::{Error, Result};
-use crate::future::{MaybeSend, ready};
+use crate::future::{BoxFuture, MaybeSend, ready};
 use crate::mutate::{Executor, Tx, TxMeta};
 use crate::query::lower::{self, Dialect, Lowered};
 use crate::query::typed::ReadsIn;
