@@ -117,6 +117,8 @@ pub use plasma_runtime::client::SqliteStore;
 pub use plasma_runtime::client::{
     Client, Durability, Headers, Outcome, OutcomeStatus, Receipt, ReceiptState, RetryPolicy, SignOut, Status, Stuck,
 };
+#[cfg(feature = "http-server")]
+pub use plasma_runtime::http;
 #[cfg(feature = "client")]
 pub use plasma_runtime::live::{LiveQuery, LiveState};
 #[cfg(feature = "server")]
@@ -129,5 +131,3 @@ pub use plasma_runtime::server::{Auth, Server, ServerDb, serve};
 pub use plasma_runtime::sim;
 #[cfg(feature = "client")]
 pub use plasma_runtime::{client, live};
-#[cfg(feature = "http-server")]
-pub use plasma_runtime::http;
