@@ -1,5 +1,6 @@
 //! All integration tests, in one binary.
 
+mod blackbox;
 mod client;
 mod model;
 mod sim;

@@ -38,6 +38,8 @@ pub(super) struct Node {
     pub(super) shared: bool,
     /// The client id when the store was made or last copied.
     pub(super) first_client_id: String,
+    /// A page taken since the base's position clears what there is: the set it belongs to is a reset.
+    pub(super) resetting: bool,
     /// The base after the last page, and the history it came from.
     pub(super) last_base: Option<(Tables, u32)>,
     /// Mutations issued here, in order.

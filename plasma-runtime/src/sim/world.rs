@@ -146,6 +146,7 @@ impl World {
             partitioned: false,
             shared: false,
             first_client_id: String::new(),
+            resetting: false,
             last_base: None,
             issued: Vec::new(),
         });
@@ -465,6 +466,7 @@ impl World {
         if let Some(ghost) = ghost
             && self.nodes[id].engine.is_some()
         {
+            self.nodes[id].resetting |= ghost.clears;
             let cookie = self.cookie(id)?;
             if cookie.as_ref() == Some(&ghost.cookie) && cookie != cookie_before {
                 self.page_applied(id, cookie_before.as_deref(), &ghost)?;

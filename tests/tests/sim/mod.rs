@@ -1,7 +1,7 @@
 //! The simulator over shared lists: the invariants of the whole system under faults, by seed.
 
 mod planted;
-mod schema;
+pub(crate) mod schema;
 mod workload;
 
 use std::sync::Arc;

@@ -1,0 +1,133 @@
+//! The processes under test: this test binary, started again with a part to play. They are killed, so they must be
+//! processes of their own.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use plasma::client::{Engine, EngineOptions};
+use plasma::inputs::Inputs;
+use plasma::server::{Auth, Server, SqliteDatabase};
+use plasma::sim::Rng;
+use plasma::store::sqlite::{SqliteConnection, SqliteOptions};
+use plasma::{Error, Schema};
+
+use crate::sim::schema::{App, Caller};
+
+const PART: &str = "PLASMA_TEST_PART";
+const STORE: &str = "PLASMA_TEST_STORE";
+const COUNT: &str = "PLASMA_TEST_COUNT";
+
+/// A command that plays `part` over `store`.
+pub(super) fn command(part: &str, store: &Path, count: usize) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("the test binary has a path"));
+    command.args([&format!("blackbox::child::{part}"), "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.env(PART, part).env(STORE, store).env(COUNT, count.to_string());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn playing(part: &str) -> Option<PathBuf> {
+    (std::env::var(PART).ok()? == part).then(|| std::env::var_os(STORE).map(PathBuf::from))?
+}
+
+fn say(line: std::fmt::Arguments<'_>) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "\n{line}").and_then(|()| out.flush()).expect("the parent reads");
+}
+
+async fn authenticate(parts: &http::request::Parts) -> plasma::Result<Auth<Caller>> {
+    let header = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
+    match header.and_then(|value| value.strip_prefix("Bearer ")) {
+        Some(user) if !user.is_empty() => Ok(Auth::new(user, Caller { user: user.to_owned() })),
+        _ => Err(Error::unauthorized("no token")),
+    }
+}
+
+/// The server over a file, until it is killed.
+#[test]
+#[ignore = "a part for a process of its own"]
+fn serve() {
+    let Some(store) = playing("serve") else { return };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let server =
+            Server::<App>::builder(SqliteDatabase::file(store)).auth(authenticate).open().await.expect("opens");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        say(format_args!("listening on {}", listener.local_addr().expect("an address")));
+        server.serve(listener, std::future::pending()).await.expect("serves");
+    });
+}
+
+/// A client that mutates without a server, and says so each time `mutate` has returned.
+#[test]
+#[ignore = "a part for a process of its own"]
+fn mutate() {
+    let Some(path) = playing("mutate") else { return };
+    let count: usize = std::env::var(COUNT).ok().and_then(|count| count.parse().ok()).unwrap_or(1);
+    let mut store = SqliteConnection::open(&path, SqliteOptions::default()).expect("opens");
+    // The ids must differ from run to run: the process may be started again over the same store.
+    let mut rng = Rng::new(u64::from(std::process::id()));
+    let options = EngineOptions { group: Some("user0".to_owned()), ..EngineOptions::default() };
+    let definition = std::sync::Arc::new(App::definition());
+    let mut inputs = Inputs { now: 1_735_689_600_000, entropy: &mut rng };
+    let (mut engine, _) = Engine::open(&mut store, definition, options, &mut inputs).expect("opens");
+    let ctx = Caller { user: "user0".to_owned() };
+    for _ in 0..count {
+        let id = {
+            let mut bytes = [0; 16];
+            plasma::inputs::Entropy::fill(inputs.entropy, &mut bytes);
+            plasma_runtime::schema::Id::<()>::from_uuid(uuid_of(bytes)).to_string()
+        };
+        let args = serde_json::json!({ "step": { "id": id }, "id": id, "name": "a list" }).to_string();
+        engine.mutate(&mut store, &ctx, "lists.create", &args, &mut inputs).expect("mutates");
+        say(format_args!("returned {id}"));
+    }
+}
+
+fn uuid_of(bytes: [u8; 16]) -> uuid::Uuid {
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
+}
+
+/// A server process, killed when dropped.
+pub(super) struct Serving {
+    child: Child,
+    pub(super) address: std::net::SocketAddr,
+}
+
+impl Serving {
+    pub(super) fn start(store: &Path) -> Self {
+        Self::of(command("serve", store, 0)).expect("a server without faults starts")
+    }
+
+    /// None when it died before it listened.
+    pub(super) fn of(mut command: Command) -> Option<Self> {
+        use std::io::BufRead as _;
+        let mut child = command.spawn().expect("the test binary starts again");
+        let out = child.stdout.take().expect("piped");
+        let mut lines = std::io::BufReader::new(out).lines();
+        let address = lines.find_map(|line| line.ok()?.strip_prefix("listening on ")?.parse().ok());
+        match address {
+            Some(address) => Some(Serving { child, address }),
+            None => {
+                child.wait().expect("it has ended");
+                None
+            }
+        }
+    }
+
+    /// SIGKILL.
+    pub(super) fn kill(mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it has ended");
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

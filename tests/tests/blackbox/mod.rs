@@ -1,0 +1,7 @@
+//! The library from outside: real processes, real sockets, SIGKILL.
+
+mod bad_input;
+mod child;
+mod kill;
+mod kill_at_sync;
+mod raw;
