@@ -1,4 +1,11 @@
 //! All integration tests, in one binary.
+#![allow(
+    unreachable_pub,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::type_complexity,
+    reason = "tests are adapters: they may look at the clock, start tasks and speak"
+)]
 
 mod blackbox;
 mod client;

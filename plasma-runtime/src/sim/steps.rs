@@ -22,7 +22,7 @@ impl World {
             (faults.offline, Step::ToggleOffline),
             (faults.partition, Step::TogglePartition),
             (faults.crash_client, Step::CrashClient),
-            (faults.crash_client, Step::CrashClientInStep),
+            (faults.crash_client, Step::CrashClientMidway),
             (faults.crash_server, Step::CrashServer),
             (faults.restore, Step::BackUp),
             (faults.restore, Step::Restore),
@@ -78,7 +78,7 @@ impl World {
                 self.crash_client(id);
                 Ok(())
             }
-            Step::CrashClientInStep => {
+            Step::CrashClientMidway => {
                 let statements = self.rng.between(1, 30);
                 self.note(format_args!("client {id} will die after {statements} statements"));
                 self.nodes[id].store.crash_after(statements);
@@ -285,7 +285,7 @@ enum Step {
     ToggleOffline,
     TogglePartition,
     CrashClient,
-    CrashClientInStep,
+    CrashClientMidway,
     CrashServer,
     BackUp,
     Restore,

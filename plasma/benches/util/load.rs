@@ -12,6 +12,9 @@ use rusqlite::{Connection, params};
 use super::schema::Bench;
 use super::{Numbers, raw, timed};
 
+/// The pushes of one turn: client id, and per mutation id, key and arguments.
+type Turn<'a> = Vec<(&'a str, Vec<(u64, &'a str, Add<'a>)>)>;
+
 /// Unix ms of every step.
 pub const NOW: i64 = 1_790_000_000_000;
 /// The list all todos go to.
@@ -91,7 +94,7 @@ pub fn raw_round(load: &Load, path: &Path, round: usize, ledger: bool) -> f64 {
         .map(|turn| turn.iter().map(|body| serde_json::from_str(body).expect("a push")).collect())
         .collect();
     // The raw program is given its arguments decoded: it measures the database alone.
-    let turns: Vec<Vec<(&str, Vec<(u64, &str, Add<'_>)>)>> = turns
+    let turns: Vec<Turn<'_>> = turns
         .iter()
         .map(|turn| {
             turn.iter()
@@ -115,7 +118,7 @@ pub fn raw_round(load: &Load, path: &Path, round: usize, ledger: bool) -> f64 {
 }
 
 /// What a careful program does by hand: statements prepared once, one ledger row a client and transaction.
-fn raw_turns(db: &Connection, turns: &[Vec<(&str, Vec<(u64, &str, Add<'_>)>)>], ledger: bool) -> rusqlite::Result<()> {
+fn raw_turns(db: &Connection, turns: &[Turn<'_>], ledger: bool) -> rusqlite::Result<()> {
     let mut origin = db.prepare(
         "UPDATE _plasma_origin SET client_group_id = 'alice', client_id = ?, mutation_id = ?, mark = ?, now = ?",
     )?;

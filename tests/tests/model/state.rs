@@ -469,7 +469,7 @@ impl Protocol {
                     self.take_push_answer(&mut state, n, &push, answer);
                 }
                 let pull = state.stores[n].next_pull();
-                let page = self.serve_pull(&mut state, &pull, true);
+                let page = self.serve_pull(&state, &pull, true);
                 self.take_page(&mut state, n, &pull, page);
             }
             if self.settled(&state) {
