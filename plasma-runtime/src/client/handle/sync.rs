@@ -93,14 +93,20 @@ impl<S: Schema> Client<S> {
     /// # Errors
     /// Why a pull failed; [`Network`](ErrorKind::Network) when offline.
     pub async fn pull_once(&self) -> Result<()> {
-        let begun = self.inner.shared.clock.now_ms();
-        loop {
-            let sent = self.once(false).await?;
-            let reached = self.inner.shared.status().borrow().last_pull_ms.is_some_and(|at| at >= begun);
-            if reached || !sent {
-                return Ok(());
+        let shared = &self.inner.shared;
+        let begun = shared.clock.now_ms();
+        // One loop for all pages: the engine asks for the next page as soon as one is answered, and a loop that ended
+        // in between would take that request with it.
+        let pages = async {
+            loop {
+                let sent = self.asked(false).await?;
+                let reached = shared.status().borrow().last_pull_ms.is_some_and(|at| at >= begun);
+                if reached || !sent {
+                    return Ok(());
+                }
             }
-        }
+        };
+        driving(shared, pages).await
     }
 
     /// Pushes until the server has decided everything that is queued now.
@@ -126,8 +132,13 @@ impl<S: Schema> Client<S> {
         Ok(())
     }
 
-    /// One push or pull: asks the engine for it, or waits for the one that is under way.
+    /// One push or pull, with the loop driven until it is answered.
     async fn once(&self, push: bool) -> Result<bool> {
+        driving(&self.inner.shared, self.asked(push)).await
+    }
+
+    /// One push or pull: asks the engine for it, or waits for the one that is under way. Somebody drives the loop.
+    async fn asked(&self, push: bool) -> Result<bool> {
         let shared = &self.inner.shared;
         let ask = |core: &mut Core| {
             let sent = shared.event(core, if push { Event::PushNow } else { Event::PullNow })?;
@@ -139,7 +150,7 @@ impl<S: Schema> Client<S> {
             let idle = push && status.pending == 0;
             return if idle { Ok(false) } else { Err(self.why_stuck()) };
         };
-        driving(shared, async move { answered.await.unwrap_or_else(|_| Err(closed())) }).await.map(|()| true)
+        answered.await.unwrap_or_else(|_| Err(closed())).map(|()| true)
     }
 
     fn why_stuck(&self) -> Error {
