@@ -107,15 +107,25 @@ fn outside_of_a_runtime_the_loop_is_the_callers() {
 #[tokio::test]
 async fn a_loop_that_is_dropped_in_mid_flight_loses_nothing() {
     let server = Server::new();
-    let client = client_of(&server, "alice", SqliteStore::in_memory()).open().await.expect("opened");
-    let receipt = client.mutate(add(&client, "once")).await.expect("applied");
-    for polls in 0..8 {
-        let mut running = Box::pin(client.run());
-        for _ in 0..polls {
-            let _ = plasma::future::poll_once(Box::pin(&mut running));
-            tokio::task::yield_now().await;
+    // The first push and the first pull never come to an end.
+    let hang = Arc::new(AtomicUsize::new(2));
+    let (inner, left) = (server.transport(), hang.clone());
+    let transport = plasma::client::InProcess::new(move |request| {
+        let (inner, left) = (inner.clone(), left.clone());
+        async move {
+            if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+                std::future::pending::<()>().await;
+            }
+            plasma::client::Transport::send(&inner, request, Headers::new()).await
         }
-    }
+    });
+    let builder = client_of(&server, "alice", SqliteStore::in_memory()).transport(transport);
+    let client = builder.open().await.expect("opened");
+    let receipt = client.mutate(add(&client, "once")).await.expect("applied");
+    let mut running = Box::pin(client.run());
+    assert!(plasma::future::poll_once(Box::pin(&mut running)).is_none(), "it runs");
+    assert_eq!(hang.load(Ordering::SeqCst), 0, "both requests are under way");
+    drop(running);
     client.start().expect("started");
     soon(receipt.observed()).await.expect("accepted once");
     let other = client_of(&server, "bob", SqliteStore::in_memory()).open().await.expect("opened");
