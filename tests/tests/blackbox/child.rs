@@ -90,6 +90,25 @@ fn uuid_of(bytes: [u8; 16]) -> uuid::Uuid {
     uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
+/// The `todo` binary next to this test's own, built anew when it is missing or cargo thinks it is old.
+fn todo_program() -> PathBuf {
+    static PROGRAM: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    let build = || {
+        let test = std::env::current_exe().expect("the test binary has a path");
+        // target/<profile>/deps/all-<hash>
+        let profile = test.ancestors().nth(2).expect("the test lies in a target folder");
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "-p", "todo", "--bin", "todo", "--manifest-path", manifest, "--target-dir"])
+            .arg(profile.parent().expect("target"))
+            .output()
+            .expect("cargo runs");
+        assert!(built.status.success(), "`todo` does not build: {}", String::from_utf8_lossy(&built.stderr));
+        profile.parent().expect("target").join("debug").join("todo")
+    };
+    PROGRAM.get_or_init(build).clone()
+}
+
 /// A server process, killed when dropped.
 pub(super) struct Serving {
     child: Child,
@@ -101,13 +120,26 @@ impl Serving {
         Self::of(command("serve", store, 0)).expect("a server without faults starts")
     }
 
+    /// The to-do example's own `todo serve`, built when it is not there.
+    pub(super) fn todo(store: &Path) -> Self {
+        let program = todo_program();
+        let mut command = Command::new(program);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--db"]).arg(store);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        Self::of(command).expect("`todo serve` starts")
+    }
+
     /// None when it died before it listened.
     pub(super) fn of(mut command: Command) -> Option<Self> {
         use std::io::BufRead as _;
         let mut child = command.spawn().expect("the test binary starts again");
         let out = child.stdout.take().expect("piped");
         let mut lines = std::io::BufReader::new(out).lines();
-        let address = lines.find_map(|line| line.ok()?.strip_prefix("listening on ")?.parse().ok());
+        let address = lines.find_map(|line| {
+            let line = line.ok()?;
+            let address = line.strip_prefix("listening on ")?;
+            address.strip_prefix("http://").unwrap_or(address).parse().ok()
+        });
         match address {
             Some(address) => Some(Serving { child, address }),
             None => {

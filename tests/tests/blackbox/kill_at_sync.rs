@@ -11,7 +11,7 @@ use plasma::store::sqlite::{SqliteConnection, SqliteOptions};
 use plasma_runtime::value::Kind;
 
 use super::child::{Serving, command};
-use super::kill::{check, stream};
+use super::kill::{LISTS, check, stream};
 
 /// Builds the shim; none (said loudly) where there is no C compiler or no preloading.
 fn shim(folder: &Path) -> Option<PathBuf> {
@@ -111,7 +111,7 @@ fn a_server_loses_nothing_it_has_acknowledged() {
             match Serving::of(command) {
                 None => reached = true,
                 Some(server) => {
-                    (acknowledged, sent) = stream(server.address, 0, MUTATIONS, &mut Rng::new(point));
+                    (acknowledged, sent) = stream(LISTS, server.address, 0, MUTATIONS, &mut Rng::new(point));
                     reached |= acknowledged < MUTATIONS;
                     server.kill();
                 }
@@ -119,11 +119,11 @@ fn a_server_loses_nothing_it_has_acknowledged() {
             killed += u32::from(reached);
             // What is left must carry on, and the same mutations must end up there once.
             let server = Serving::start(&store);
-            check(&store, acknowledged, sent);
-            let (last, _) = stream(server.address, acknowledged, MUTATIONS, &mut Rng::new(point + 1));
+            check(LISTS, &store, acknowledged, sent);
+            let (last, _) = stream(LISTS, server.address, acknowledged, MUTATIONS, &mut Rng::new(point + 1));
             assert_eq!(last, MUTATIONS, "kill {when} call {point}");
             server.kill();
-            check(&store, MUTATIONS, MUTATIONS);
+            check(LISTS, &store, MUTATIONS, MUTATIONS);
         }
         if !reached {
             break;

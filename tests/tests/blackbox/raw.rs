@@ -61,9 +61,14 @@ pub(super) fn push(address: SocketAddr, body: &Json) -> Option<Answer> {
 
 /// The body of a push.
 pub(super) fn push_body(client: &str, mutations: &[Json]) -> Json {
+    push_body_of("sim-1", client, mutations)
+}
+
+/// The body of a push to a server with this schema.
+pub(super) fn push_body_of(schema: &str, client: &str, mutations: &[Json]) -> Json {
     json!({
         "protocolVersion": 1,
-        "schemaVersion": "sim-1",
+        "schemaVersion": schema,
         "clientGroupID": "user0",
         "clientID": client,
         "mutations": mutations,
@@ -80,6 +85,13 @@ pub(super) fn create(n: u64) -> Json {
         "args": { "step": { "id": id }, "id": id, "name": format!("list {n}") },
         "timestamp": 1_735_689_600_000_u64 + n,
     })
+}
+
+/// The same for the to-do example, which has no audit.
+pub(super) fn create_todo_list(n: u64) -> Json {
+    let mut mutation = create(n);
+    mutation["args"] = json!({ "id": uuid(n), "name": format!("list {n}") });
+    mutation
 }
 
 pub(super) fn uuid(n: u64) -> String {
