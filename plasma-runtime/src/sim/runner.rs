@@ -369,7 +369,8 @@ impl Sim {
         let mut rng = Rng::new(seed ^ 0x5eed);
         let mut settings = self.settings.clone();
         settings.faults = settings.faults.swarm(&mut rng);
-        settings.users = 1 + rng.below(settings.users.max(1));
+        // Mostly all users; in some runs one with several devices.
+        settings.users = if rng.chance(75) { settings.users.max(1) } else { 1 };
         let clients = settings.clients.max(1);
         let steps = settings.steps / 2 + rng.below(settings.steps as usize + 1) as u32;
         let users = settings.users;

@@ -61,7 +61,19 @@ impl Workload for Lists {
             .map(|n| format!("INSERT INTO accounts (id, balance) VALUES ('{}', {OPENING_BALANCE})", fixed_id(1, n)));
         let counters = (0..COUNTERS)
             .map(|n| format!("INSERT INTO counters (id, name, n) VALUES ('{}', 'counter{n}', 0)", fixed_id(2, n)));
-        accounts.chain(counters).collect()
+        // Two users who share lists from the start: what is shared is what can be revoked.
+        let lists = (0..2).flat_map(|n| {
+            let (list, owner, other) = (fixed_id(3, n), user_name(n), user_name(1 - n));
+            [
+                format!("INSERT INTO lists (id, name, owner, tally) VALUES ('{list}', 'list{n}', '{owner}', 0)"),
+                format!("INSERT INTO shares (id, list_id, user) VALUES ('{}', '{list}', '{other}')", fixed_id(4, n)),
+                format!(
+                    "INSERT INTO todos (id, list_id, title, done, created_at) VALUES ('{}', '{list}', 'todo{n}', 0, 0)",
+                    fixed_id(5, n)
+                ),
+            ]
+        });
+        accounts.chain(counters).chain(lists).collect()
     }
 
     fn next(&self, user: usize, rows: &mut Rows<'_>, rng: &mut Rng) -> plasma::Result<Option<Call>> {
@@ -82,23 +94,24 @@ impl Workload for Lists {
         // Few slugs, so that they collide, also with rows another user cannot see.
         let slug = rng.chance(60).then(|| format!("s{}", rng.below(5)));
         let title = format!("t{}", rng.below(1_000));
-        let other = user_name(rng.below(3));
+        // Mostly the other one; at times oneself, or somebody who never comes.
+        let other = user_name(if rng.chance(80) { 1 - user.min(1) } else { rng.below(3) });
         let (name, mut args) = match (rng.below(100), list, todo) {
-            (0..=15, Some(list), _) => {
+            (0..=13, Some(list), _) => {
                 ("todos.add", json!({ "id": rng.uuid().to_string(), "list_id": list, "title": title, "slug": slug }))
             }
-            (16..=24, _, Some(todo)) => ("todos.rename", json!({ "id": todo, "title": title, "slug": slug })),
-            (25..=30, Some(list), Some(todo)) => ("todos.relocate", json!({ "id": todo, "list_id": list })),
-            (31..=36, _, Some(todo)) => ("todos.remove", json!({ "id": todo })),
-            (37..=44, Some(list), _) => {
+            (14..=20, _, Some(todo)) => ("todos.rename", json!({ "id": todo, "title": title, "slug": slug })),
+            (21..=27, Some(list), Some(todo)) => ("todos.relocate", json!({ "id": todo, "list_id": list })),
+            (28..=32, _, Some(todo)) => ("todos.remove", json!({ "id": todo })),
+            (33..=43, Some(list), _) => {
                 ("lists.share", json!({ "id": rng.uuid().to_string(), "list_id": list, "user": other }))
             }
-            (45..=52, Some(list), _) => {
+            (44..=52, Some(list), _) => {
                 let user = rng.pick(&shares).map_or(other, |share| text::<Share>(share, "user"));
                 ("lists.unshare", json!({ "list_id": list, "user": user }))
             }
-            (53..=56, Some(list), _) => ("lists.remove", json!({ "id": list })),
-            (57..=62, Some(list), _) => ("lists.finish", json!({ "id": list })),
+            (53..=54, Some(list), _) => ("lists.remove", json!({ "id": list })),
+            (55..=62, Some(list), _) => ("lists.finish", json!({ "id": list })),
             (63..=70, Some(list), _) => ("lists.tally", json!({ "id": list })),
             (71..=80, _, _) => (
                 "accounts.transfer",
