@@ -13,8 +13,10 @@ use crate::store::SqlExecutor;
 /// The pool. Without connections of its own it reads on the writer's.
 pub(in crate::server) struct Readers {
     database: Box<dyn Database>,
-    writer: Arc<Writer>,
+    /// Before the writer, because fields are dropped in their order: SQLite empties the write-ahead log when the last
+    /// connection is closed, and one that only reads cannot.
     idle: Arc<Mutex<Vec<Box<dyn SqlExecutor>>>>,
+    writer: Arc<Writer>,
     permits: Arc<Semaphore>,
 }
 
@@ -26,7 +28,7 @@ impl fmt::Debug for Readers {
 
 impl Readers {
     pub(super) fn new(database: Box<dyn Database>, writer: Arc<Writer>, most: usize) -> Self {
-        Readers { database, writer, idle: Arc::default(), permits: Arc::new(Semaphore::new(most.max(1))) }
+        Readers { database, idle: Arc::default(), writer, permits: Arc::new(Semaphore::new(most.max(1))) }
     }
 
     /// Runs `read` on a connection, on a thread that may block.

@@ -417,6 +417,30 @@ async fn what_was_acknowledged_is_in_the_file() {
 }
 
 #[tokio::test]
+async fn a_stopped_server_leaves_everything_in_the_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.db");
+    let running = start(builder(SqliteDatabase::file(&path)), |_| {}).await;
+    assert_eq!(push(&running, "alice", 1, note("kept")).await, 200);
+    // The pull opens a connection that only reads: were it closed last, nobody could empty the write-ahead log.
+    cookie(&running, "alice").await;
+    let Running { server, stop, ended, .. } = running;
+    drop(stop);
+    ended.await.unwrap().unwrap();
+    drop(server);
+    let copy = folder.path().join("copy.db");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while folder.path().join("app.db-wal").exists() && Instant::now() < deadline {
+        // The task of a connection may hold the server a moment longer than its last answer.
+        tokio::task::yield_now().await;
+    }
+    std::fs::copy(&path, &copy).unwrap();
+    let mut copy = SqliteConnection::open(&copy, SqliteOptions::default()).unwrap();
+    let notes = SqlConnection::query(&mut copy, "SELECT count(*) FROM notes", &[], &[crate::value::Kind::BigInt]);
+    assert_eq!(notes.unwrap()[0][0].as_int(), Some(1));
+}
+
+#[tokio::test]
 async fn hooks_hear_of_pushes_errors_and_figures() {
     let heard: Arc<Mutex<Vec<String>>> = Arc::default();
     let note_down = |what: &Arc<Mutex<Vec<String>>>| {
