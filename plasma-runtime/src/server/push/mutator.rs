@@ -103,7 +103,19 @@ pub(super) fn wire_error(error: &Error) -> MutationError {
         _ => error.message(),
     };
     let data = if error.kind() == ErrorKind::Internal { None } else { error.data().cloned() };
-    MutationError { code: error.code().to_owned(), message: message.to_owned(), data }
+    MutationError { code: error.code().to_owned(), message: cut(message), data }
+}
+
+/// The longest message of a stored rejection, characters.
+const LONGEST_MESSAGE: usize = 1_000;
+
+/// A message says what it was about, and may repeat a name or an argument of a megabyte: it is stored, and sent with
+/// every answer until it is settled, so it has a bound.
+fn cut(message: &str) -> String {
+    match message.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message.to_owned(),
+    }
 }
 
 /// The same error once more, without its source.
@@ -122,7 +134,18 @@ pub(super) fn is_defect(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::has_nul;
+    use super::{LONGEST_MESSAGE, has_nul, wire_error};
+    use crate::error::{Error, ErrorKind};
+
+    #[test]
+    fn a_message_that_repeats_what_came_is_cut() {
+        let long = Error::new(ErrorKind::UnknownMutator, "é".repeat(1_000_000));
+        let wire = wire_error(&long);
+        assert_eq!(wire.message.chars().count(), LONGEST_MESSAGE + 1);
+        assert!(wire.message.ends_with("é…"));
+        let fits = Error::rejected("mine", "é".repeat(LONGEST_MESSAGE));
+        assert_eq!(wire_error(&fits).message, fits.message());
+    }
 
     #[test]
     fn the_escape_of_nul_is_found_and_only_it() {
