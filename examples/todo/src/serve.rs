@@ -20,9 +20,15 @@ pub async fn authenticate(parts: &Parts) -> plasma::Result<Auth<Caller>> {
         .get("authorization")
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "))
-        .filter(|user| !user.is_empty() && user.len() <= 200)
+        .filter(|user| is_name(user))
         .ok_or_else(|| plasma::Error::unauthorized("send `authorization: Bearer <user name>`"))?;
     Ok(Auth::new(user, Caller { user: user.to_owned() }))
+}
+
+/// Whether a token may be a user's name. The library reserves names that begin with `_plasma`: what a stranger sends is
+/// wrong credentials, never a fault of the server.
+fn is_name(user: &str) -> bool {
+    !user.is_empty() && user.len() <= 200 && !user.starts_with("_plasma") && !user.contains(char::is_control)
 }
 
 /// Serves until `shutdown` is ready. Prints one line when it listens.
@@ -66,5 +72,29 @@ pub fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'stati
                 std::future::pending::<()>().await;
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Parts, authenticate};
+
+    async fn code(authorization: Option<&str>) -> Option<String> {
+        let mut request = plasma::http::Request::new(());
+        if let Some(value) = authorization {
+            request.headers_mut().insert("authorization", value.parse().unwrap());
+        }
+        let parts: Parts = request.into_parts().0;
+        authenticate(&parts).await.err().map(|error| error.code().to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_no_name_is_unauthorized() {
+        for bad in ["Bearer ", "bearer alice", "alice", "Bearer _plasma_jobs", "Bearer a\tb"] {
+            assert_eq!(code(Some(bad)).await.as_deref(), Some("unauthorized"), "{bad}");
+        }
+        assert_eq!(code(Some(&format!("Bearer {}", "x".repeat(201)))).await.as_deref(), Some("unauthorized"));
+        assert_eq!(code(None).await.as_deref(), Some("unauthorized"));
+        assert_eq!(code(Some("Bearer alice")).await, None);
     }
 }
