@@ -118,7 +118,7 @@ impl Protocol {
 
     pub(super) fn take_page(&self, state: &mut State, n: usize, pull: &Pull, page: Page) {
         let store = &state.stores[n];
-        if (store.cookie != pull.cookie || store.client != pull.client) && self.bug != Bug::StalePageApplied {
+        if store.cookie != pull.cookie || store.client != pull.client {
             return;
         }
         let own = page.last.iter().find(|(client, ..)| *client == store.client).copied();

@@ -7,6 +7,9 @@
 //! Loss, duplication and reordering follow from how messages are kept: a push that was sent may be delivered at any
 //! later time, any number of times, or never; an answer may be lost, and a client gives up waiting at any time. So "the
 //! server crashes between its commit and its answer" is a delivery whose answer is never taken.
+//!
+//! Not in the model: two pulls of one store in flight (two processes on one file). That an answer is applied only while
+//! its cookie is still the store's is tested on the client engine.
 
 mod client;
 mod server;
@@ -15,13 +18,16 @@ mod state;
 use state::{Bounds, Bug, Protocol};
 use stateright::{Checker, HasDiscoveries, Model};
 
+/// No search may take longer: one that is cut off has visited a part of the states only, and proves nothing.
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(600);
+
 fn run(name: &str, bounds: Bounds, bug: Bug) -> impl Checker<Protocol> {
     let started = std::time::Instant::now();
     let check = Protocol { bounds, bug }
         .checker()
         .threads(2)
         .finish_when(HasDiscoveries::AnyFailures)
-        .timeout(std::time::Duration::from_secs(280))
+        .timeout(LIMIT)
         .spawn_bfs()
         .join();
     eprintln!(
@@ -31,6 +37,7 @@ fn run(name: &str, bounds: Bounds, bug: Bug) -> impl Checker<Protocol> {
         check.max_depth(),
         started.elapsed()
     );
+    assert!(started.elapsed() < LIMIT, "the search of {name} ({bug:?}) was cut off");
     check
 }
 
@@ -144,7 +151,11 @@ fn catches_a_restored_server_that_is_not_noticed() {
 
 #[test]
 fn catches_a_fork_that_is_not_noticed() {
-    catches(Bug::ForkIgnored, Bounds { mutations: [2, 1, 0], stores: 1, forks: 1, ..NETWORK }, &["heals"]);
+    catches(
+        Bug::ForkIgnored,
+        Bounds { mutations: [2, 1, 0], stores: 1, forks: 1, ..NETWORK },
+        &["heals", "acknowledged with effect"],
+    );
 }
 
 #[test]
@@ -155,11 +166,6 @@ fn catches_visibility_judged_at_the_position_alone() {
 #[test]
 fn catches_a_revocation_without_del() {
     catches(Bug::RevocationWithoutDel, Bounds { flips: 1, ..NETWORK }, &["nothing unreadable held", "heals"]);
-}
-
-#[test]
-fn catches_a_stale_page_that_is_applied() {
-    catches(Bug::StalePageApplied, Bounds { restores: 1, ..NETWORK }, &["acknowledged with effect", "heals"]);
 }
 
 /// Noticing lost history on a reset alone is not enough: when the restored server still has the client's position but

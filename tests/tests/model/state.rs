@@ -60,8 +60,6 @@ pub(super) enum Bug {
     WasAtPositionOnly,
     /// A row that can no longer be read is not removed.
     RevocationWithoutDel,
-    /// A page is applied whatever cookie it was asked with.
-    StalePageApplied,
     /// Lost history is looked for on resets alone.
     LostOnResetOnly,
     /// After a change of client id, what the former one had acknowledged is no longer looked for.
