@@ -212,3 +212,80 @@ async fn discarding_and_changing_the_context_replay_what_is_pending() {
     client.pull_once().await.expect("pulled");
     assert_eq!(client.discard(note_key).await.expect_err("the server has it").kind(), ErrorKind::AlreadySent);
 }
+
+#[tokio::test]
+async fn a_receipt_hears_of_what_another_process_has_sent_before_the_flush() {
+    let server = Server::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.db");
+    let open = || client_of(&server, "alice", SqliteStore::open(&path)).open();
+    // Two handles of one file, as two processes have them; no loop runs.
+    let (mine, other) = (open().await.expect("opened"), open().await.expect("opened"));
+    let good = mine.mutate(add(&mine, "good")).await.expect("applied");
+    let bad = mine.mutate(add(&mine, "bad")).await.expect("applied");
+    other.flush().await.expect("the other one sends it");
+    other.pull_once().await.expect("pulled");
+    mine.flush().await.expect("nothing is left to send");
+    soon(good.acknowledged()).await.expect("accepted");
+    assert_eq!(soon(bad.acknowledged()).await.expect_err("rejected").code(), "bad-word");
+}
+
+#[tokio::test]
+async fn a_push_by_hand_waits_for_the_attempt_with_fresh_credentials() {
+    let server = Server::new();
+    lock(&server.expired).push("alice#old".to_owned());
+    let fresh = Arc::new(AtomicBool::new(false));
+    let asked = fresh.clone();
+    let client = client_of(&server, "alice", SqliteStore::in_memory())
+        .auth(move || {
+            // Asked a second time, the application has renewed it.
+            let token = if asked.swap(true, Ordering::SeqCst) { "alice#new" } else { "alice#old" };
+            async move { Ok(Headers::bearer(token)) }
+        })
+        .open()
+        .await
+        .expect("opened");
+    let first = client.mutate(add(&client, "first")).await.expect("applied");
+    assert!(client.push_once().await.expect("pushed"));
+    assert!(matches!(first.state().get(), ReceiptState::Acknowledged), "{:?}", first.state().get());
+    fresh.store(false, Ordering::SeqCst);
+    let second = client.mutate(add(&client, "second")).await.expect("applied");
+    client.flush().await.expect("flushed");
+    soon(second.acknowledged()).await.expect("accepted");
+    fresh.store(false, Ordering::SeqCst);
+    client.pull_once().await.expect("pulled");
+    soon(second.observed()).await.expect("observed");
+}
+
+#[tokio::test]
+async fn a_flush_that_is_refused_with_good_credentials_says_so() {
+    let server = Server::new();
+    lock(&server.expired).push("alice".to_owned());
+    let client = client_of(&server, "alice", SqliteStore::in_memory()).open().await.expect("opened");
+    client.mutate(add(&client, "mine")).await.expect("applied");
+    let error = soon(client.flush()).await.expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");
+    assert!(matches!(client.status().get().stuck, Some(Stuck::Unauthorized { .. })));
+    assert_eq!(client.status().get().pending, 1);
+}
+
+#[tokio::test]
+async fn a_copied_store_is_flushed_in_one_call() {
+    let server = Server::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, copy) = (folder.path().join("a.db"), folder.path().join("copy.db"));
+    let open = |path: &std::path::Path| client_of(&server, "alice", SqliteStore::open(path)).open();
+    let client = open(&path).await.expect("opened");
+    client.mutate(add(&client, "base")).await.expect("applied");
+    client.flush().await.expect("flushed");
+    client.close().await;
+    std::fs::copy(&path, &copy).expect("copied");
+    let (original, copied) = (open(&path).await.expect("opened"), open(&copy).await.expect("opened"));
+    original.mutate(add(&original, "original")).await.expect("applied");
+    original.flush().await.expect("flushed");
+    let receipt = copied.mutate(add(&copied, "copied")).await.expect("applied");
+    soon(copied.flush()).await.expect("it goes on under another client id");
+    soon(receipt.acknowledged()).await.expect("accepted");
+    copied.pull_once().await.expect("pulled");
+    assert_eq!(texts(&copied).await, ["base", "copied", "original"]);
+}

@@ -114,22 +114,29 @@ impl<S: Schema> Client<S> {
     /// # Errors
     /// Why a push failed, or why nothing is sent; what is left stays queued.
     pub async fn flush(&self) -> Result<()> {
+        let shared = &self.inner.shared;
         let waiting = |core: &mut Core| {
+            // What another process has sent meanwhile is decided for our receipts too; no loop may look at the file.
+            shared.look_at_file(core)?;
             let outbox = core.engine.outbox(&mut *core.store)?;
             Ok(outbox.iter().filter(|queued| !queued.acknowledged).map(|queued| queued.key).collect::<Vec<_>>())
         };
-        let all = self.inner.shared.turn(waiting).await?;
-        let mut left = all.len();
-        while left > 0 {
-            let sent = self.push_once().await?;
-            let now = self.inner.shared.turn(waiting).await?;
-            let still = all.iter().filter(|key| now.contains(key)).count();
-            if !sent && still == left {
-                return Err(self.why_stuck());
+        let all = shared.turn(waiting).await?;
+        // One loop for all pushes: one that ended in between would take the next request with it.
+        let pushes = async {
+            let mut left = all.len();
+            while left > 0 {
+                let sent = self.asked(true).await?;
+                let now = shared.turn(waiting).await?;
+                let still = all.iter().filter(|key| now.contains(key)).count();
+                if !sent && still == left {
+                    return Err(self.why_stuck());
+                }
+                left = still;
             }
-            left = still;
-        }
-        Ok(())
+            Ok(())
+        };
+        driving(shared, pushes).await
     }
 
     /// One push or pull, with the loop driven until it is answered.
@@ -141,6 +148,7 @@ impl<S: Schema> Client<S> {
     async fn asked(&self, push: bool) -> Result<bool> {
         let shared = &self.inner.shared;
         let ask = |core: &mut Core| {
+            shared.look_at_file(core)?;
             let sent = shared.event(core, if push { Event::PushNow } else { Event::PullNow })?;
             let request = sent.into_iter().find(|request| shared.is_push(*request) == Some(push));
             Ok(request.or_else(|| shared.under_way(push)).and_then(|request| shared.wait_for(request)))

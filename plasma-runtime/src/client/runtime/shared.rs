@@ -304,7 +304,9 @@ impl Shared {
         request: u64,
         outcome: Result<WireResponse, SendFailure>,
     ) -> Result<()> {
-        let waiters = lock(&self.agenda).flights.remove(&request).map(|flight| flight.waiters).unwrap_or_default();
+        let flight = lock(&self.agenda).flights.remove(&request);
+        let (is_push, mut waiters) = flight.map_or((false, Vec::new()), |flight| (flight.is_push, flight.waiters));
+        let succeeded = outcome.as_ref().is_ok_and(|answer| answer.status == 200);
         let ctx = lock(&self.ctx).clone();
         let mut inputs = Inputs { now: self.clock.now_ms(), entropy: &mut *core.entropy };
         let handled = core.engine.handle(&mut *core.store, &*ctx, Event::Response { request, outcome }, &mut inputs);
@@ -319,6 +321,14 @@ impl Shared {
             Err(error) => (Vec::new(), Some(error)),
         };
         self.perform(core, actions);
+        if !succeeded || failed.is_some() {
+            // The engine may have asked again at once (with fresh credentials, in smaller pieces, under another client
+            // id): that answer is the one whoever waits wants.
+            let mut agenda = lock(&self.agenda);
+            if let Some(again) = agenda.flights.values_mut().find(|flight| flight.is_push == is_push) {
+                again.waiters.append(&mut waiters);
+            }
+        }
         for waiter in waiters {
             // Whoever waited may have gone.
             let _gone = waiter.send(failed.as_ref().map_or(Ok(()), |error| Err(error.duplicate())));
@@ -404,7 +414,7 @@ impl Shared {
     }
 
     /// Looks whether another process has changed the store, and takes its changes in.
-    pub(super) fn look_at_file(&self, core: &mut Core) -> Result<()> {
+    pub(crate) fn look_at_file(&self, core: &mut Core) -> Result<()> {
         let Some(known) = core.data_version else { return Ok(()) };
         let now = data_version(&mut *core.store)?;
         if now == known {
