@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use plasma::http::request::Parts;
-use plasma::server::{Auth, Server, SqliteDatabase};
+use plasma::server::{Auth, Server, ServerError, ServerErrorKind, SqliteDatabase};
 use tokio::net::TcpListener;
 
 use crate::app::{App, Caller};
@@ -31,6 +31,17 @@ fn is_name(user: &str) -> bool {
     !user.is_empty() && user.len() <= 200 && !user.starts_with("_plasma") && !user.contains(char::is_control)
 }
 
+/// Tells the operator of the server's own faults: the wire says only that there was one. What clients do wrong, they are
+/// told themselves.
+fn report(error: &ServerError) {
+    if matches!(error.kind, ServerErrorKind::Internal | ServerErrorKind::MutationError) {
+        let sources = std::iter::successors(std::error::Error::source(&error.error), |error| error.source());
+        let causes: String = sources.map(|cause| format!(": {cause}")).collect();
+        // A closed stderr is no reason to stop.
+        let _ = writeln!(std::io::stderr(), "todo: {}{causes}", error.error);
+    }
+}
+
 /// Serves until `shutdown` is ready. Prints one line when it listens.
 ///
 /// # Errors
@@ -41,7 +52,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
     out: &mut (dyn Write + Send),
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let server = Server::<App>::builder(SqliteDatabase::file(db)).auth(authenticate).open().await?;
+    let server = Server::<App>::builder(SqliteDatabase::file(db)).auth(authenticate).on_error(report).open().await?;
     writeln!(out, "listening on http://{}", listener.local_addr()?)?;
     out.flush()?;
     server.serve(listener, shutdown).await?;

@@ -3,7 +3,9 @@
 //! Every table is `STRICT` (SQLite itself refuses a value of another storage class) and `WITHOUT ROWID` (its rows lie in
 //! the order of `id`). What a storage class does not say stands in a `CHECK` named after its column: the shape of an
 //! id, the range of an int, no U+0000 in text, finite floats, 0 and 1 for booleans, valid JSON. So a program that writes
-//! raw SQL cannot store what the codec could not read.
+//! raw SQL cannot store what the codec could not read, but for one thing: SQLite keeps text that is not UTF-8, and no
+//! plain expression of its SQL can tell. Such a row fails its reads, and the pulls of those who may read it, with a
+//! `Storage` error until it is mended.
 
 #[cfg(test)]
 mod tests;
