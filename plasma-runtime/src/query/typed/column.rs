@@ -72,7 +72,7 @@ impl<V: Textual + Scalar> Textual for Option<V> {}
 /// Columns with a capability: values that have an order.
 #[diagnostic::on_unimplemented(
     message = "columns of type `{Self}` have no order",
-    label = "rows cannot be ordered by it"
+    label = "no value of it is less than another: `asc`, `desc`, `lt`, `lte`, `gt` and `gte` need an order"
 )]
 pub trait Ordered: ColumnType {}
 impl Ordered for String {}
@@ -80,6 +80,7 @@ impl Ordered for i32 {}
 impl Ordered for i64 {}
 impl Ordered for f64 {}
 impl Ordered for bool {}
+impl Ordered for Vec<u8> {}
 impl Ordered for crate::value::Timestamp {}
 impl<X: crate::schema::Table> Ordered for Id<X> {}
 #[diagnostic::do_not_recommend]
@@ -144,22 +145,22 @@ macro_rules! comparisons {
             }
 
             /// `<`. Text is compared by bytes.
-            pub fn lt<R: Operand>(self, right: R) -> Expr<bool, R::With<T>> where $v: CompareWith<R> {
+            pub fn lt<R: Operand>(self, right: R) -> Expr<bool, R::With<T>> where $v: Ordered + CompareWith<R> {
                 Expr::new(self.raw().compare(CompareOp::Lt, <$v>::operand(right)))
             }
 
             /// `<=`. Text is compared by bytes.
-            pub fn lte<R: Operand>(self, right: R) -> Expr<bool, R::With<T>> where $v: CompareWith<R> {
+            pub fn lte<R: Operand>(self, right: R) -> Expr<bool, R::With<T>> where $v: Ordered + CompareWith<R> {
                 Expr::new(self.raw().compare(CompareOp::Lte, <$v>::operand(right)))
             }
 
             /// `>`. Text is compared by bytes.
-            pub fn gt<R: Operand>(self, right: R) -> Expr<bool, R::With<T>> where $v: CompareWith<R> {
+            pub fn gt<R: Operand>(self, right: R) -> Expr<bool, R::With<T>> where $v: Ordered + CompareWith<R> {
                 Expr::new(self.raw().compare(CompareOp::Gt, <$v>::operand(right)))
             }
 
             /// `>=`. Text is compared by bytes.
-            pub fn gte<R: Operand>(self, right: R) -> Expr<bool, R::With<T>> where $v: CompareWith<R> {
+            pub fn gte<R: Operand>(self, right: R) -> Expr<bool, R::With<T>> where $v: Ordered + CompareWith<R> {
                 Expr::new(self.raw().compare(CompareOp::Gte, <$v>::operand(right)))
             }
 
