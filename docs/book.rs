@@ -90,4 +90,59 @@ mod tests {
             }
         }
     }
+
+    /// What a name in the column "test" of the capabilities stands for: a folder, a file, or a file and a function in it.
+    fn exists(repository: &Path, name: &str) -> bool {
+        let (place, function) = match name.split_once("::") {
+            Some((place, function)) => (place, Some(function)),
+            None => (name, None),
+        };
+        let place = place.split_whitespace().next().unwrap_or_default();
+        let runtime = repository.join("plasma-runtime/src");
+        let roots = [repository.join(place), runtime.join(place), runtime.join(format!("{place}.rs"))];
+        let Some(found) = roots.iter().find(|path| path.exists()) else {
+            return false;
+        };
+        let Some(function) = function else {
+            return true;
+        };
+        let text = std::fs::read_to_string(found).unwrap_or_default();
+        text.split("#[test]").chain(text.split("#[tokio::test")).skip(1).any(|after| {
+            let heading = after.split('{').next().unwrap_or_default();
+            heading.contains(&format!("fn {function}("))
+        })
+    }
+
+    #[test]
+    fn every_capability_names_tests_that_exist() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let repository = root.parent().expect("the repository");
+        let text = std::fs::read_to_string(root.join("capabilities.md")).expect("capabilities.md");
+        let mut counts = [("done", 0), ("partly", 0), ("later", 0)];
+        for line in text.lines() {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let [_, id, _, _, tests, status, _] = cells[..] else {
+                continue;
+            };
+            let word = status.split(':').next().unwrap_or_default();
+            if let Some((_, count)) = counts.iter_mut().find(|(known, _)| *known == word) {
+                *count += 1;
+            } else {
+                assert!(id == "id" || id.starts_with("---"), "{id} has the status {status:?}");
+                continue;
+            }
+            if word == "later" {
+                assert!(tests.is_empty(), "{id} is for later and names a test");
+                continue;
+            }
+            let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+            assert!(!names.is_empty(), "{id} is {word} and names no test");
+            for name in names {
+                assert!(exists(repository, name), "{id} names the test {name}, which does not exist");
+            }
+        }
+        let [(_, done), (_, partly), (_, later)] = counts;
+        let line = format!("{done} done, {partly} partly, {later} later");
+        assert!(text.contains(&line), "the head of the page should say: {line}");
+    }
 }
