@@ -1,8 +1,8 @@
 //! Live queries: results that are kept up to date, and what changed in them.
 //!
-//! A commit of the client store comes as a [`Batch`](crate::client::event::Batch) to the [`router`], in the same turn of
-//! the writer. The router runs the queries whose tables were touched, each distinct one once ([`node`]), and compares
-//! the keyed rows with those before ([`diff`]). Each live query decodes what changed ([`typed`]) and queues the calls of
+//! A commit of the client store comes as a [`Batch`](crate::client::event::Batch) to the `router`, in the same turn of
+//! the writer. The router runs the queries whose tables were touched, each distinct one once (`node`), and compares
+//! the keyed rows with those before (`diff`). Each live query decodes what changed (`typed`) and queues the calls of
 //! its subscribers, which run when the turn is over. Queries are run again as a whole for now; the types below are those
 //! that incremental maintenance will use.
 

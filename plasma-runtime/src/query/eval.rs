@@ -39,7 +39,7 @@ pub fn matches(
 /// The value of an expression over a row of `table`, such as the new value of an update.
 ///
 /// # Errors
-/// As [`matches`].
+/// As [`matches()`].
 pub fn value(expr: &Expr, table: &'static TableDef, row: &[Value], source: &mut dyn RowSource) -> Result<Value> {
     let frame = Frame { table, row, outer: None };
     Evaluator::new(source).value(expr, Some(&frame)).map(Cow::into_owned)
@@ -48,7 +48,7 @@ pub fn value(expr: &Expr, table: &'static TableDef, row: &[Value], source: &mut 
 /// The rows of a query, in its order, ties by `id`.
 ///
 /// # Errors
-/// As [`matches`].
+/// As [`matches()`].
 pub fn select(query: &Query, source: &mut dyn RowSource) -> Result<Vec<Row>> {
     Evaluator::new(source).select(query, None)
 }
