@@ -289,3 +289,25 @@ async fn a_copied_store_is_flushed_in_one_call() {
     copied.pull_once().await.expect("pulled");
     assert_eq!(texts(&copied).await, ["base", "copied", "original"]);
 }
+
+#[tokio::test]
+async fn a_flush_gives_up_on_a_server_that_refuses_every_client_id() {
+    let requests = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let seen = requests.clone();
+    let transport = plasma::client::InProcess::new(move |_| {
+        seen.fetch_add(1, Ordering::SeqCst);
+        let body = r#"{"error":"client-forked","message":"again"}"#;
+        async move { Ok(WireResponse { status: 409, headers: Vec::new(), body: body.into() }) }
+    });
+    let client = Client::<App>::builder(SqliteStore::in_memory())
+        .transport(transport)
+        .ctx(Ctx { user: "alice".into() })
+        .group("alice")
+        .open()
+        .await
+        .expect("opened");
+    client.mutate(add(&client, "mine")).await.expect("applied");
+    soon(client.flush()).await.expect_err("it is refused whatever it is called");
+    assert!(requests.load(Ordering::SeqCst) <= 10, "{requests:?} requests");
+    assert_eq!(client.status().get().pending, 1, "the queue is kept");
+}

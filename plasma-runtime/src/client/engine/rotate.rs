@@ -47,6 +47,9 @@ impl Engine {
         if self.rotations > 3 {
             let until = self.push.failed(now, None, &self.options, inputs.entropy);
             self.pull.not_before = until;
+            // Neither by hand: what is forced would not wait.
+            self.push.forced = false;
+            self.pull.forced = false;
             self.push.trouble = Some(crate::client::status::Stuck::Backoff { until });
         }
         Ok(())
