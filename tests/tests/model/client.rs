@@ -19,6 +19,8 @@ impl Store {
             secret_was_readable: false,
             push: None,
             pull: None,
+            twice: None,
+            went_back: false,
         }
     }
 
@@ -118,7 +120,7 @@ impl Protocol {
 
     pub(super) fn take_page(&self, state: &mut State, n: usize, pull: &Pull, page: Page) {
         let store = &state.stores[n];
-        if store.cookie != pull.cookie || store.client != pull.client {
+        if (store.cookie != pull.cookie || store.client != pull.client) && self.bug != Bug::StalePageApplied {
             return;
         }
         let own = page.last.iter().find(|(client, ..)| *client == store.client).copied();
@@ -163,6 +165,10 @@ impl Protocol {
             store.secret = secret;
         }
         store.secret_was_readable = page.readable;
+        store.went_back |= !page.clear
+            && store.cookie.is_some_and(|held| {
+                held.position.mark == page.cookie.position.mark && held.position.at > page.cookie.position.at
+            });
         store.cookie = Some(page.cookie);
         store.observed = store.observed.max(last);
         store.acknowledged = store.acknowledged.max(last);

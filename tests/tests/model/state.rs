@@ -21,6 +21,8 @@ pub(super) struct Bounds {
     pub(super) stores: usize,
     /// Whether answers to a store take time. (A push of any store may be lost, late or doubled.)
     pub(super) slow: [bool; 3],
+    /// Whether a page may be taken again later: two processes on one store, each with a pull under way.
+    pub(super) pages_twice: bool,
 }
 
 impl Default for Bounds {
@@ -34,6 +36,7 @@ impl Default for Bounds {
             restores: 0,
             stores: 2,
             slow: [true, false, true],
+            pages_twice: false,
         }
     }
 }
@@ -60,6 +63,8 @@ pub(super) enum Bug {
     WasAtPositionOnly,
     /// A row that can no longer be read is not removed.
     RevocationWithoutDel,
+    /// A page is applied whatever cookie it was asked with.
+    StalePageApplied,
     /// Lost history is looked for on resets alone.
     LostOnResetOnly,
     /// After a change of client id, what the former one had acknowledged is no longer looked for.
@@ -194,9 +199,13 @@ pub(super) struct Store {
     pub(super) outcomes: [Option<Outcome>; PAYLOADS],
     /// Ghost: the secret was readable when the last applied page was made.
     pub(super) secret_was_readable: bool,
+    /// Ghost: the base has gone back within one history.
+    pub(super) went_back: bool,
     /// Answers on the wire. A newer one takes the place of an older one, which then never arrives.
     pub(super) push: Option<(Push, PushAnswer)>,
     pub(super) pull: Option<(Pull, Page)>,
+    /// The first page taken, where pages may come twice.
+    pub(super) twice: Option<(Pull, Page)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -228,6 +237,8 @@ pub(super) enum Action {
     Pull(usize, bool),
     TakePushAnswer(usize),
     TakePage(usize),
+    /// The page that was taken first is taken once more.
+    TakePageAgain(usize),
     /// The client process restarts: answers on the wire find nobody.
     Restart(usize),
     Copy,
@@ -278,6 +289,9 @@ impl Model for Protocol {
             }
             if store.pull.is_some() {
                 actions.push(Action::TakePage(n));
+            }
+            if store.twice.is_some() {
+                actions.push(Action::TakePageAgain(n));
             }
             if store.push.is_some() || store.pull.is_some() {
                 actions.push(Action::Restart(n));
@@ -331,6 +345,9 @@ impl Model for Protocol {
             }),
             Property::always("nothing unreadable held", |_, state: &State| {
                 state.stores.iter().all(|store| !store.secret || store.secret_was_readable)
+            }),
+            Property::always("never back in time", |_, state: &State| {
+                !state.stores.iter().any(|store| store.went_back)
             }),
             // From here, a healed network and some rounds of push and pull lead to: queues empty, all stores equal to
             // the server, every mutation accounted for on every store that held it.
@@ -428,6 +445,14 @@ impl Protocol {
             }
             Action::TakePage(n) => {
                 if let Some((pull, page)) = state.stores[n].pull.take() {
+                    if self.bounds.pages_twice {
+                        state.stores[n].twice.get_or_insert((pull.clone(), page.clone()));
+                    }
+                    self.take_page(state, n, &pull, page);
+                }
+            }
+            Action::TakePageAgain(n) => {
+                if let Some((pull, page)) = state.stores[n].twice.clone() {
                     self.take_page(state, n, &pull, page);
                 }
             }
