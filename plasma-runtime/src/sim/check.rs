@@ -176,7 +176,7 @@ impl World {
                     wrong = Some(format!("the effect of {} is in the base, its acknowledgement is not", issued.name));
                 }
             } else if !there
-                && !(node.shared && ghost.history > 0)
+                && (!node.shared || ghost.history == 0)
                 && engine.outcome(node.store.inner(), issued.key)?.map(|outcome| outcome.status)
                     == Some(OutcomeStatus::Applied)
             {

@@ -176,6 +176,15 @@ fn catches_a_revocation_without_del() {
     catches(Bug::RevocationWithoutDel, Bounds { flips: 1, ..NETWORK }, &["nothing unreadable held", "heals"]);
 }
 
+#[test]
+fn catches_a_stale_page_that_is_applied() {
+    catches(
+        Bug::StalePageApplied,
+        Bounds { mutations: [2, 0, 0], stores: 1, pages_twice: true, ..NETWORK },
+        &["never back in time", "heals"],
+    );
+}
+
 /// Noticing lost history on a reset alone is not enough: when the restored server still has the client's position but
 /// not what it acknowledged after that, no reset comes and the client would wait for the echo for ever. A pull that
 /// reaches the head without an acknowledgement it was asked after shows the loss as well.
