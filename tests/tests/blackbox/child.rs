@@ -91,7 +91,7 @@ fn uuid_of(bytes: [u8; 16]) -> uuid::Uuid {
 }
 
 /// The `todo` binary next to this test's own, built anew when it is missing or cargo thinks it is old.
-fn todo_program() -> PathBuf {
+pub(super) fn todo_program() -> PathBuf {
     static PROGRAM: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
     let build = || {
         let test = std::env::current_exe().expect("the test binary has a path");

@@ -4,4 +4,5 @@ mod bad_input;
 mod child;
 mod kill;
 mod kill_at_sync;
+mod program;
 mod raw;
