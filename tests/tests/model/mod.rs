@@ -181,7 +181,7 @@ fn catches_a_stale_page_that_is_applied() {
     catches(
         Bug::StalePageApplied,
         Bounds { mutations: [2, 0, 0], stores: 1, pages_twice: true, ..NETWORK },
-        &["never back in time", "heals"],
+        &["never back in time", "heals", "acknowledged with effect"],
     );
 }
 
