@@ -235,8 +235,10 @@ async fn settle(
     }
     match receipt.acknowledged().await {
         Ok(()) => {
-            client.pull_once().await?;
             writeln!(out, "saved, and the server has it")?;
+            if let Err(error) = client.pull_once().await {
+                writeln!(out, "what others wrote comes later ({error})")?;
+            }
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
@@ -284,6 +286,15 @@ fn why(client: &Client<App>) -> String {
         Some(Stuck::Offline) => "offline".to_owned(),
         Some(Stuck::Stopped) => "syncs with the next command".to_owned(),
         Some(Stuck::NotLeader { .. }) => "another process syncs this store".to_owned(),
+        Some(Stuck::Backoff { until }) => {
+            format!("the server cannot be reached; tried again at {}", Timestamp::from_millis(until))
+        }
+        Some(Stuck::Overloaded { until }) => {
+            format!("the server has too much to do; tried again at {}", Timestamp::from_millis(until))
+        }
+        Some(Stuck::Unauthorized { .. }) => "the server does not know you".to_owned(),
+        Some(Stuck::SchemaMismatch { .. }) => "the server has another version of this program".to_owned(),
+        Some(Stuck::Refused { code }) => format!("the server refuses this store ({code})"),
         Some(stuck) => format!("{stuck:?}"),
     }
 }
