@@ -24,6 +24,8 @@ pub enum ErrorKind {
     Panic,
     /// The application refused with a code of its own.
     Rejected,
+    /// A calculation left the range of its numbers, or divided by zero (code `overflow`).
+    Overflow,
     /// A defect inside the library or the server (code `internal`).
     Internal,
     /// A passing fault: nothing is known to be committed and the work may be tried again.
@@ -74,6 +76,7 @@ impl ErrorKind {
             ErrorKind::InvalidArgs => "invalid-args",
             ErrorKind::Panic => "panic",
             ErrorKind::Rejected => "rejected",
+            ErrorKind::Overflow => "overflow",
             ErrorKind::Internal => "internal",
             ErrorKind::Fault => "fault",
             ErrorKind::Storage => "storage",

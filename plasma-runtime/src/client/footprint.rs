@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::query::ir::{CompareOp, Expr, Query, Select};
+use crate::query::ir::{CompareOp, Expr, Part, Query, Source};
 use crate::schema::TableDef;
 use crate::value::{Kind, Value};
 
@@ -49,18 +49,19 @@ impl Footprint {
 
     /// A query was run.
     pub(crate) fn query(&mut self, query: &Query) {
-        match &query.filter {
-            Some(filter) => self.filter(query.table, filter),
-            None => self.all(query.table),
-        }
-        let orders = query.order.iter().map(|order| &order.expr);
-        let selected: &[Expr] = match &query.select {
-            Select::Exprs(exprs) => exprs,
-            Select::Row | Select::Count => &[],
+        let Some(table) = query.plain_table() else {
+            query.tables().into_iter().for_each(|table| self.all(table));
+            return;
         };
-        for expr in orders.chain(selected) {
-            self.expr(expr);
+        match &query.filter {
+            Some(filter) => self.filter(table, filter),
+            None => self.all(table),
         }
+        query.parts(&mut |part| {
+            if let Part::Expr(expr) = part {
+                self.expr(expr);
+            }
+        });
     }
 
     /// The rows of `table` that meet `filter` were read.
@@ -80,11 +81,9 @@ impl Footprint {
 
     /// The tables of an expression's sub-queries were read, as wholes.
     pub(crate) fn expr(&mut self, expr: &Expr) {
-        let mut tables = Vec::new();
-        expr.subqueries(&mut |query| tables.push(query.table));
-        for table in tables {
-            self.all(table);
-        }
+        expr.queries(&mut |query| {
+            query.sources().filter_map(Source::as_table).for_each(|table| self.all(table));
+        });
     }
 
     fn all(&mut self, table: &TableDef) {
@@ -186,6 +185,7 @@ fn key(value: &Value) -> String {
         Value::Float(x) => format!("f{:x}", (x + 0.0).to_bits()),
         Value::Text(text) => format!("t{text}"),
         Value::Json(json) => format!("j{json}"),
+        Value::Rows(rows) => format!("r{rows:?}"),
         Value::Blob(bytes) => bytes.iter().fold("x".to_owned(), |mut text, byte| {
             write!(text, "{byte:02x}").expect("writing to a string cannot fail");
             text

@@ -1,54 +1,68 @@
 //! A live query as SQL, with a key for every row.
 
+use std::collections::HashMap;
+
 use super::node::RawRows;
 use crate::client::event::RowChange;
 use crate::error::{Error, Result};
 use crate::query::eval::{NoTables, matches};
-use crate::query::ir::{self, Expr, Select};
-use crate::query::lower::Dialect;
+use crate::query::ir::{self, Select};
+use crate::query::lower::{Dialect, Lowered};
+use crate::schema::TableDef;
 use crate::store::SqlConnection;
-use crate::value::{Kind, Row, Value};
+use crate::value::json::encode_value_into;
+use crate::value::{Row, Value};
 
 /// A query, ready to be run again and again.
 #[derive(Debug)]
 pub(super) struct Statement {
-    /// The query; a projection has the row's id as its last member.
+    /// The query as it was asked.
     pub query: ir::Query,
-    sql: String,
-    params: Vec<Value>,
-    kinds: Vec<Kind>,
+    sql: Lowered,
     tables: Vec<&'static str>,
     key: Key,
-    /// There are no sub-queries: a change of one row says nothing of others.
-    alone: bool,
+    /// The one table, when there are no other queries in it: a change of one row says nothing of others.
+    alone: Option<&'static TableDef>,
 }
 
-/// Where the key of a row is.
+/// What tells the rows of a result apart.
 #[derive(Debug, Clone, Copy)]
 enum Key {
-    /// In this column.
+    /// The id in this column.
     Column(usize),
-    /// Behind the projection; taken off.
-    Last,
+    /// So many values from this one on, taken off.
+    Hidden(usize, usize),
+    /// So many values from the first on: the rows are distinct.
+    Values(usize),
     /// There is one row.
     One,
 }
 
 impl Statement {
     /// Lowers the query.
-    pub(super) fn new(mut query: ir::Query) -> Self {
-        let key = match &mut query.select {
-            Select::Row => Key::Column(query.table.id),
-            Select::Exprs(exprs) => {
-                exprs.push(Expr::column(query.table.name, "id"));
-                Key::Last
+    pub(super) fn new(query: ir::Query) -> Self {
+        let width = query.width();
+        let mut keyed = query.clone();
+        let key = match (&mut keyed.select, query.plain_table()) {
+            (Select::Count, _) => Key::One,
+            (Select::Row, Some(table)) => Key::Column(table.id),
+            _ if query.distinct => Key::Values(width),
+            (select, _) => {
+                let mut exprs = match std::mem::replace(select, Select::Row) {
+                    Select::Exprs(exprs) => exprs,
+                    Select::Row | Select::Count => query.columns(),
+                };
+                let identity = query.identity();
+                let count = identity.len();
+                exprs.extend(identity);
+                *select = Select::Exprs(exprs);
+                Key::Hidden(width, count)
             }
-            Select::Count => Key::One,
         };
-        let alone = is_alone(&query);
-        let lowered = crate::query::lower::select(Dialect::Sqlite, &query);
+        let sql = crate::query::lower::select(Dialect::Sqlite, &keyed);
         let tables = query.tables().iter().map(|table| table.name).collect();
-        Statement { query, sql: lowered.sql, params: lowered.params, kinds: lowered.kinds, tables, key, alone }
+        let alone = query.plain_table().filter(|_| is_alone(&query));
+        Statement { query, sql, tables, key, alone }
     }
 
     /// Whether these changes may change the result: they touch one of its tables, and where there are no sub-queries,
@@ -60,9 +74,9 @@ impl Statement {
     /// Whether the row was or is among those the query looks at, by the evaluator that agrees with SQLite. Limits and
     /// orders are not looked at. In doubt it may.
     fn may_hold(&self, change: &RowChange) -> bool {
-        let Some(filter) = self.query.filter.as_ref().filter(|_| self.alone) else { return true };
+        let (Some(table), Some(filter)) = (self.alone, &self.query.filter) else { return true };
         let holds = |row: &Row| {
-            let truth = matches(filter, self.query.table, row, &mut NoTables);
+            let truth = matches(filter, table, row, &mut NoTables);
             truth.map_or(true, |truth| truth == Some(true))
         };
         change.before.iter().chain(&change.after).any(holds)
@@ -70,29 +84,53 @@ impl Statement {
 
     /// Runs the query.
     pub(super) fn run(&self, store: &mut dyn SqlConnection) -> Result<RawRows> {
-        let mut values = store.query(&self.sql, &self.params, &self.kinds)?;
-        let text = |value: Option<&Value>| match value {
-            Some(Value::Text(id)) => Ok(Box::from(id.as_str())),
-            other => Err(Error::internal(format!("a row of `{}` has the id {other:?}", self.query.table.name))),
-        };
-        let keys = match self.key {
-            Key::Column(at) => values.iter().map(|row| text(row.get(at))).collect::<Result<_>>()?,
-            Key::Last => values.iter_mut().map(|row| text(row.pop().as_ref())).collect::<Result<_>>()?,
-            Key::One => values.iter().map(|_| Box::from("")).collect(),
-        };
-        Ok(RawRows { keys, values })
+        let mut values = store.query(&self.sql.sql, &self.sql.params, &self.sql.kinds)?;
+        let mut keys = Vec::with_capacity(values.len());
+        for row in &mut values {
+            keys.push(match self.key {
+                Key::Column(at) => key_text(row.get(at..=at).unwrap_or(&[])),
+                Key::Hidden(from, count) if row.len() >= from + count => {
+                    key_text(&row.drain(from..from + count).collect::<Vec<_>>())
+                }
+                Key::Hidden(..) => {
+                    return Err(Error::internal("a row of a live query is shorter than it was asked for"));
+                }
+                Key::Values(count) => key_text(row.get(..count).unwrap_or(&[])),
+                Key::One => String::new(),
+            });
+        }
+        Ok(RawRows { keys: distinct(keys), values })
     }
 }
 
-/// Whether the query has no sub-queries, not even over its own table.
-fn is_alone(query: &ir::Query) -> bool {
-    let mut alone = true;
-    let selected: &[Expr] = match &query.select {
-        Select::Exprs(exprs) => exprs,
-        Select::Row | Select::Count => &[],
-    };
-    for expr in query.filter.iter().chain(query.order.iter().map(|order| &order.expr)).chain(selected) {
-        expr.subqueries(&mut |_| alone = false);
+/// One text for the values that identify a row.
+fn key_text(values: &[Value]) -> String {
+    if let [Value::Text(id)] = values {
+        return id.clone();
     }
-    alone
+    let mut text = String::new();
+    for value in values {
+        encode_value_into(value, &mut text);
+        text.push('\u{1f}');
+    }
+    text
+}
+
+/// Rows of a derived table may have nothing to tell them apart: then they are counted.
+fn distinct(keys: Vec<String>) -> Vec<Box<str>> {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    keys.into_iter()
+        .map(|key| {
+            let count = seen.entry(key.clone()).or_default();
+            *count += 1;
+            if *count == 1 { key.into_boxed_str() } else { format!("{key}\u{1e}{count}").into_boxed_str() }
+        })
+        .collect()
+}
+
+/// Whether the query has no queries in it, not even over its own table.
+fn is_alone(query: &ir::Query) -> bool {
+    let mut queries = 0;
+    query.queries(&mut |_| queries += 1);
+    queries == 1
 }

@@ -23,7 +23,7 @@ impl Statement<'_> {
     /// Checks that the sub-queries of a condition read tables of the schema.
     fn check(&self, filter: &ir::Expr) -> Result<()> {
         let mut result = Ok(());
-        filter.subqueries(&mut |query| {
+        filter.queries(&mut |query| {
             if result.is_ok() {
                 result = read::check_tables(&self.schema, query).map_err(defect);
             }

@@ -106,21 +106,21 @@ impl<'q, 's> Evaluator<'q, 's> {
             return Ok(Vec::new());
         }
         let Some(filter) = &query.filter else {
-            return self.source.rows(query.table, None);
+            return self.source.rows(query.base(), None);
         };
-        let hint = match equality(query.table, filter) {
+        let hint = match equality(query.base(), filter) {
             Some((column, expr)) => Some((column, self.outside(expr, outer)?)),
             None => None,
         };
         let rows = match &hint {
             // Equal to NULL is nothing.
             Some((_, value)) if value.is_null() => return Ok(Vec::new()),
-            Some((column, value)) => self.source.rows(query.table, Some((column, value)))?,
-            None => self.source.rows(query.table, None)?,
+            Some((column, value)) => self.source.rows(query.base(), Some((column, value)))?,
+            None => self.source.rows(query.base(), None)?,
         };
         let mut kept = Vec::new();
         for row in rows {
-            let frame = Frame { table: query.table, row: &row, outer };
+            let frame = Frame { table: query.base(), row: &row, outer };
             if self.truth(filter, Some(&frame))? == Some(true) {
                 kept.push(row);
                 if kept.len() as u64 >= enough {
@@ -146,21 +146,21 @@ impl<'q, 's> Evaluator<'q, 's> {
             return Ok(cut.collect());
         };
         cut.map(|row| {
-            let frame = Frame { table: query.table, row: &row, outer };
+            let frame = Frame { table: query.base(), row: &row, outer };
             exprs.iter().map(|expr| self.value(expr, Some(&frame)).map(Cow::into_owned)).collect()
         })
         .collect()
     }
 
     fn sort(&mut self, query: &'q Query, rows: &mut Vec<Row>, outer: Option<&Frame<'_>>) -> Result<()> {
-        let id = query.table.id;
+        let id = query.base().id;
         if query.order.is_empty() {
             rows.sort_by(|a, b| compare(&a[id], &b[id]));
             return Ok(());
         }
         let mut keyed = Vec::with_capacity(rows.len());
         for row in rows.drain(..) {
-            let frame = Frame { table: query.table, row: &row, outer };
+            let frame = Frame { table: query.base(), row: &row, outer };
             let keys: Vec<Value> = query
                 .order
                 .iter()

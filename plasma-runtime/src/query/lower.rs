@@ -46,9 +46,9 @@ pub fn select(dialect: Dialect, query: &Query) -> Lowered {
 pub fn select_renamed(dialect: Dialect, query: &Query, rename: &dyn Fn(&str) -> String) -> Lowered {
     let mut scope = Scope::new(rename);
     let statement = statement(&mut scope, query, Place::Outermost);
-    scope.enter(query.table);
+    scope.enter(query.base());
     let kinds = match &query.select {
-        Select::Row => query.table.columns.iter().map(|column| column.kind).collect(),
+        Select::Row => query.base().columns.iter().map(|column| column.kind).collect(),
         Select::Exprs(exprs) => exprs.iter().map(|expr| scope.kind(expr)).collect(),
         Select::Count => vec![Kind::BigInt],
     };
@@ -86,9 +86,9 @@ enum Place {
 
 fn statement(scope: &mut Scope<'_>, query: &Query, place: Place) -> SelectStatement {
     let cut = query.limit.is_some() || query.offset.is_some();
-    let alias = scope.enter(query.table);
+    let alias = scope.enter(query.base());
     let mut statement = SelectStatement::new();
-    statement.from_as(scope.table_name(query.table), alias.clone());
+    statement.from_as(scope.table_name(query.base()), alias.clone());
     match &query.select {
         // How many rows there are after the cut: counted around it.
         Select::Count if cut => {
@@ -101,7 +101,7 @@ fn statement(scope: &mut Scope<'_>, query: &Query, place: Place) -> SelectStatem
             statement.expr(Sql::cust("1"));
         }
         Select::Row => {
-            for def in query.table.columns {
+            for def in query.base().columns {
                 statement.expr(column(&alias, def.name));
             }
         }

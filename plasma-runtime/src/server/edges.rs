@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::Result;
 use crate::mutate::ErasedCtx;
-use crate::query::ir::{ColumnRef, CompareOp, Expr, Query, Select};
+use crate::query::ir::{ColumnRef, CompareOp, Expr, Part, Query, Select};
 use crate::schema::TableDef;
 use crate::value::Value;
 
@@ -186,6 +186,14 @@ fn expression(expr: &Expr, negated: bool, scopes: &mut Vec<Scope>, analysis: &mu
         Expr::Not(expr) | Expr::IsNull(expr) => expression(expr, true, scopes, analysis),
         Expr::In { expr, .. } | Expr::Like { expr, .. } => expression(expr, true, scopes, analysis),
         Expr::Exists(query) => subquery(query, None, negated, scopes, analysis),
+        Expr::Scalar(query) => opaque(query, "its value, not its rows, is used", analysis),
+        Expr::Arithmetic { .. } | Expr::Function { .. } | Expr::Case { .. } | Expr::Aggregate { .. } => {
+            expr.parts(&mut |part| {
+                if let Part::Expr(expr) = part {
+                    expression(expr, true, scopes, analysis);
+                }
+            });
+        }
         Expr::InQuery { expr, query } => {
             expression(expr, true, scopes, analysis);
             subquery(query, Some(expr), negated, scopes, analysis);
@@ -194,15 +202,18 @@ fn expression(expr: &Expr, negated: bool, scopes: &mut Vec<Scope>, analysis: &mu
 }
 
 fn subquery(query: &Query, tested: Option<&Expr>, negated: bool, scopes: &mut Vec<Scope>, analysis: &mut Analysis) {
-    analysis.deps.insert(query.table.name);
-    let steps = match way_up(query, tested, negated, scopes) {
+    let Some(table) = query.plain_table() else {
+        return opaque(query, "its sub-query joins or folds rows", analysis);
+    };
+    analysis.deps.insert(table.name);
+    let steps = match way_up(query, table, tested, negated, scopes) {
         Ok(steps) => Some(steps),
         Err(reason) => {
-            analysis.unreachable.push(Unreachable { dep: query.table, reason });
+            analysis.unreachable.push(Unreachable { dep: table, reason });
             None
         }
     };
-    scopes.push(Scope { table: query.table, steps: steps.clone(), columns: BTreeSet::new() });
+    scopes.push(Scope { table, steps: steps.clone(), columns: BTreeSet::new() });
     let selected: &[Expr] = match &query.select {
         Select::Exprs(exprs) => exprs,
         Select::Row | Select::Count => &[],
@@ -212,13 +223,27 @@ fn subquery(query: &Query, tested: Option<&Expr>, negated: bool, scopes: &mut Ve
     }
     let scope = scopes.pop().expect("pushed above");
     if let Some(steps) = steps {
-        let constants = constants(query);
-        analysis.edges.push(Edge { dep: query.table, columns: scope.columns, constants, steps });
+        let constants = constants(query, table);
+        analysis.edges.push(Edge { dep: table, columns: scope.columns, constants, steps });
+    }
+}
+
+/// A sub-query whose rows cannot be followed to the row the rule protects.
+fn opaque(query: &Query, reason: &'static str, analysis: &mut Analysis) {
+    for table in query.tables() {
+        analysis.deps.insert(table.name);
+        analysis.unreachable.push(Unreachable { dep: table, reason });
     }
 }
 
 /// The steps from a row of `query` to the rule's table, over the equality that is best to read by.
-fn way_up(query: &Query, tested: Option<&Expr>, negated: bool, scopes: &[Scope]) -> Result<Vec<Step>, &'static str> {
+fn way_up(
+    query: &Query,
+    table: &'static TableDef,
+    tested: Option<&Expr>,
+    negated: bool,
+    scopes: &[Scope],
+) -> Result<Vec<Step>, &'static str> {
     if query.offset.is_some() || query.limit.is_some() {
         return Err("its sub-query has a limit");
     }
@@ -230,7 +255,7 @@ fn way_up(query: &Query, tested: Option<&Expr>, negated: bool, scopes: &[Scope])
     if let (Some(Expr::Column(outer)), Select::Exprs(exprs)) = (tested, &query.select)
         && let [Expr::Column(inner)] = exprs.as_slice()
     {
-        let nullable = query.table.column(inner.column).is_none_or(|column| column.nullable);
+        let nullable = table.column(inner.column).is_none_or(|column| column.nullable);
         // `x not in (.., NULL)` is unknown for every x: such a row concerns rows no equality finds.
         if inner.level == 0 && negated && nullable {
             return Err("a column that may be NULL is tested by a negated `in`");
@@ -253,7 +278,7 @@ fn way_up(query: &Query, tested: Option<&Expr>, negated: bool, scopes: &[Scope])
     let mut reason = "no equality ties its rows to the row it protects";
     for (from, scope, column) in pairs {
         let Some(scope) = scope.and_then(|at| scopes.get(at)) else { continue };
-        let (Some(from), Some(column)) = (query.table.column_index(from), scope.table.column_index(column)) else {
+        let (Some(from), Some(column)) = (table.column_index(from), scope.table.column_index(column)) else {
             continue;
         };
         let Some(above) = &scope.steps else {
@@ -292,10 +317,10 @@ fn conjuncts(query: &Query) -> Vec<&Expr> {
 }
 
 /// The columns of the sub-query's table that must hold one of given values.
-fn constants(query: &Query) -> Vec<(usize, Vec<Value>)> {
+fn constants(query: &Query, table: &TableDef) -> Vec<(usize, Vec<Value>)> {
     let mut found = Vec::new();
     let own = |expr: &Expr| match expr {
-        Expr::Column(column) if column.level == 0 => query.table.column_index(column.column),
+        Expr::Column(column) if column.level == 0 => table.column_index(column.column),
         _ => None,
     };
     for conjunct in conjuncts(query) {

@@ -152,7 +152,7 @@ fn check(kind: Kind, name: &str) -> Option<String> {
 /// refused by the strict table when a row is about to take it.
 fn literal(value: &Value) -> String {
     match value {
-        Value::Null => "NULL".to_owned(),
+        Value::Null | Value::Rows(_) => "NULL".to_owned(),
         Value::Bool(b) => i64::from(*b).to_string(),
         Value::Int(n) => n.to_string(),
         Value::Float(x) => format!("{x:?}"),

@@ -43,6 +43,7 @@ fn rank(value: &Value) -> u8 {
         Value::Bool(_) | Value::Int(_) | Value::Float(_) => 1,
         Value::Text(_) | Value::Json(_) => 2,
         Value::Blob(_) => 3,
+        Value::Rows(_) => 4,
     }
 }
 

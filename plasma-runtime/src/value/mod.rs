@@ -50,6 +50,9 @@ pub enum Value {
     Blob(Vec<u8>),
     /// A [`Kind::Json`] as compact JSON text.
     Json(String),
+    /// Related rows in a query's answer ([`Nested`](crate::query::ir::Nested)). No column holds them, and they have no
+    /// order.
+    Rows(Vec<Row>),
 }
 
 /// The values of one row, in the order of the table's columns (or of the projection).

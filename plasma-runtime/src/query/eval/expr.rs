@@ -136,6 +136,11 @@ impl<'q> Evaluator<'q, '_> {
                 other => Err(Error::internal(format!("`like` matches text, not {other:?}"))),
             },
             Expr::Exists(query) => self.exists(query, frame).map(Some),
+            Expr::Scalar(_)
+            | Expr::Arithmetic { .. }
+            | Expr::Function { .. }
+            | Expr::Case { .. }
+            | Expr::Aggregate { .. } => Err(Error::internal("INTERIM")),
             Expr::InQuery { expr, query } => {
                 let value = self.value(expr, frame)?.into_owned();
                 self.is_member(&value, query, frame)

@@ -66,7 +66,7 @@ impl<'r> Scope<'r> {
                 Value::Int(_) => Kind::BigInt,
                 Value::Float(_) => Kind::Float,
                 Value::Blob(_) => Kind::Blob,
-                Value::Json(_) => Kind::Json,
+                Value::Json(_) | Value::Rows(_) => Kind::Json,
             },
             _ => Kind::Bool,
         }
@@ -109,6 +109,11 @@ pub(super) fn expression(scope: &mut Scope<'_>, expr: &Expr) -> Sql {
         }
         Expr::Like { expr, pattern } => expression(scope, expr).binary(SqliteBinOper::Glob, glob(pattern)),
         Expr::Exists(query) => Sql::exists(statement(scope, query, Place::Exists)),
+        Expr::Scalar(_)
+        | Expr::Arithmetic { .. }
+        | Expr::Function { .. }
+        | Expr::Case { .. }
+        | Expr::Aggregate { .. } => Sql::cust("INTERIM"),
         Expr::InQuery { expr, query } => {
             let value = expression(scope, expr);
             value.in_subquery(statement(scope, query, Place::In))
@@ -157,6 +162,7 @@ pub(super) fn to_sea(value: &Value) -> sea_query::Value {
         Value::Bool(b) => Sea::Bool(Some(*b)),
         Value::Int(n) => Sea::BigInt(Some(*n)),
         Value::Float(x) => Sea::Double(Some(*x)),
+        Value::Rows(_) => Sea::BigInt(None),
         Value::Text(text) | Value::Json(text) => Sea::String(Some(text.clone())),
         Value::Blob(bytes) => Sea::Bytes(Some(bytes.clone())),
     }

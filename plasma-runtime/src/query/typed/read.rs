@@ -92,7 +92,7 @@ pub fn first<Q: Query>(query: Q) -> Result<Read<Option<Q::Row>>> {
 /// Those of [`Query::ir`].
 pub fn one<Q: Query>(query: Q) -> Result<Read<Q::Row>> {
     let ir = limited(query.ir()?, 2);
-    let table = ir.table.name;
+    let table = ir.base().name;
     Ok(Read::new(ir, move |rows| {
         let mut rows = rows.into_iter();
         match (rows.next(), rows.next()) {
@@ -120,8 +120,8 @@ pub fn exists<Q: Query>(query: Q) -> Result<Read<bool>> {
     let mut ir = limited(query.ir()?, 1);
     if ir.select != ir::Select::Count {
         ir.order.clear();
-        let id = ir.table.columns[ir.table.id].name;
-        ir.select = ir::Select::Exprs(vec![ir::Expr::column(ir.table.name, id)]);
+        let id = ir.base().columns[ir.base().id].name;
+        ir.select = ir::Select::Exprs(vec![ir::Expr::column(ir.base().name, id)]);
     }
     Ok(Read::new(ir, |rows| Ok(!rows.is_empty())))
 }

@@ -159,7 +159,7 @@ impl<Out, Sc> Select<Out, Sc> {
     /// `T` must be another table than the query's own. For a table that refers to itself use
     /// [`has`](super::Col::has) or [`any`](super::Col::any), which know which row they speak of.
     pub fn correlate<T: Table>(mut self) -> Select<Out, Outer<Sc, T>> {
-        if self.ir.table.name == T::NAME {
+        if self.ir.base().name == T::NAME {
             self.fault = Some(Fault::new(&format!(
                 "a query over `{0}` cannot be correlated with `{0}` itself: use `.has(..)` or `.any(..)`",
                 T::NAME

@@ -113,36 +113,18 @@ fn resolve<Out, Sc: Correlation>(query: Select<Out, Sc>) -> (ir::Query, Option<F
 /// `depth` is the number of sub-queries between the query being resolved and `query`: a column means the scope of the
 /// query being resolved when its level is just that. The own table of that query is never in `outer`.
 fn raise(query: &mut ir::Query, outer: &[&'static str], depth: u8) {
-    if let Some(filter) = &mut query.filter {
-        raise_expr(filter, outer, depth);
-    }
-    for order in &mut query.order {
-        raise_expr(&mut order.expr, outer, depth);
-    }
-    if let ir::Select::Exprs(exprs) = &mut query.select {
-        exprs.iter_mut().for_each(|expr| raise_expr(expr, outer, depth));
-    }
+    query.parts_mut(&mut |part| raise_part(part, outer, depth));
 }
 
-fn raise_expr(expr: &mut ir::Expr, outer: &[&'static str], depth: u8) {
-    use ir::Expr::*;
-    match expr {
-        Column(column) => {
+fn raise_part(part: ir::PartMut<'_>, outer: &[&'static str], depth: u8) {
+    match part {
+        ir::PartMut::Expr(ir::Expr::Column(column)) => {
             if column.level == depth && outer.contains(&column.table) {
                 column.level = column.level.saturating_add(1);
             }
         }
-        Literal(_) => {}
-        Compare { left, right, .. } => {
-            raise_expr(left, outer, depth);
-            raise_expr(right, outer, depth);
-        }
-        And(list) | Or(list) => list.iter_mut().for_each(|expr| raise_expr(expr, outer, depth)),
-        Not(expr) | IsNull(expr) | In { expr, .. } | Like { expr, .. } => raise_expr(expr, outer, depth),
-        Exists(query) => raise(query, outer, depth.saturating_add(1)),
-        InQuery { expr, query } => {
-            raise_expr(expr, outer, depth);
-            raise(query, outer, depth.saturating_add(1));
-        }
+        ir::PartMut::Expr(expr) => expr.parts_mut(&mut |part| raise_part(part, outer, depth)),
+        ir::PartMut::Query { query, correlated: true } => raise(query, outer, depth.saturating_add(1)),
+        ir::PartMut::Query { correlated: false, .. } => {}
     }
 }

@@ -185,6 +185,7 @@ pub(super) fn key_of(value: &Value) -> String {
         Value::Text(text) => format!("t{text}"),
         Value::Blob(bytes) => format!("x{bytes:?}"),
         Value::Json(text) => format!("j{text}"),
+        Value::Rows(rows) => format!("r{rows:?}"),
     }
 }
 

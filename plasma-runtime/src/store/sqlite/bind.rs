@@ -15,6 +15,8 @@ impl ToSql for Value {
             Value::Int(n) => ValueRef::Integer(*n),
             // -0.0 is stored as 0.0.
             Value::Float(x) => ValueRef::Real(if *x == 0.0 { 0.0 } else { *x }),
+            // No column holds rows: no constraint lets this NULL through where it would matter.
+            Value::Rows(_) => ValueRef::Null,
             Value::Text(text) | Value::Json(text) => ValueRef::Text(text.as_bytes()),
             Value::Blob(bytes) => ValueRef::Blob(bytes),
         }))

@@ -58,6 +58,20 @@ pub fn encode_value_into(value: &Value, out: &mut String) {
             out.push('"');
         }
         Value::Json(json) => out.push_str(json),
+        Value::Rows(rows) => {
+            let mut comma = "";
+            out.push('[');
+            for row in rows {
+                out.push_str(comma);
+                comma = ",";
+                for (at, value) in row.iter().enumerate() {
+                    out.push(if at == 0 { '[' } else { ',' });
+                    encode_value_into(value, out);
+                }
+                out.push_str(if row.is_empty() { "[]" } else { "]" });
+            }
+            out.push(']');
+        }
     }
 }
 

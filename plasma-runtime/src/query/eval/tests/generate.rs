@@ -176,7 +176,7 @@ impl<'c> Choices<'c> {
             },
         };
         around.pop();
-        Query { table, filter, order, limit, offset, select }
+        Query { filter, order, limit, offset, select, ..Query::all(table) }
     }
 
     /// An expression with values of one kind: a column in scope, a constant, or (booleans) a condition.

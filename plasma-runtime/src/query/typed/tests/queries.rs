@@ -28,7 +28,6 @@ fn a_query_is_what_was_asked() {
     let done = compare(CompareOp::Eq, todo("done"), false);
     let points = compare(CompareOp::Gte, todo("points"), 3);
     let expected = ir::Query {
-        table: Todo::DEF,
         filter: Some(Expr::And(vec![done, points])),
         order: vec![
             ir::Order { expr: todo("rank"), descending: true },
@@ -36,7 +35,7 @@ fn a_query_is_what_was_asked() {
         ],
         limit: Some(20),
         offset: Some(40),
-        select: ir::Select::Row,
+        ..ir::Query::all(Todo::DEF)
     };
     assert_eq!(query.ir().unwrap(), &expected);
     assert_eq!(query.any().ir().unwrap(), &expected);

@@ -125,16 +125,14 @@ fn every_form_of_expression_is_raised() {
 }
 
 fn visit(expr: &Expr, seen: &mut dyn FnMut(u8)) {
-    match expr {
-        Expr::Column(column) => seen(column.level),
-        Expr::Literal(_) | Expr::Exists(_) | Expr::InQuery { .. } => {}
-        Expr::Compare { left, right, .. } => {
-            visit(left, seen);
-            visit(right, seen);
-        }
-        Expr::And(list) | Expr::Or(list) => list.iter().for_each(|expr| visit(expr, seen)),
-        Expr::Not(expr) | Expr::IsNull(expr) | Expr::In { expr, .. } | Expr::Like { expr, .. } => visit(expr, seen),
+    if let Expr::Column(column) = expr {
+        seen(column.level);
     }
+    expr.parts(&mut |part| {
+        if let ir::Part::Expr(expr) = part {
+            visit(expr, seen);
+        }
+    });
 }
 
 #[test]
