@@ -21,7 +21,7 @@ pub mod sim;
 
 pub use error::{Error, ErrorKind, Result};
 pub use schema::{Id, Json};
-pub use value::Timestamp;
+pub use value::{Date, FileHash, FileRef, Fixed, Rounding, Timestamp};
 
 /// The `http` crate of the server's `auth` functions.
 #[cfg(feature = "http-server")]

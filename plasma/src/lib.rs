@@ -108,7 +108,7 @@ pub use plasma_runtime::columns;
 pub use plasma_runtime::mutate::{Checks, Columns, Mutation, Policy, Tx, Validate};
 pub use plasma_runtime::query::typed::{Filter, Query, all_of, any_of, exists, not, row};
 pub use plasma_runtime::schema::{ColumnType, NewRow, Schema, Table};
-pub use plasma_runtime::{Error, ErrorKind, Id, Json, Result, Timestamp};
+pub use plasma_runtime::{Date, Error, ErrorKind, FileHash, FileRef, Fixed, Id, Json, Result, Rounding, Timestamp};
 pub use plasma_runtime::{error, future, inputs, mutate, protocol, query, schema, store, value};
 
 #[cfg(all(feature = "client", feature = "sqlite"))]

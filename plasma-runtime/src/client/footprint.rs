@@ -157,9 +157,9 @@ fn equalities<'f>(table: &'static TableDef, filter: &'f Expr, pairs: &mut BTreeM
             let Some(def) = table.column(column.column).filter(|_| column.level == 0) else { return };
             // Values of another kind than the column's may be equal in SQL without being the same value here.
             let same_kind = match (def.kind, value) {
-                (Kind::Json, _) => false,
-                (Kind::Id | Kind::Text, Value::Text(_))
-                | (Kind::Int | Kind::BigInt | Kind::Timestamp, Value::Int(_))
+                (Kind::Json | Kind::File, _) => false,
+                (Kind::Id | Kind::Text | Kind::Date, Value::Text(_))
+                | (Kind::Int | Kind::BigInt | Kind::Timestamp | Kind::Fixed(_), Value::Int(_))
                 | (Kind::Float, Value::Float(_))
                 | (Kind::Bool, Value::Bool(_))
                 | (Kind::Blob, Value::Blob(_))

@@ -54,6 +54,9 @@ const fn column(def: &ColumnDef) -> u64 {
         Kind::Blob => 6,
         Kind::Json => 7,
         Kind::Timestamp => 8,
+        Kind::Date => 9,
+        Kind::Fixed(_) => 10,
+        Kind::File => 11,
     };
     let action = match def.on_delete {
         OnDelete::NoAction => 0,
@@ -63,6 +66,9 @@ const fn column(def: &ColumnDef) -> u64 {
     };
     let mut hash = bytes(OFFSET, def.name.as_bytes());
     hash = bytes(hash, &[kind, def.nullable as u8, def.unique as u8, action]);
+    if let Kind::Fixed(scale) = def.kind {
+        hash = bytes(hash, &[scale]);
+    }
     if let Some(target) = def.references {
         hash = bytes(hash, target.as_bytes());
     }

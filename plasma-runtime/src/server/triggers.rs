@@ -34,15 +34,15 @@ pub(super) fn row_json(table: &TableDef, relation: &str) -> String {
         .map(|column| {
             let value = format!("{relation}.{}", quote(column.name));
             let json = match column.kind {
-                Kind::Id | Kind::Text | Kind::Int => value,
-                Kind::BigInt | Kind::Timestamp => format!("CAST({value} AS TEXT)"),
+                Kind::Id | Kind::Text | Kind::Date | Kind::Int => value,
+                Kind::BigInt | Kind::Timestamp | Kind::Fixed(_) => format!("CAST({value} AS TEXT)"),
                 Kind::Bool => {
                     format!("json(CASE WHEN {value} IS NULL THEN NULL WHEN {value} THEN 'true' ELSE 'false' END)")
                 }
                 // `printf` of NULL is 0.0.
                 Kind::Float => format!("json(CASE WHEN {value} IS NULL THEN NULL ELSE printf('%!.17g', {value}) END)"),
                 Kind::Blob => format!("CASE WHEN {value} IS NULL THEN NULL ELSE lower(hex({value})) END"),
-                Kind::Json => format!("json({value})"),
+                Kind::Json | Kind::File => format!("json({value})"),
             };
             format!("{}, {json}", literal(column.name))
         })

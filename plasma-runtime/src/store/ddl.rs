@@ -2,7 +2,8 @@
 //!
 //! Every table is `STRICT` (SQLite itself refuses a value of another storage class) and `WITHOUT ROWID` (its rows lie in
 //! the order of `id`). What a storage class does not say stands in a `CHECK` named after its column: the shape of an
-//! id, the range of an int, no U+0000 in text, finite floats, 0 and 1 for booleans, valid JSON. So a program that writes
+//! id, the range of an int, no U+0000 in text, finite floats, 0 and 1 for booleans, valid JSON, real dates, the one
+//! spelling of a file. So a program that writes
 //! raw SQL cannot store what the codec could not read, but for one thing: SQLite keeps text that is not UTF-8, and no
 //! plain expression of its SQL can tell. Such a row fails its reads, and the pulls of those who may read it, with a
 //! `Storage` error until it is mended.
@@ -15,7 +16,7 @@ use std::fmt::Write as _;
 use super::SqlConnection;
 use crate::error::Result;
 use crate::schema::{ColumnDef, OnDelete, TableDef};
-use crate::value::{Kind, Value};
+use crate::value::{Kind, MAX_FILE_SIZE, MAX_MIME, Value};
 
 /// Which engine's table it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,8 +98,8 @@ pub fn quote_text(text: &str) -> String {
 /// The storage class of a kind.
 pub fn storage_class(kind: Kind) -> &'static str {
     match kind {
-        Kind::Id | Kind::Text | Kind::Json => "TEXT",
-        Kind::Int | Kind::BigInt | Kind::Bool | Kind::Timestamp => "INTEGER",
+        Kind::Id | Kind::Text | Kind::Json | Kind::Date | Kind::File => "TEXT",
+        Kind::Int | Kind::BigInt | Kind::Bool | Kind::Timestamp | Kind::Fixed(_) => "INTEGER",
         Kind::Float => "REAL",
         Kind::Blob => "BLOB",
     }
@@ -144,7 +145,20 @@ fn check(kind: Kind, name: &str) -> Option<String> {
         Kind::Float => Some(format!("{name} > -9e999 AND {name} < 9e999")),
         Kind::Bool => Some(format!("{name} IN (0, 1)")),
         Kind::Json => Some(format!("json_valid({name})")),
-        Kind::BigInt | Kind::Timestamp | Kind::Blob => None,
+        // `date` carries the 31st of a short month into the next one, and leaves a real date as it is.
+        Kind::Date => Some(format!(
+            "{name} GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' AND {name} >= '0001-01-01' AND {name} IS date({name})"
+        )),
+        // The one spelling is the one `json_object` gives back from the parts; `CASE`, as `->>` fails on what is no JSON.
+        Kind::File => Some(format!(
+            "CASE WHEN json_valid({name}) THEN {name} = json_object('hash', {name}->>'$.hash', 'size', {name}->>'$.size', \
+             'mime', {name}->>'$.mime') AND length({name}->>'$.hash') = 64 AND {name}->>'$.hash' NOT GLOB '*[^0-9a-f]*' \
+             AND json_type({name}, '$.size') = 'integer' AND {name}->>'$.size' BETWEEN 0 AND {MAX_FILE_SIZE} \
+             AND length({name}->>'$.mime') <= {MAX_MIME} AND {name}->>'$.mime' GLOB '[a-z0-9]*/[a-z0-9]*' \
+             AND {name}->>'$.mime' NOT GLOB '*/*/*' AND {name}->>'$.mime' NOT GLOB '*[^a-z0-9!#$&^_.+/-]*' \
+             ELSE {name} IS NULL END"
+        )),
+        Kind::BigInt | Kind::Timestamp | Kind::Fixed(_) | Kind::Blob => None,
     }
 }
 

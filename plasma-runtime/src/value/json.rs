@@ -14,11 +14,13 @@
 //! | --- | --- |
 //! | id, text | string |
 //! | int | number |
-//! | bigint, timestamp | decimal string |
+//! | bigint, timestamp, fixed | decimal string (of the units, for a fixed decimal) |
 //! | float | number |
 //! | bool | `true`, `false` |
 //! | blob | padded standard base64 |
 //! | json | the value |
+//! | date | string `YYYY-MM-DD` |
+//! | file | `{"hash":"..","size":1,"mime":".."}`, in this order |
 
 mod decode;
 mod encode;

@@ -4,9 +4,16 @@
 //! wire agree because they share them.
 
 pub mod compare;
+mod date;
+mod file;
+mod fixed;
 pub mod json;
 mod timestamp;
 
+pub use date::Date;
+pub use file::{FileHash, FileRef};
+pub(crate) use file::{MAX_FILE_SIZE, MAX_MIME};
+pub use fixed::{Fixed, Rounding};
 pub use timestamp::Timestamp;
 
 /// What kind of values a column holds. Decides storage, order and JSON form.
@@ -29,6 +36,13 @@ pub enum Kind {
     Blob,
     /// Any JSON value, kept as its compact text. [`Value::Json`].
     Json,
+    /// A calendar date of the years 1 to 9999: text `YYYY-MM-DD`. [`Value::Text`].
+    Date,
+    /// An exact decimal as a number of units of 10^-n, n being the scale in the kind; a decimal string of the units in
+    /// JSON. [`Value::Int`].
+    Fixed(u8),
+    /// A reference to a file: JSON `{"hash":..,"size":..,"mime":..}`, compact and in this order. [`Value::Json`].
+    File,
     /// Microseconds since 1970-01-01 UTC; a decimal string in JSON. [`Value::Int`].
     Timestamp,
 }
@@ -40,15 +54,15 @@ pub enum Value {
     Null,
     /// A [`Kind::Bool`].
     Bool(bool),
-    /// A [`Kind::Int`], [`Kind::BigInt`] or [`Kind::Timestamp`].
+    /// A [`Kind::Int`], [`Kind::BigInt`], [`Kind::Timestamp`] or [`Kind::Fixed`].
     Int(i64),
     /// A [`Kind::Float`].
     Float(f64),
-    /// A [`Kind::Id`] or [`Kind::Text`].
+    /// A [`Kind::Id`], [`Kind::Text`] or [`Kind::Date`].
     Text(String),
     /// A [`Kind::Blob`].
     Blob(Vec<u8>),
-    /// A [`Kind::Json`] as compact JSON text.
+    /// A [`Kind::Json`] or [`Kind::File`] as compact JSON text.
     Json(String),
     /// Related rows in a query's answer ([`Nested`](crate::query::ir::Nested)). No column holds them, and they have no
     /// order.

@@ -1,6 +1,12 @@
 //! Points in time.
 
 use std::fmt;
+use std::time::Duration;
+
+use super::date::{Date, civil};
+use crate::error::{Error, Result};
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// A point in time: microseconds since 1970-01-01T00:00:00 UTC.
 ///
@@ -35,22 +41,48 @@ impl Timestamp {
     pub const fn millis(self) -> i64 {
         self.0.div_euclid(1_000)
     }
+
+    /// The time so much later; none when it is out of range. Parts of a microsecond are dropped from `duration`.
+    pub fn checked_add(self, duration: Duration) -> Option<Self> {
+        self.0.checked_add(i64::try_from(duration.as_micros()).ok()?).map(Timestamp)
+    }
+
+    /// The time so much earlier; none when it is out of range. Parts of a microsecond are dropped from `duration`.
+    pub fn checked_sub(self, duration: Duration) -> Option<Self> {
+        self.0.checked_sub(i64::try_from(duration.as_micros()).ok()?).map(Timestamp)
+    }
+
+    /// The time that passed since `earlier`; none when that is later.
+    pub fn checked_since(self, earlier: Timestamp) -> Option<Duration> {
+        let micros = i128::from(self.0) - i128::from(earlier.0);
+        u64::try_from(micros).ok().map(Duration::from_micros)
+    }
+
+    /// The calendar day at this time, where clocks are `offset_minutes` ahead of UTC (behind it when negative).
+    ///
+    /// ```
+    /// use plasma_runtime::Timestamp;
+    /// let evening = Timestamp::from_millis(82_800_000); // 1970-01-01, 23:00 UTC
+    /// assert_eq!(evening.date(0)?.to_string(), "1970-01-01");
+    /// assert_eq!(evening.date(60)?.to_string(), "1970-01-02");
+    /// # Ok::<(), plasma_runtime::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Validation`](crate::ErrorKind::Validation) when the day is not in the years 1 to 9999.
+    pub fn date(self, offset_minutes: i32) -> Result<Date> {
+        let local = i128::from(self.0) + i128::from(offset_minutes) * 60_000_000;
+        let days = i64::try_from(local.div_euclid(MICROS_PER_DAY.into())).ok();
+        days.and_then(Date::from_days_since_epoch)
+            .ok_or_else(|| Error::validation(format!("{self} is on no date of the years 1 to 9999")))
+    }
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 with microseconds. The calendar arithmetic is Howard Hinnant's `civil_from_days`
-    /// (<https://howardhinnant.github.io/date_algorithms.html>).
+    /// RFC 3339 with microseconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (days, micros) = (self.0.div_euclid(86_400_000_000), self.0.rem_euclid(86_400_000_000));
-        let z = days + 719_468;
-        let era = z.div_euclid(146_097);
-        let doe = z.rem_euclid(146_097);
-        let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
-        let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-        let mp = (5 * doy + 2) / 153;
-        let day = doy - (153 * mp + 2) / 5 + 1;
-        let month = if mp < 10 { mp + 3 } else { mp - 9 };
-        let year = yoe + era * 400 + i64::from(month <= 2);
+        let (days, micros) = (self.0.div_euclid(MICROS_PER_DAY), self.0.rem_euclid(MICROS_PER_DAY));
+        let (year, month, day) = civil(days);
         let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
         write!(
             f,

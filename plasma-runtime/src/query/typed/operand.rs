@@ -9,7 +9,7 @@ use super::raw::Raw;
 use super::scope::Only;
 use crate::error::Result;
 use crate::schema::{ColumnType, Id, Json, Scalar, Table};
-use crate::value::{Timestamp, Value};
+use crate::value::{Date, FileRef, Fixed, Timestamp, Value};
 
 /// A right side and the tables it adds to those of the left side.
 #[diagnostic::on_unimplemented(
@@ -155,6 +155,9 @@ column_operands! { [] f64 => f64 }
 column_operands! { [] bool => bool }
 column_operands! { [] Vec<u8> => Vec<u8>, &[u8] }
 column_operands! { [] Timestamp => Timestamp }
+column_operands! { [] Date => Date }
+column_operands! { [const N: u8] Fixed<N> => Fixed<N> }
+column_operands! { [] FileRef => FileRef }
 column_operands! { [X: Table] Id<X> => Id<X> }
 
 // Numbers and texts that no column takes: operands all the same, so that the comparison and not the operand is

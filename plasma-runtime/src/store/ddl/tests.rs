@@ -36,6 +36,9 @@ static ALL: TableDef = TableDef::new(
         column("blob", Kind::Blob).default_value(|| Value::Blob(vec![0, 0xab])),
         column("json", Kind::Json).default_value(|| Value::Json("{\"a\":1}".into())),
         column("time", Kind::Timestamp).default_value(|| Value::Int(0)),
+        column("date", Kind::Date).default_value(|| Value::from("2024-02-29")),
+        column("fixed", Kind::Fixed(2)).default_value(|| Value::Int(-1_234)),
+        nullable(column("file", Kind::File)),
         nullable(column("order", Kind::Text)),
         reference("cascade", "parent \"quoted\"; drop", OnDelete::Cascade),
         reference("set null", "parent \"quoted\"; drop", OnDelete::SetNull),
@@ -52,6 +55,7 @@ mod on_sqlite {
     use crate::store::sqlite::SqliteConnection;
 
     const A: &str = "00000000-0000-4000-8000-00000000000a";
+    const HASH: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     const B: &str = "00000000-0000-4000-8000-00000000000b";
 
     fn database(side: Side) -> SqliteConnection {
@@ -77,6 +81,11 @@ mod on_sqlite {
         }
     }
 
+    /// A file as an SQL literal.
+    fn file(hash: &str, size: &str, mime: &str) -> String {
+        quote_text(&format!("{{\"hash\":\"{hash}\",\"size\":{size},\"mime\":\"{mime}\"}}"))
+    }
+
     #[test]
     fn what_the_codec_cannot_read_cannot_be_stored() {
         for side in [Side::Server, Side::Client] {
@@ -91,6 +100,9 @@ mod on_sqlite {
                 ("blob", "x''"),
                 ("json", "'[1]'"),
                 ("time", "-5"),
+                ("date", "'9999-12-31'"),
+                ("fixed", "-9223372036854775808"),
+                ("file", &file(HASH, "3", "text/plain")),
             ] {
                 good.push((name, value.to_owned()));
             }
@@ -117,6 +129,47 @@ mod on_sqlite {
                 ("blob", "'text'"),
                 ("json", "'{'"),
                 ("time", "'yesterday'"),
+                ("date", "''"),
+                ("date", "'now'"),
+                ("date", "'0000-12-31'"),
+                ("date", "'10000-01-01'"),
+                ("date", "'-001-01-01'"),
+                ("date", "'2023-02-29'"),
+                ("date", "'1900-02-29'"),
+                ("date", "'2024-04-31'"),
+                ("date", "'2024-13-01'"),
+                ("date", "'2024-00-01'"),
+                ("date", "'2024-01-00'"),
+                ("date", "'2024-1-01'"),
+                ("date", "'2024-01-01 00:00'"),
+                ("date", "'2024-01-01' || char(0)"),
+                ("date", "2460000.5"),
+                ("fixed", "12.34"),
+                ("fixed", "'12.34'"),
+                ("file", "'{'"),
+                ("file", "''"),
+                ("file", "'null'"),
+                ("file", "'{}'"),
+                ("file", "'[]'"),
+                ("file", "'7'"),
+                ("file", &file("abc", "3", "text/plain")),
+                ("file", &file(&HASH.to_uppercase(), "3", "text/plain")),
+                ("file", &file(HASH, "-1", "text/plain")),
+                ("file", &file(HASH, "3.0", "text/plain")),
+                ("file", &file(HASH, "\"3\"", "text/plain")),
+                ("file", &file(HASH, "9007199254740992", "text/plain")),
+                ("file", &file(HASH, "99999999999999999999", "text/plain")),
+                ("file", &file(HASH, "null", "text/plain")),
+                ("file", &file(HASH, "3", "")),
+                ("file", &file(HASH, "3", "text")),
+                ("file", &file(HASH, "3", "text/")),
+                ("file", &file(HASH, "3", "text/plain/x")),
+                ("file", &file(HASH, "3", "Text/plain")),
+                ("file", &file(HASH, "3", "text/plain; charset=utf-8")),
+                ("file", &file(HASH, "3", &format!("text/{}", "x".repeat(251)))),
+                ("file", &file(HASH, "3", "text/plain").replace(",", ", ")),
+                ("file", &file(HASH, "3", "text/plain").replace("}", ",\"name\":\"a\"}")),
+                ("file", &file(HASH, "3", "text/plain").replace("\"mime\"", "\"size\":3,\"mime\"")),
             ] {
                 let error = insert(name, value).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Conflict, "{name} = {value}: {error:?}");
@@ -185,8 +238,8 @@ mod on_sqlite {
     impl Child for SqliteConnection {
         fn execute_child(&mut self, column: &str, parent: &str) -> Result<u64> {
             let sql = format!(
-                "INSERT INTO \"select\" (id, text, int, bigint, float, bool, blob, json, time, {}) \
-                 VALUES (?, '', 0, 0, 0, 0, x'', '1', 0, ?)",
+                "INSERT INTO \"select\" (id, text, int, bigint, float, bool, blob, json, time, date, fixed, {}) \
+                 VALUES (?, '', 0, 0, 0, 0, x'', '1', 0, '2024-01-01', 0, ?)",
                 quote(column)
             );
             SqlConnection::execute(self, &sql, &[Value::from(B), Value::from(parent)])

@@ -39,9 +39,11 @@ pub(super) fn read_row(row: &SqliteRow<'_>, kinds: &[Kind]) -> Result<Row> {
 fn read_value(raw: ValueRef<'_>, kind: Kind) -> Option<Value> {
     Some(match (kind, raw) {
         (_, ValueRef::Null) => Value::Null,
-        (Kind::Id | Kind::Text, ValueRef::Text(bytes)) => Value::Text(std::str::from_utf8(bytes).ok()?.to_owned()),
-        (Kind::Json, ValueRef::Text(bytes)) => Value::Json(std::str::from_utf8(bytes).ok()?.to_owned()),
-        (Kind::Int | Kind::BigInt | Kind::Timestamp, ValueRef::Integer(n)) => Value::Int(n),
+        (Kind::Id | Kind::Text | Kind::Date, ValueRef::Text(bytes)) => {
+            Value::Text(std::str::from_utf8(bytes).ok()?.to_owned())
+        }
+        (Kind::Json | Kind::File, ValueRef::Text(bytes)) => Value::Json(std::str::from_utf8(bytes).ok()?.to_owned()),
+        (Kind::Int | Kind::BigInt | Kind::Timestamp | Kind::Fixed(_), ValueRef::Integer(n)) => Value::Int(n),
         (Kind::Float, ValueRef::Real(x)) => Value::Float(if x == 0.0 { 0.0 } else { x }),
         // An expression without a column's affinity keeps a whole number as an integer.
         (Kind::Float, ValueRef::Integer(n)) => Value::Float(n as f64),

@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use serde_json::value::RawValue;
 
 use crate::schema::{ColumnDef, TableDef};
-use crate::value::{Kind, Row, Value};
+use crate::value::{Date, FileRef, Kind, Row, Value};
 
 /// The deepest JSON a column takes: what serde_json reads back into a typed value.
 const MAX_DEPTH: usize = 127;
@@ -124,10 +124,11 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Value, D::Error> {
-        if self.column.kind == Kind::Json {
-            return self.json(<&RawValue as serde::Deserialize>::deserialize(input)?.get());
+        match self.column.kind {
+            Kind::Json => self.json(<&RawValue as serde::Deserialize>::deserialize(input)?.get()),
+            Kind::File => self.file(<&RawValue as serde::Deserialize>::deserialize(input)?.get()),
+            _ => input.deserialize_any(self),
         }
-        input.deserialize_any(self)
     }
 }
 
@@ -137,12 +138,14 @@ impl ValueSeed<'_> {
             Kind::Id => "a lower-case hyphenated UUID",
             Kind::Text => "a string without U+0000",
             Kind::Int => "a whole number of 32 bits",
-            Kind::BigInt | Kind::Timestamp => "a string with a decimal number of 64 bits",
+            Kind::BigInt | Kind::Timestamp | Kind::Fixed(_) => "a string with a decimal number of 64 bits",
             Kind::Float => "a finite number",
             Kind::Bool => "true or false",
             Kind::Blob if self.form == Form::Log => "a string of hex digits",
             Kind::Blob => "a string of padded standard base64",
             Kind::Json => "a JSON value",
+            Kind::Date => "a date, YYYY-MM-DD",
+            Kind::File => "a file: its hash, size and mime in this order",
         };
         let null = if self.column.nullable { " or null" } else { "" };
         E::custom(format_args!("`{}` must be {expected}{null}, not {found}", self.column.name))
@@ -158,11 +161,22 @@ impl ValueSeed<'_> {
         }
     }
 
+    fn file<E: serde::de::Error>(&self, raw: &str) -> Result<Value, E> {
+        match raw {
+            "null" if self.column.nullable => Ok(Value::Null),
+            _ => match compact(raw) {
+                Some(json) if FileRef::from_canonical_json(&json).is_ok() => Ok(Value::Json(json)),
+                _ => Err(self.wrong(Quoted(raw))),
+            },
+        }
+    }
+
     fn text<E: serde::de::Error>(&self, text: Cow<'_, str>) -> Result<Value, E> {
         match self.column.kind {
             Kind::Id if is_row_id(&text) => Ok(Value::Text(text.into_owned())),
             Kind::Text if !text.as_bytes().contains(&0) => Ok(Value::Text(text.into_owned())),
-            Kind::BigInt | Kind::Timestamp => match canonical_integer(&text) {
+            Kind::Date if text.parse::<Date>().is_ok() => Ok(Value::Text(text.into_owned())),
+            Kind::BigInt | Kind::Timestamp | Kind::Fixed(_) => match canonical_integer(&text) {
                 Some(n) => Ok(Value::Int(n)),
                 None => Err(self.wrong(Quoted(&text))),
             },

@@ -21,8 +21,14 @@ static ALL: TableDef = TableDef::new(
         column("blob", Kind::Blob, true),
         column("json", Kind::Json, true),
         column("time", Kind::Timestamp, true),
+        column("date", Kind::Date, true),
+        column("fixed", Kind::Fixed(2), true),
+        column("file", Kind::File, true),
     ],
 );
+
+const FILE: &str =
+    r#"{"hash":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","size":3,"mime":"text/plain"}"#;
 
 static PLAIN: TableDef = TableDef::new(
     "plain",
@@ -40,7 +46,7 @@ pub(crate) fn any_value(kind: Kind) -> BoxedStrategy<Value> {
         Kind::Id => any::<[u8; 16]>().prop_map(|b| Value::Text(uuid::Uuid::from_bytes(b).to_string())).boxed(),
         Kind::Text => text.prop_map(Value::Text).boxed(),
         Kind::Int => any::<i32>().prop_map(|n| Value::Int(n.into())).boxed(),
-        Kind::BigInt | Kind::Timestamp => any::<i64>().prop_map(Value::Int).boxed(),
+        Kind::BigInt | Kind::Timestamp | Kind::Fixed(_) => any::<i64>().prop_map(Value::Int).boxed(),
         Kind::Float => (proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL | proptest::num::f64::ZERO)
             .prop_map(|x| Value::Float(if x == 0.0 { 0.0 } else { x }))
             .boxed(),
@@ -49,6 +55,12 @@ pub(crate) fn any_value(kind: Kind) -> BoxedStrategy<Value> {
         Kind::Json => {
             text.prop_map(|text| Value::Json(serde_json::json!({ "a": [text, 1, null] }).to_string())).boxed()
         }
+        Kind::Date => (1i32..=9999, 1u8..=12, 1u8..=28)
+            .prop_map(|(year, month, day)| Value::Text(format!("{year:04}-{month:02}-{day:02}")))
+            .boxed(),
+        Kind::File => any::<Vec<u8>>()
+            .prop_map(|bytes| Value::Json(crate::value::FileRef::of(&bytes, "image/png").unwrap().to_json()))
+            .boxed(),
     }
 }
 
@@ -101,9 +113,12 @@ fn the_wire_form_is_the_protocols() {
         Value::Blob(vec![0xfb, 0xff]),
         Value::Json("{\"k\":[1,2.50]}".into()),
         Value::Int(1_730_100_000_000_000),
+        Value::from("2024-02-29"),
+        Value::Int(-1_234),
+        Value::Json(FILE.into()),
     ];
     let expected = format!(
-        r#"{{"id":"{ID}","text":"😀 \"\\/\n\u0001","int":-5,"bigint":"-9223372036854775808","float":0.0,"bool":false,"blob":"+/8=","json":{{"k":[1,2.50]}},"time":"1730100000000000"}}"#
+        r#"{{"id":"{ID}","text":"😀 \"\\/\n\u0001","int":-5,"bigint":"-9223372036854775808","float":0.0,"bool":false,"blob":"+/8=","json":{{"k":[1,2.50]}},"time":"1730100000000000","date":"2024-02-29","fixed":"-1234","file":{FILE}}}"#
     );
     assert_eq!(encode_row(&ALL, &row), expected);
     assert_eq!(decode_row(&ALL, &expected).unwrap(), row);
@@ -150,6 +165,19 @@ fn second_spellings_and_values_out_of_range_are_refused() {
         ("blob", "[]"),
         ("json", "{\"a\":}"),
         ("text", "{}"),
+        ("date", "\"2023-02-29\""),
+        ("date", "\"2024-2-29\""),
+        ("date", "\"0000-01-01\""),
+        ("date", "\"+2024-01-01\""),
+        ("date", "\"2024-01-01T00:00:00\""),
+        ("date", "20240101"),
+        ("fixed", "1"),
+        ("fixed", "12.34"),
+        ("fixed", "\"12.34\""),
+        ("fixed", "\"007\""),
+        ("file", "\"abc\""),
+        ("file", "{}"),
+        ("file", "[]"),
     ] {
         let mut members = format!("\"{name}\":{value}");
         if name != "id" {

@@ -91,7 +91,7 @@ impl<'c> Choices<'c> {
             Kind::Id => Value::Text(row_id(self.below(9))),
             Kind::Text => Value::Text(self.text()),
             Kind::Int => Value::Int(self.pick(&[0, 1, -1, 2, i64::from(i32::MAX), i64::from(i32::MIN)])),
-            Kind::BigInt | Kind::Timestamp => {
+            Kind::BigInt | Kind::Timestamp | Kind::Fixed(_) => {
                 let edges = [0, 1, -1, i64::MAX, i64::MIN, 9_007_199_254_740_993, 9_007_199_254_740_992, -10];
                 Value::Int(self.pick(&edges))
             }
@@ -111,6 +111,8 @@ impl<'c> Choices<'c> {
             Kind::Bool => Value::Bool(self.once_in(2)),
             Kind::Blob => Value::Blob((0..self.below(3)).map(|_| self.pick(&[0, 1, 127, 128, 255])).collect()),
             Kind::Json => Value::Json(self.pick(&["null", "1", "[1,2]", "{\"a\":\"é\"}", "\"x\"", "\"X\""]).to_owned()),
+            Kind::Date => Value::Text(self.pick(&["0001-01-01", "2024-02-29", "2024-03-01", "9999-12-31"]).to_owned()),
+            Kind::File => Value::Json(file(self.below(3))),
         }
     }
 
@@ -258,8 +260,24 @@ impl<'c> Choices<'c> {
     }
 }
 
-const KINDS: [Kind; 9] =
-    [Kind::Text, Kind::Int, Kind::Id, Kind::BigInt, Kind::Float, Kind::Bool, Kind::Blob, Kind::Json, Kind::Timestamp];
+const KINDS: [Kind; 12] = [
+    Kind::Text,
+    Kind::Int,
+    Kind::Id,
+    Kind::BigInt,
+    Kind::Float,
+    Kind::Bool,
+    Kind::Blob,
+    Kind::Json,
+    Kind::Timestamp,
+    Kind::Date,
+    Kind::Fixed(2),
+    Kind::File,
+];
+
+fn file(n: usize) -> String {
+    crate::value::FileRef::of(&[n as u8], "image/png").expect("the mime is one").to_json()
+}
 
 fn row_id(n: usize) -> String {
     format!("0190a1b2-0000-7000-8000-00000000000{n}")

@@ -1,0 +1,208 @@
+//! The plain column types: text, numbers, bytes, times, dates, files.
+
+use super::{ColumnType, Scalar, unexpected};
+use crate::error::{Error, Result};
+use crate::value::{Date, FileRef, Fixed, Kind, Timestamp, Value};
+
+/// Text must not hold U+0000: Postgres refuses it, and both sides must agree.
+fn text(text: String) -> Result<Value> {
+    if text.contains('\0') {
+        return Err(Error::validation("text must not contain the character U+0000"));
+    }
+    Ok(Value::Text(text))
+}
+
+impl ColumnType for String {
+    const KIND: Kind = Kind::Text;
+    type NonNull = Self;
+    type Literal = &'static str;
+    fn literal(literal: Self::Literal) -> Value {
+        Value::Text(literal.to_owned())
+    }
+    fn into_value(self) -> Result<Value> {
+        text(self)
+    }
+    fn from_value(value: Value) -> Result<Self> {
+        match value {
+            Value::Text(text) => Ok(text),
+            other => unexpected("text", &other),
+        }
+    }
+}
+impl Scalar for String {}
+
+impl ColumnType for i32 {
+    const KIND: Kind = Kind::Int;
+    type NonNull = Self;
+    type Literal = i32;
+    fn literal(literal: i32) -> Value {
+        Value::Int(literal.into())
+    }
+    fn into_value(self) -> Result<Value> {
+        Ok(Value::Int(self.into()))
+    }
+    fn from_value(value: Value) -> Result<Self> {
+        match value {
+            Value::Int(n) => n.try_into().or_else(|_| unexpected("a 32-bit integer", &Value::Int(n))),
+            other => unexpected("a 32-bit integer", &other),
+        }
+    }
+}
+impl Scalar for i32 {}
+
+impl ColumnType for i64 {
+    const KIND: Kind = Kind::BigInt;
+    type NonNull = Self;
+    type Literal = i64;
+    fn literal(literal: i64) -> Value {
+        Value::Int(literal)
+    }
+    fn into_value(self) -> Result<Value> {
+        Ok(Value::Int(self))
+    }
+    fn from_value(value: Value) -> Result<Self> {
+        match value {
+            Value::Int(n) => Ok(n),
+            other => unexpected("an integer", &other),
+        }
+    }
+}
+impl Scalar for i64 {}
+
+impl ColumnType for f64 {
+    const KIND: Kind = Kind::Float;
+    type NonNull = Self;
+    type Literal = f64;
+    fn literal(literal: f64) -> Value {
+        Value::Float(literal)
+    }
+    fn into_value(self) -> Result<Value> {
+        if !self.is_finite() {
+            return Err(Error::validation(format!("a float column holds finite numbers, not {self}")));
+        }
+        // -0.0 equals 0.0 but has another JSON form: store one of them.
+        Ok(Value::Float(if self == 0.0 { 0.0 } else { self }))
+    }
+    fn from_value(value: Value) -> Result<Self> {
+        match value {
+            Value::Float(x) => Ok(x),
+            other => unexpected("a float", &other),
+        }
+    }
+}
+impl Scalar for f64 {}
+
+impl ColumnType for bool {
+    const KIND: Kind = Kind::Bool;
+    type NonNull = Self;
+    type Literal = bool;
+    fn literal(literal: bool) -> Value {
+        Value::Bool(literal)
+    }
+    fn into_value(self) -> Result<Value> {
+        Ok(Value::Bool(self))
+    }
+    fn from_value(value: Value) -> Result<Self> {
+        match value {
+            Value::Bool(b) => Ok(b),
+            other => unexpected("a boolean", &other),
+        }
+    }
+}
+impl Scalar for bool {}
+
+impl ColumnType for Vec<u8> {
+    const KIND: Kind = Kind::Blob;
+    type NonNull = Self;
+    type Literal = &'static [u8];
+    fn literal(literal: Self::Literal) -> Value {
+        Value::Blob(literal.to_vec())
+    }
+    fn into_value(self) -> Result<Value> {
+        Ok(Value::Blob(self))
+    }
+    fn from_value(value: Value) -> Result<Self> {
+        match value {
+            Value::Blob(bytes) => Ok(bytes),
+            other => unexpected("bytes", &other),
+        }
+    }
+}
+impl Scalar for Vec<u8> {}
+
+impl ColumnType for Timestamp {
+    const KIND: Kind = Kind::Timestamp;
+    type NonNull = Self;
+    type Literal = Timestamp;
+    fn literal(literal: Timestamp) -> Value {
+        Value::Int(literal.micros())
+    }
+    fn into_value(self) -> Result<Value> {
+        Ok(Value::Int(self.micros()))
+    }
+    fn from_value(value: Value) -> Result<Self> {
+        match value {
+            Value::Int(micros) => Ok(Timestamp::from_micros(micros)),
+            other => unexpected("a timestamp", &other),
+        }
+    }
+}
+impl Scalar for Timestamp {}
+
+impl ColumnType for Date {
+    const KIND: Kind = Kind::Date;
+    type NonNull = Self;
+    type Literal = Date;
+    fn literal(literal: Date) -> Value {
+        Value::Text(literal.to_string())
+    }
+    fn into_value(self) -> Result<Value> {
+        Ok(Value::Text(self.to_string()))
+    }
+    fn from_value(value: Value) -> Result<Self> {
+        match &value {
+            Value::Text(text) => text.parse().or_else(|_| unexpected("a date", &value)),
+            other => unexpected("a date", other),
+        }
+    }
+}
+impl Scalar for Date {}
+
+impl<const N: u8> ColumnType for Fixed<N> {
+    const KIND: Kind = Kind::Fixed(Fixed::<N>::SCALE);
+    type NonNull = Self;
+    type Literal = Self;
+    fn literal(literal: Self) -> Value {
+        Value::Int(literal.minor())
+    }
+    fn into_value(self) -> Result<Value> {
+        Ok(Value::Int(self.minor()))
+    }
+    fn from_value(value: Value) -> Result<Self> {
+        match value {
+            Value::Int(minor) => Ok(Fixed::from_minor(minor)),
+            other => unexpected("a fixed decimal", &other),
+        }
+    }
+}
+impl<const N: u8> Scalar for Fixed<N> {}
+
+impl ColumnType for FileRef {
+    const KIND: Kind = Kind::File;
+    type NonNull = Self;
+    /// No const can hold a file.
+    type Literal = std::convert::Infallible;
+    fn literal(literal: Self::Literal) -> Value {
+        match literal {}
+    }
+    fn into_value(self) -> Result<Value> {
+        Ok(Value::Json(self.to_json()))
+    }
+    fn from_value(value: Value) -> Result<Self> {
+        match &value {
+            Value::Json(json) => FileRef::from_canonical_json(json).or_else(|_| unexpected("a file", &value)),
+            other => unexpected("a file", other),
+        }
+    }
+}
+impl Scalar for FileRef {}
