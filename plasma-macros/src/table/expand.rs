@@ -26,10 +26,7 @@ pub(crate) fn table(table: &Table, item: &ItemStruct, sound: bool) -> TokenStrea
     let policy = open_policy(table);
     let private = tokens::private();
     let (ident, new_ident, name) = (&table.ident, table.new_ident(), &table.name);
-    let (local_only, open) = (table.local_only, table.open);
-    // The stub has `id` alone.
-    let position = table.columns.iter().position(Column::is_id).filter(|_| sound && table.usable);
-    let id = position.unwrap_or(0);
+    let options = table_options(table);
     quote! {
         #registered
         #consts
@@ -43,13 +40,8 @@ pub(crate) fn table(table: &Table, item: &ItemStruct, sound: bool) -> TokenStrea
                 type New = #new_ident;
                 const NAME: &'static str = #name;
                 const CODEC: #private::Codec<#ident, #new_ident> = #codec;
-                const DEF: &'static #private::TableDef = &#private::TableDef {
-                    name: #name,
-                    columns: <#ident as #private::Table>::CODEC.columns,
-                    id: #id,
-                    local_only: #local_only,
-                    open: #open,
-                };
+                const DEF: &'static #private::TableDef =
+                    &#private::TableDef::new(#name, <#ident as #private::Table>::CODEC.columns)#options;
             }
 
             #[automatically_derived]
@@ -135,6 +127,18 @@ fn new_struct(table: &Table) -> TokenStream {
             #(#fields,)*
         }
     }
+}
+
+/// What the definition says besides name and columns.
+fn table_options(table: &Table) -> TokenStream {
+    let mut options = TokenStream::new();
+    if table.local_only {
+        options.extend(quote!(.local_only()));
+    }
+    if table.open {
+        options.extend(quote!(.open()));
+    }
+    options
 }
 
 fn codec(table: &Table) -> TokenStream {

@@ -169,6 +169,7 @@ impl<'w, 's> ClientExecutor<'w, 's> {
         if self.written_already(table) {
             return Ok(());
         }
+        table.keeps_checks(&row)?;
         if checked {
             self.to_check.entry((table.name, id.to_owned())).or_insert(false);
         }
@@ -188,6 +189,12 @@ impl<'w, 's> ClientExecutor<'w, 's> {
         self.unique_reads(table, Some(&before), &after);
         if self.written_already(table) {
             return Ok(());
+        }
+        table.keeps_checks(&after)?;
+        for (index, column) in table.columns.iter().enumerate() {
+            if let Some(file) = column.file {
+                file.check_change(table, column, &before[index], &after[index])?;
+            }
         }
         if checked {
             self.check_update(table, id, &before, &after)?;
@@ -252,10 +259,13 @@ impl<'w, 's> ClientExecutor<'w, 's> {
 
     /// A constraint reads too: a pulled row with the same unique value changes what this write does.
     fn unique_reads(&mut self, table: &'static TableDef, before: Option<&Row>, after: &Row) {
-        for (index, column) in table.columns.iter().enumerate().filter(|(_, column)| column.unique) {
-            let value = &after[index];
-            if !value.is_null() && before.is_none_or(|before| before[index] != *value) {
-                self.reads.equal(table, column.name, value);
+        for columns in table.unique_sets() {
+            let indexes: Vec<usize> = columns.iter().filter_map(|column| table.column_index(column)).collect();
+            let changed = before.is_none_or(|before| indexes.iter().any(|index| before[*index] != after[*index]));
+            // NULLs never clash.
+            if changed && !indexes.iter().any(|index| after[*index].is_null()) {
+                let values = indexes.iter().map(|index| &after[*index]);
+                self.reads.equal(table, columns.iter().copied().zip(values));
             }
         }
     }

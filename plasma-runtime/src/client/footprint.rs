@@ -42,9 +42,9 @@ impl Footprint {
         }
     }
 
-    /// All rows whose column holds this value were read.
-    pub(crate) fn equal(&mut self, table: &TableDef, column: &str, value: &Value) {
-        self.pairs(table, vec![(column.to_owned(), key(value))]);
+    /// All rows whose columns hold these values were read.
+    pub(crate) fn equal<'v>(&mut self, table: &TableDef, values: impl Iterator<Item = (&'v str, &'v Value)>) {
+        self.pairs(table, values.map(|(column, value)| (column.to_owned(), key(value))).collect());
     }
 
     /// A query was run.

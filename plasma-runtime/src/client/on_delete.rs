@@ -116,7 +116,7 @@ fn referencing(
 ) -> Result<Vec<String>> {
     let name = child.columns[column].name;
     let parent = Value::from(parent);
-    reads.equal(child, name, &parent);
+    reads.equal(child, std::iter::once((name, &parent)));
     let (table, id, name) = (quote(child.name), quote(child.columns[child.id].name), quote(name));
     let limit = if one { " LIMIT 1" } else { "" };
     let sql = format!("SELECT {id} FROM {table} WHERE {name} = ?1 ORDER BY {id} DESC{limit}");

@@ -89,7 +89,7 @@ impl TableTexts {
         };
         TableTexts {
             table,
-            has_unique: table.columns.iter().any(|column| column.unique),
+            has_unique: table.unique_sets().next().is_some(),
             kinds: table.columns.iter().map(|column| column.kind).collect(),
             select: format!("SELECT {} FROM {name} WHERE {id} = ?1", columns.join(", ")),
             insert: format!("INSERT INTO {name} ({}) VALUES ({})", columns.join(", "), places.join(", ")),

@@ -2,24 +2,28 @@
 //! engines find them ([`MutatorDef`], [`PolicyDef`]).
 
 mod args;
+mod conflict;
 mod executor;
 mod meta;
 mod mutation;
 mod new_row;
 mod policy;
 mod registry;
+mod stamp;
 #[cfg(test)]
 mod tests;
 mod tx;
 mod validate;
 mod write;
 
+pub use conflict::{Conflict, ConflictFn, ConflictRows, ResolveFn};
 pub use executor::{Access, Executor};
 pub use meta::{Location, Reason, TxMeta};
 pub use mutation::{CtxArg, Mutation, MutatorArgs, MutatorOutput, MutatorSet, RegisteredIn, RunsIn, TxArg, check_args};
 pub use new_row::{Extended, Insertable, New, Required, Whole};
 pub use policy::{Columns, Policy, columns};
 pub use registry::{ErasedCtx, MutatorDef, PolicyDef, RulesFn, RunFn, TableRules};
+pub(crate) use stamp::{time, touch};
 pub use tx::{Trusted, Tx};
 pub use validate::{Checks, FieldError, Validate};
 pub use write::{Delete, DeleteWhere, Insert, InsertAll, Update, UpdateWhere};

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use super::time;
 use crate::error::{Error, Result};
 use crate::query::ir;
 use crate::query::typed::{ChangeList, Changes};
-use crate::schema::{Id, NewRow, RowWriter, Table, TableDef};
-use crate::value::{Row, Value};
+use crate::schema::{ColumnDef, ColumnDefault, Id, NewRow, RowWriter, Table, TableDef};
+use crate::value::{Row, Timestamp, Value};
 
 /// A new row of table `T`: the required columns, and more by [`with`](New::with) and [`with_id`](New::with_id).
 #[must_use = "a new row does nothing until it is inserted"]
@@ -42,9 +43,14 @@ impl<T: Table> New<T> {
         New { draft: writer.finish().map(Draft::Whole), changes: ChangeList::default(), types: PhantomData }
     }
 
-    /// The row to store: what was named, then defaults, then NULL. `new_id` is asked only when no id was chosen.
-    pub(super) fn finish(self, new_id: impl FnOnce() -> String) -> Result<Row> {
-        complete(T::DEF, self.draft?, self.changes.finish()?, new_id)
+    /// The row to store: what was named, then defaults, then NULL. `new_id` is asked only when no id was chosen; `now` is
+    /// the time of the mutation.
+    pub(super) fn finish(self, new_id: impl FnOnce() -> String, now: Timestamp) -> Result<Row> {
+        let row = complete(T::DEF, self.draft?, self.changes.finish()?, new_id, now)?;
+        for (column, value) in T::DEF.columns.iter().zip(&row) {
+            T::DEF.within_limits(column, value)?;
+        }
+        Ok(row)
     }
 
     /// Sets more columns than the required ones. The last value given for a column is stored.
@@ -123,6 +129,7 @@ fn complete(
     draft: Draft,
     changes: Vec<ir::Change>,
     new_id: impl FnOnce() -> String,
+    now: Timestamp,
 ) -> Result<Row> {
     let mut row = match draft {
         Draft::Whole(row) => row,
@@ -137,7 +144,12 @@ fn complete(
                 row[index] = Some(Value::Null);
             }
             row[table.id] = Some(Value::Text(id.unwrap_or_else(new_id)));
-            table.columns.iter().zip(row).map(|(column, value)| initial(table, column, value)).collect::<Result<_>>()?
+            table
+                .columns
+                .iter()
+                .zip(row)
+                .map(|(column, value)| initial(table, column, value, now))
+                .collect::<Result<_>>()?
         }
     };
     for change in changes {
@@ -156,10 +168,11 @@ fn complete(
 }
 
 /// The value of a column that an insert leaves out.
-fn initial(table: &TableDef, column: &crate::schema::ColumnDef, value: Option<Value>) -> Result<Value> {
+fn initial(table: &TableDef, column: &ColumnDef, value: Option<Value>, now: Timestamp) -> Result<Value> {
     match (value, column.default) {
         (Some(value), _) => Ok(value),
-        (None, Some(default)) => Ok(default()),
+        (None, Some(ColumnDefault::Value(default))) => Ok(default()),
+        (None, Some(ColumnDefault::Now)) => time(column.kind, now),
         (None, None) if column.nullable => Ok(Value::Null),
         (None, None) => {
             Err(Error::validation(format!("a new row of `{}` needs a value for `{}`", table.name, column.name)))

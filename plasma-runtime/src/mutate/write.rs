@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::tx::defect;
-use super::{Access, Executor, New, TxMeta};
+use super::{Access, Executor, New, TxMeta, touch};
 use crate::error::{Error, Result};
 use crate::future::BoxFuture;
 use crate::query::ir;
@@ -30,13 +30,25 @@ impl Statement<'_> {
         });
         result
     }
+
+    /// The changes of an update with what the table adds to them, once they are within the table's limits.
+    fn complete(&self, table: &TableDef, changes: ChangeList) -> Result<Vec<ir::Change>> {
+        let mut changes = changes.finish()?;
+        for change in &changes {
+            if let (Some(column), ir::Expr::Literal(value)) = (table.column(change.column), &change.value) {
+                table.within_limits(column, value)?;
+            }
+        }
+        touch(table, &mut changes, self.meta)?;
+        Ok(changes)
+    }
 }
 
 /// Completes and inserts one row; returns its id.
 async fn insert<T: Table>(statement: &mut Statement<'_>, new: New<T>) -> Result<Id<T>> {
     let (meta, trusted) = (statement.meta, statement.access == Access::Trusted);
     let new_id = || meta.next_id(T::NAME, trusted).to_string();
-    let row = new.finish(new_id)?;
+    let row = new.finish(new_id, meta.now())?;
     let id = T::DEF.row_id(&row).parse()?;
     statement.executor.write(ir::Write::Insert { table: T::DEF, row }, statement.access).await?;
     Ok(id)
@@ -131,7 +143,7 @@ impl<'t, T: Table> IntoFuture for Update<'t, T> {
 }
 
 async fn update(statement: Statement<'_>, table: &'static TableDef, id: String, changes: ChangeList) -> Result<()> {
-    let changes = changes.finish()?;
+    let changes = statement.complete(table, changes)?;
     let matched = if changes.is_empty() {
         let id_column = ir::Expr::column(table.name, table.columns[table.id].name);
         matching(statement, table, ir::Expr::eq(id_column, ir::Expr::Literal(Value::Text(id.clone())))).await?
@@ -196,7 +208,7 @@ async fn update_where(
     filter: Result<ir::Expr>,
     changes: ChangeList,
 ) -> Result<u64> {
-    let (filter, changes) = (filter?, changes.finish()?);
+    let (filter, changes) = (filter?, statement.complete(table, changes)?);
     statement.check(&filter)?;
     if changes.is_empty() {
         return matching(statement, table, filter).await;

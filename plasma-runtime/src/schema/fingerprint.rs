@@ -35,6 +35,11 @@ const fn bytes(mut hash: u64, data: &[u8]) -> u64 {
     (hash ^ 0xff).wrapping_mul(PRIME)
 }
 
+/// The hash of a text.
+pub const fn text(text: &str) -> u64 {
+    bytes(OFFSET, text.as_bytes())
+}
+
 const fn spread(hash: u64) -> u64 {
     // The finalizer of SplitMix64, so that sums of hashes do not cancel.
     let mut z = hash;
@@ -75,7 +80,22 @@ const fn column(def: &ColumnDef) -> u64 {
     spread(hash)
 }
 
-/// The hash of one table: its name and its columns in any order. Defaults, docs and policies are not part of it.
+/// The hash of the columns of a unique set, in any order.
+const fn unique_set(columns: &[&str]) -> u64 {
+    let mut sum = 0u64;
+    let mut i = 0;
+    while i < columns.len() {
+        sum = sum.wrapping_add(spread(text(columns[i])));
+        i += 1;
+    }
+    // Apart from every column's own hash.
+    spread(sum ^ text("unique"))
+}
+
+/// The hash of one table: its name, its columns and its unique sets, in any order.
+///
+/// What decides which rows can be stored together is part of it. Plain indexes (they change speed only), defaults,
+/// checks, file limits, docs and policies are not: they may change without a new schema version.
 pub const fn table(def: &TableDef) -> u64 {
     let mut sum = bytes(OFFSET, def.name.as_bytes());
     sum = bytes(sum, &[def.local_only as u8]);
@@ -83,6 +103,13 @@ pub const fn table(def: &TableDef) -> u64 {
     let mut i = 0;
     while i < def.columns.len() {
         sum = sum.wrapping_add(column(&def.columns[i]));
+        i += 1;
+    }
+    let mut i = 0;
+    while i < def.indexes.len() {
+        if def.indexes[i].unique {
+            sum = sum.wrapping_add(unique_set(def.indexes[i].columns));
+        }
         i += 1;
     }
     spread(sum)

@@ -1,15 +1,22 @@
 //! What a schema is once the types are gone: tables, columns, keys, and the definition both engines are opened with.
 
+mod check;
 mod column_type;
+mod file;
 pub mod fingerprint;
+mod index;
 #[cfg(test)]
 pub(crate) mod samples;
 mod table;
 
+pub use check::CheckDef;
+pub(crate) use check::validate;
 pub use column_type::*;
+pub use file::{FileOptions, UploadTime};
+pub use index::{INDEX_PREFIX, IndexDef, NamedIndex};
 pub use table::*;
 
-use crate::mutate::{MutatorDef, PolicyDef};
+use crate::mutate::{MutatorDef, PolicyDef, ResolveFn};
 use crate::value::{Kind, Value};
 
 /// What happens to a row when the row it references is deleted.
@@ -26,6 +33,15 @@ pub enum OnDelete {
     SetNull,
 }
 
+/// What an insert stores in a column it does not name.
+#[derive(Debug, Clone, Copy)]
+pub enum ColumnDefault {
+    /// Always the same value.
+    Value(fn() -> Value),
+    /// The time of the mutation, by its envelope.
+    Now,
+}
+
 /// A column, as data.
 #[derive(Debug, Clone, Copy)]
 pub struct ColumnDef {
@@ -38,25 +54,36 @@ pub struct ColumnDef {
     /// Whether no two rows may hold the same value (NULLs excepted).
     pub unique: bool,
     /// The value an insert that does not name the column stores.
-    pub default: Option<fn() -> Value>,
+    pub default: Option<ColumnDefault>,
+    /// Every update that does not set the column stores the time of its mutation.
+    pub on_update_now: bool,
     /// The SQL name of the table an id column refers to (the own table for `id`).
     pub references: Option<&'static str>,
     /// What happens when the referenced row is deleted.
     pub on_delete: OnDelete,
+    /// What files the column takes.
+    pub file: Option<&'static FileOptions>,
 }
 
 impl ColumnDef {
-    /// A column that stores values of the Rust type `V`.
-    pub const fn of<V: ColumnType>(name: &'static str) -> Self {
+    /// A column of this kind that is never NULL, without options.
+    pub const fn new(name: &'static str, kind: Kind) -> Self {
         ColumnDef {
             name,
-            kind: V::KIND,
-            nullable: V::NULLABLE,
+            kind,
+            nullable: false,
             unique: false,
             default: None,
-            references: V::REFERENCES,
+            on_update_now: false,
+            references: None,
             on_delete: OnDelete::NoAction,
+            file: None,
         }
+    }
+
+    /// A column that stores values of the Rust type `V`.
+    pub const fn of<V: ColumnType>(name: &'static str) -> Self {
+        ColumnDef { nullable: V::NULLABLE, references: V::REFERENCES, ..ColumnDef::new(name, V::KIND) }
     }
 
     /// The same column, `unique`.
@@ -69,7 +96,35 @@ impl ColumnDef {
     /// The same column with a default.
     #[must_use]
     pub const fn default_value(mut self, default: fn() -> Value) -> Self {
-        self.default = Some(default);
+        self.default = Some(ColumnDefault::Value(default));
+        self
+    }
+
+    /// The same column, which a new row fills with the time of its mutation.
+    #[must_use]
+    pub const fn default_now(mut self) -> Self {
+        self.default = Some(ColumnDefault::Now);
+        self
+    }
+
+    /// The same column, which every update fills with the time of its mutation.
+    #[must_use]
+    pub const fn on_update_now(mut self) -> Self {
+        self.on_update_now = true;
+        self
+    }
+
+    /// The same column as an id that the database does not hold to its target.
+    #[must_use]
+    pub const fn unconstrained(mut self) -> Self {
+        self.references = None;
+        self
+    }
+
+    /// The same column with limits for its files.
+    #[must_use]
+    pub const fn file(mut self, options: &'static FileOptions) -> Self {
+        self.file = Some(options);
         self
     }
 
@@ -94,6 +149,14 @@ pub struct TableDef {
     pub local_only: bool,
     /// Declared `auth = open`: everybody may read and write every row.
     pub open: bool,
+    /// Declared indexes, besides those of `unique` columns.
+    pub indexes: &'static [IndexDef],
+    /// Rules that every row keeps.
+    pub checks: &'static [CheckDef],
+    /// The store of the table's files, by the name the server gives it.
+    pub blobs: Option<&'static str>,
+    /// Merges a row that two sides changed.
+    pub resolve_conflict: Option<ResolveFn>,
 }
 
 impl TableDef {
@@ -105,11 +168,63 @@ impl TableDef {
         let mut id = 0;
         while id < columns.len() {
             if fingerprint::str_eq(columns[id].name, "id") {
-                return TableDef { name, columns, id, local_only: false, open: false };
+                return TableDef {
+                    name,
+                    columns,
+                    id,
+                    local_only: false,
+                    open: false,
+                    indexes: &[],
+                    checks: &[],
+                    blobs: None,
+                    resolve_conflict: None,
+                };
             }
             id += 1;
         }
         panic!("a table needs a column `id`")
+    }
+
+    /// The same table, which never syncs.
+    #[must_use]
+    pub const fn local_only(mut self) -> Self {
+        self.local_only = true;
+        self
+    }
+
+    /// The same table, `auth = open`.
+    #[must_use]
+    pub const fn open(mut self) -> Self {
+        self.open = true;
+        self
+    }
+
+    /// The same table with these indexes.
+    #[must_use]
+    pub const fn indexes(mut self, indexes: &'static [IndexDef]) -> Self {
+        self.indexes = indexes;
+        self
+    }
+
+    /// The same table with these rules.
+    #[must_use]
+    pub const fn checks(mut self, checks: &'static [CheckDef]) -> Self {
+        self.checks = checks;
+        self
+    }
+
+    /// The same table with a store of its own for files.
+    #[must_use]
+    pub const fn blobs(mut self, store: &'static str) -> Self {
+        self.blobs = Some(store);
+        self
+    }
+
+    /// The same table with a merge of conflicting rows.
+    #[must_use]
+    pub const fn resolve_conflict(mut self, resolve: ResolveFn) -> Self {
+        self.resolve_conflict = Some(resolve);
+        self
     }
 
     /// The position of the column with this SQL name.

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::{ServerEngine, tables, triggers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inputs::Entropy;
-use crate::schema::TableDef;
+use crate::schema::{self, TableDef};
 use crate::store::SqlExecutor;
 use crate::store::ddl::{self, Side};
 use crate::value::{Kind, Value};
@@ -18,8 +18,9 @@ impl ServerEngine {
     /// [`SchemaMismatch`](ErrorKind::SchemaMismatch) when the database was made for a schema with another fingerprint:
     /// nothing is changed. [`Storage`](ErrorKind::Storage) when the database fails.
     pub async fn ensure_schema(&self, db: &mut dyn SqlExecutor, now_ms: i64, entropy: &mut dyn Entropy) -> Result<()> {
+        schema::validate(&self.definition.schema)?;
         let triggers = self.trigger_sql();
-        let revision = hex(&Sha256::digest(triggers.as_bytes())[..8]);
+        let revision = self.revision(&triggers);
         if self.is_current(db, &revision).await? {
             return Ok(());
         }
@@ -35,7 +36,18 @@ impl ServerEngine {
         made
     }
 
-    /// Whether the database holds exactly this schema with these triggers.
+    /// Tells what of the database the fingerprint does not: triggers and indexes.
+    fn revision(&self, triggers: &str) -> String {
+        let mut hash = Sha256::new_with_prefix(triggers);
+        for table in self.definition.schema.tables {
+            for index in table.named_indexes() {
+                hash.update(ddl::create_index(table, &index));
+            }
+        }
+        hex(&hash.finalize()[..8])
+    }
+
+    /// Whether the database holds exactly this schema with these triggers and indexes.
     async fn is_current(&self, db: &mut dyn SqlExecutor, revision: &str) -> Result<bool> {
         let there = db
             .query(
@@ -106,6 +118,10 @@ impl ServerEngine {
             for name in triggers::names(table) {
                 db.batch(&format!("DROP TRIGGER IF EXISTS {}", ddl::quote(&name))).await?;
             }
+        }
+        let found = db.query(ddl::INDEXES, &[], &[Kind::Text; 2]).await?;
+        for change in ddl::index_changes(schema.tables, &found) {
+            db.batch(&change).await?;
         }
         db.batch(triggers).await?;
         db.execute(

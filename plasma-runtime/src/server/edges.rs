@@ -108,12 +108,6 @@ fn tied_query(query: &Query, pair: Option<Expr>) -> Query {
     Query { filter, ..query.clone() }
 }
 
-/// Whether reading rows by this column uses an index: the id, foreign keys and unique columns have one.
-pub(crate) fn is_indexed(table: &TableDef, column: usize) -> bool {
-    let def = &table.columns[column];
-    column == table.id || def.references.is_some() || def.unique
-}
-
 /// Warns about what makes pulls slow, once per table and reason in the life of the process.
 ///
 /// Rules are known once they are bound to a caller, so this runs at the first pull that binds such a rule; an
@@ -137,7 +131,7 @@ pub(crate) fn warnings(table: &TableDef, analysis: &Analysis) -> Vec<String> {
         ));
     }
     for step in analysis.edges.iter().flat_map(|edge| &edge.steps) {
-        if !is_indexed(step.table, step.column) {
+        if !step.table.is_indexed(step.column) {
             let column = step.table.columns[step.column].name;
             let warning = format!(
                 "the read policy of `{}` compares `{}.{column}`, which has no index: pulls scan the table",
@@ -291,7 +285,7 @@ fn way_up(
         }
         let mut steps = vec![Step { from, table: scope.table, column }];
         steps.extend(above.iter().cloned());
-        let indexed = steps.iter().all(|step| is_indexed(step.table, step.column));
+        let indexed = steps.iter().all(|step| step.table.is_indexed(step.column));
         let better = match &best {
             None => true,
             Some((known, path)) => (indexed, usize::MAX - steps.len()) > (*known, usize::MAX - path.len()),

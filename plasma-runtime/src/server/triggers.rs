@@ -7,6 +7,8 @@
 //! other programs have not. So a write that is about to replace rows first notes their images in `_plasma_replaced`;
 //! when it is done, those that are gone and that no delete trigger has reported are logged as deleted.
 
+use std::collections::BTreeSet;
+
 use crate::schema::TableDef;
 use crate::store::ddl::{quote, quote_text as literal};
 use crate::value::Kind;
@@ -85,14 +87,15 @@ pub(super) fn create(table: &TableDef) -> String {
     let [before_insert, before_update, insert, update, delete] = names(table).map(|name| quote(&name));
     let quoted = quote(table.name);
     let name = literal(table.name);
-    let unique: Vec<String> =
-        table.columns.iter().filter(|column| column.unique).map(|column| quote(column.name)).collect();
     // Alias `t` is a row that stands in the way of NEW.
-    let same = |columns: &mut dyn Iterator<Item = String>| {
-        columns.map(|column| format!("t.{column} = NEW.{column}")).collect::<Vec<_>>()
-    };
     let mut clash = vec!["t.id = NEW.id".to_owned()];
-    clash.extend(same(&mut unique.iter().cloned()));
+    let mut keys = BTreeSet::from([quote("id")]);
+    for columns in table.unique_sets() {
+        let columns: Vec<String> = columns.into_iter().map(quote).collect();
+        let same: Vec<String> = columns.iter().map(|column| format!("t.{column} = NEW.{column}")).collect();
+        clash.push(if same.len() == 1 { same.concat() } else { format!("({})", same.join(" AND ")) });
+        keys.extend(columns);
+    }
     // One probe per index: SQLite answers an OR over several indexes from each of them.
     let clash_insert = clash.join(" OR ");
     let clash_update = format!("t.id <> OLD.id AND ({clash_insert})");
@@ -112,7 +115,6 @@ pub(super) fn create(table: &TableDef) -> String {
             format!("OLD.{column} IS NOT NEW.{column}")
         })
         .collect();
-    let keys: Vec<String> = std::iter::once("id".to_owned()).chain(unique.iter().cloned()).collect();
     let (new, old) = (row_json(table, "NEW"), row_json(table, "OLD"));
     [
         format!(
@@ -123,7 +125,7 @@ pub(super) fn create(table: &TableDef) -> String {
         format!(
             "CREATE TRIGGER {before_update} BEFORE UPDATE OF {} ON {quoted} \
              WHEN EXISTS (SELECT 1 FROM {quoted} t WHERE {clash_update}) BEGIN {} END;",
-            keys.join(", "),
+            keys.into_iter().collect::<Vec<_>>().join(", "),
             note(&clash_update)
         ),
         format!(

@@ -11,12 +11,13 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::SqlConnection;
 use crate::error::Result;
-use crate::schema::{ColumnDef, OnDelete, TableDef};
-use crate::value::{Kind, MAX_FILE_SIZE, MAX_MIME, Value};
+use crate::schema::{ColumnDef, ColumnDefault, NamedIndex, OnDelete, TableDef};
+use crate::value::{Kind, MAX_FILE_SIZE, MAX_MIME, Row, Value};
 
 /// Which engine's table it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,14 +37,47 @@ pub fn create_table(table: &TableDef, side: Side) -> String {
         column_definition(&mut sql, table, index, column, side);
     }
     sql.push_str("\n) STRICT, WITHOUT ROWID;");
-    for (_, column) in table.foreign_keys().filter(|(_, column)| !column.unique) {
-        // A colon cannot be part of a Rust name, so that two indexes never share one.
-        let index = quote(&format!("_plasma_fk:{}:{}", table.name, column.name));
-        let (table, column) = (quote(table.name), quote(column.name));
-        // Writing to a String cannot fail.
-        let _ = write!(sql, "\nCREATE INDEX IF NOT EXISTS {index} ON {table} ({column});");
+    for index in table.named_indexes() {
+        sql.push('\n');
+        sql.push_str(&create_index(table, &index));
     }
     sql
+}
+
+/// The statement that makes an index, unless it is there.
+pub fn create_index(table: &TableDef, index: &NamedIndex) -> String {
+    let unique = if index.unique { "UNIQUE " } else { "" };
+    let columns: Vec<String> = index.columns.iter().map(|column| quote(column)).collect();
+    let (name, table) = (quote(&index.name), quote(table.name));
+    format!("CREATE {unique}INDEX IF NOT EXISTS {name} ON {table} ({});", columns.join(", "))
+}
+
+/// The query for the names of the library's indexes in a database, with the names of their tables.
+pub const INDEXES: &str = "SELECT name, tbl_name FROM sqlite_schema \
+     WHERE type = 'index' AND sql IS NOT NULL AND substr(name, 1, 8) = '_plasma_' AND substr(tbl_name, 1, 8) <> '_plasma_'";
+
+/// The statements that bring the indexes of these tables to what the schema says, given the rows of [`INDEXES`]: those
+/// that are no longer declared go, new ones are made. Empty when nothing is to be done.
+pub fn index_changes(tables: &[&TableDef], found: &[Row]) -> Vec<String> {
+    let found: BTreeSet<(&str, &str)> = found
+        .iter()
+        .filter_map(|row| match row.as_slice() {
+            [Value::Text(name), Value::Text(table)] => Some((table.as_str(), name.as_str())),
+            _ => None,
+        })
+        .collect();
+    let mut changes = Vec::new();
+    for table in tables {
+        let wanted = table.named_indexes();
+        for (_, name) in found.range((table.name, "")..).take_while(|(of, _)| *of == table.name) {
+            if !wanted.iter().any(|index| index.name == **name) {
+                changes.push(format!("DROP INDEX {};", quote(name)));
+            }
+        }
+        let missing = wanted.iter().filter(|index| !found.contains(&(table.name, index.name.as_str())));
+        changes.extend(missing.map(|index| create_index(table, index)));
+    }
+    changes
 }
 
 /// The statement that removes a table with its indexes and triggers, if it is there.
@@ -118,7 +152,12 @@ fn column_definition(sql: &mut String, table: &TableDef, index: usize, column: &
         sql.push_str(" UNIQUE");
     }
     if let (Side::Server, Some(default)) = (side, column.default) {
-        let _ = write!(sql, " DEFAULT {}", literal(&default()));
+        let default = match default {
+            ColumnDefault::Value(default) => literal(&default()),
+            ColumnDefault::Now => format!("({})", now(column.kind)),
+        };
+        // Writing to a String cannot fail.
+        let _ = write!(sql, " DEFAULT {default}");
     }
     let foreign = column.references.filter(|_| index != table.id && side == Side::Server);
     // A native foreign key is as strict as the id it points at.
@@ -159,6 +198,14 @@ fn check(kind: Kind, name: &str) -> Option<String> {
              ELSE {name} IS NULL END"
         )),
         Kind::BigInt | Kind::Timestamp | Kind::Fixed(_) | Kind::Blob => None,
+    }
+}
+
+/// The database's clock as a value of a column: for rows that no mutation writes.
+pub fn now(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Date => "date('now')",
+        _ => "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000",
     }
 }
 

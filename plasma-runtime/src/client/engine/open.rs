@@ -8,7 +8,7 @@ use crate::client::identity::{self, keys, random_uuid};
 use crate::client::rows::{Texts, Writer, transaction};
 use crate::client::tables;
 use crate::error::{Error, ErrorKind, Result};
-use crate::schema::{ColumnDef, Definition, TableDef, fingerprint};
+use crate::schema::{self, ColumnDefault, Definition, TableDef, fingerprint};
 use crate::store::SqlConnection;
 use crate::store::ddl::{self, Side, quote};
 use crate::value::{Kind, Value, json};
@@ -32,6 +32,7 @@ pub(super) fn open(
     options: &EngineOptions,
     entropy: &mut dyn Entropy,
 ) -> Result<Opened> {
+    schema::validate(&definition.schema)?;
     transaction(store, |store| {
         let fresh = !ddl::table_exists(store, "_plasma_meta")?;
         if fresh {
@@ -50,6 +51,11 @@ pub(super) fn open(
         let group = check_group(store, options, values.get(keys::GROUP).cloned())?;
         let mut opened = Opened { group, replay_due: false, reports: Vec::new() };
         carry_over(store, definition, values.get(keys::SHAPES).map(String::as_str), &mut opened)?;
+        // Plain indexes are not part of a table's shape.
+        let found = store.query(ddl::INDEXES, &[], &[Kind::Text; 2])?;
+        for change in ddl::index_changes(definition.schema.tables, &found) {
+            store.batch(&change)?;
+        }
         // It stays noted until it was done: a crash before must not lose it.
         opened.replay_due = identity::all(store)?.contains_key(keys::REPLAY);
         Ok(opened)
@@ -209,8 +215,14 @@ fn reshape(store: &mut dyn SqlConnection, table: &'static TableDef, opened: &mut
         if old_columns.iter().any(|old| old == column.name) {
             sources.push(quote(column.name));
         } else {
-            params.push(filler(column));
-            sources.push(format!("?{}", params.len()));
+            match column.default {
+                Some(ColumnDefault::Now) => sources.push(ddl::now(column.kind).to_owned()),
+                Some(ColumnDefault::Value(default)) => {
+                    params.push(default());
+                    sources.push(format!("?{}", params.len()));
+                }
+                None => sources.push("NULL".to_owned()),
+            }
         }
         targets.push(quote(column.name));
     }
@@ -233,11 +245,6 @@ fn reshape(store: &mut dyn SqlConnection, table: &'static TableDef, opened: &mut
             Ok(())
         }
     }
-}
-
-/// The value of a column the old rows do not have.
-fn filler(column: &ColumnDef) -> Value {
-    column.default.map_or(Value::Null, |default| default())
 }
 
 /// Renames a table out of the way; its indexes go, their names are needed again.

@@ -1,20 +1,12 @@
 use super::*;
 use crate::query::ir::{CompareOp, Order};
-use crate::schema::{ColumnDef, OnDelete};
+use crate::schema::ColumnDef;
 use crate::store::SqlConnection as _;
 use crate::store::ddl::{Side, create_table};
 use crate::store::sqlite::SqliteConnection;
 
 const fn col(name: &'static str, kind: Kind) -> ColumnDef {
-    ColumnDef {
-        name,
-        kind,
-        nullable: true,
-        unique: false,
-        default: None,
-        references: None,
-        on_delete: OnDelete::NoAction,
-    }
+    ColumnDef { nullable: true, ..ColumnDef::new(name, kind) }
 }
 
 static T: TableDef = TableDef::new("t", &[col("id", Kind::Id), col("n", Kind::Int), col("select", Kind::Text)]);

@@ -92,9 +92,9 @@ impl<T: Table> ColumnType for Id<T> {
     const KIND: Kind = Kind::Id;
     const REFERENCES: Option<&'static str> = Some(T::NAME);
     type NonNull = Self;
-    type Literal = std::convert::Infallible;
-    fn literal(literal: Self::Literal) -> Value {
-        match literal {}
+    type Literal = Self;
+    fn literal(literal: Self) -> Value {
+        Value::Text(literal.to_string())
     }
     fn into_value(self) -> Result<Value> {
         Ok(Value::Text(self.to_string()))

@@ -1,18 +1,10 @@
 use super::*;
 use crate::query::ir::ColumnRef;
-use crate::schema::{ColumnDef, OnDelete};
+use crate::schema::ColumnDef;
 use crate::value::Kind;
 
 const fn column(name: &'static str, kind: Kind) -> ColumnDef {
-    ColumnDef {
-        name,
-        kind,
-        nullable: false,
-        unique: false,
-        default: None,
-        references: None,
-        on_delete: OnDelete::NoAction,
-    }
+    ColumnDef::new(name, kind)
 }
 
 static LISTS: TableDef =

@@ -9,6 +9,7 @@
 
 mod conflict;
 mod plan;
+mod row_rules;
 
 use std::collections::BTreeMap;
 
@@ -174,6 +175,7 @@ impl<'e> ServerExecutor<'e> {
         if plan.rules.as_ref().is_some_and(|rules| rules.insert.fixed == Some(false)) {
             return Err(refused("insert", table));
         }
+        table.keeps_checks(&row)?;
         let id = table.row_id(&row).to_owned();
         if let Err(error) = self.run(&plan.insert, &row).await {
             return Err(self.explain_conflict(&plan, table, error, &|column| Some(row[column].clone())).await);
@@ -294,6 +296,7 @@ impl<'e> ServerExecutor<'e> {
         if changes.is_empty() {
             return Ok(ids.len() as u64);
         }
+        self.keeps_row_rules(&plan, table, &ids, changes).await?;
         let mut params = Vec::new();
         let mut set = Vec::with_capacity(changes.len());
         for change in changes {

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::mutate::ErasedCtx;
 use crate::query::ir::Expr;
 use crate::query::lower::{self, Dialect};
-use crate::schema::TableDef;
+use crate::schema::{CheckDef, TableDef};
 use crate::server::ServerEngine;
 use crate::store::ddl::quote;
 use crate::value::Value;
@@ -35,6 +35,8 @@ pub(super) struct TablePlan {
     pub(super) delete: String,
     /// None when everything is allowed.
     pub(super) rules: Option<Rules>,
+    /// The table's own rules, which bind trusted writers too.
+    pub(super) checks: Vec<(CheckDef, Rule)>,
 }
 
 /// The plans of one caller.
@@ -66,6 +68,10 @@ impl Plans {
             }),
             None => None,
         };
+        let mut checks = Vec::with_capacity(table.checks.len());
+        for check in table.checks {
+            checks.push((*check, rule(table, &(check.condition)()?)));
+        }
         let names: Vec<String> = table.columns.iter().map(|column| quote(column.name)).collect();
         let plan = Arc::new(TablePlan {
             insert: format!(
@@ -76,6 +82,7 @@ impl Plans {
             ),
             delete: format!("DELETE FROM {} WHERE \"id\" = ?", quote(table.name)),
             rules,
+            checks,
         });
         plans.insert(table.name, Arc::clone(&plan));
         Ok(plan)

@@ -19,15 +19,7 @@ use crate::store::sqlite::SqliteConnection;
 use crate::value::{Kind, Row, Value, json::decode_row, json::decode_value};
 
 const fn column(name: &'static str, kind: Kind) -> ColumnDef {
-    ColumnDef {
-        name,
-        kind,
-        nullable: true,
-        unique: false,
-        default: None,
-        references: None,
-        on_delete: OnDelete::NoAction,
-    }
+    ColumnDef { nullable: true, ..ColumnDef::new(name, kind) }
 }
 
 const fn id(table: &'static str) -> ColumnDef {

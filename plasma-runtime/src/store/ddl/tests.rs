@@ -1,14 +1,6 @@
 use super::*;
 
-const ID: ColumnDef = ColumnDef {
-    name: "id",
-    kind: Kind::Id,
-    nullable: false,
-    unique: false,
-    default: None,
-    references: None,
-    on_delete: OnDelete::NoAction,
-};
+const ID: ColumnDef = ColumnDef::new("id", Kind::Id);
 const fn column(name: &'static str, kind: Kind) -> ColumnDef {
     ColumnDef { name, kind, ..ID }
 }
@@ -77,7 +69,11 @@ mod on_sqlite {
         let sql = format!("SELECT {} FROM \"select\"", columns.join(", "));
         let row = SqlConnection::query(&mut db, &sql, &[], &kinds).unwrap().remove(0);
         for (column, value) in ALL.columns.iter().zip(&row).skip(1) {
-            assert_eq!(*value, column.default.map_or(Value::Null, |default| default()), "{}", column.name);
+            let default = match column.default {
+                Some(ColumnDefault::Value(default)) => default(),
+                _ => Value::Null,
+            };
+            assert_eq!(*value, default, "{}", column.name);
         }
     }
 

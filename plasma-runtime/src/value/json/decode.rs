@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::schema::{ColumnDef, TableDef};
+use crate::schema::{ColumnDef, ColumnDefault, TableDef};
 use crate::value::{Date, FileRef, Kind, Row, Value};
 
 /// The deepest JSON a column takes: what serde_json reads back into a typed value.
@@ -79,8 +79,11 @@ impl<'de> Visitor<'de> for RowVisitor<'_> {
                 Some(value) => Ok(value),
                 None if column.nullable => Ok(Value::Null),
                 None => match column.default {
-                    Some(default) => Ok(default()),
-                    None => Err(A::Error::custom(format_args!("the member `{}` is missing", column.name))),
+                    Some(ColumnDefault::Value(default)) => Ok(default()),
+                    // When a row came to be cannot be made up here.
+                    Some(ColumnDefault::Now) | None => {
+                        Err(A::Error::custom(format_args!("the member `{}` is missing", column.name)))
+                    }
                 },
             })
             .collect()

@@ -1,10 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::schema::{ColumnDef, OnDelete};
+use crate::schema::ColumnDef;
 
 const fn column(name: &'static str, kind: Kind, nullable: bool) -> ColumnDef {
-    ColumnDef { name, kind, nullable, unique: false, default: None, references: None, on_delete: OnDelete::NoAction }
+    ColumnDef { nullable, ..ColumnDef::new(name, kind) }
 }
 
 const ID: &str = "0190a1b2-0000-7000-8000-00000000000a";

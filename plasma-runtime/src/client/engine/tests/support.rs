@@ -20,15 +20,7 @@ use crate::store::sqlite::SqliteConnection;
 use crate::value::{Kind, Row, Value, json};
 
 const fn column(name: &'static str, kind: Kind) -> ColumnDef {
-    ColumnDef {
-        name,
-        kind,
-        nullable: false,
-        unique: false,
-        default: None,
-        references: None,
-        on_delete: OnDelete::NoAction,
-    }
+    ColumnDef::new(name, kind)
 }
 
 const fn reference(name: &'static str, table: &'static str, on_delete: OnDelete) -> ColumnDef {

@@ -1,19 +1,11 @@
 use crate::query::eval::{NoTables, RowSource, matches, select, value};
 use crate::query::ir::{ColumnRef, CompareOp, Expr, Order, Query, Select};
-use crate::schema::{ColumnDef, OnDelete, TableDef};
+use crate::schema::{ColumnDef, TableDef};
 use crate::value::{Kind, Row, Value};
 use crate::{ErrorKind, Result};
 
 const fn column(name: &'static str, kind: Kind) -> ColumnDef {
-    ColumnDef {
-        name,
-        kind,
-        nullable: true,
-        unique: false,
-        default: None,
-        references: None,
-        on_delete: OnDelete::NoAction,
-    }
+    ColumnDef { nullable: true, ..ColumnDef::new(name, kind) }
 }
 static LISTS: TableDef = TableDef::new("lists", &[column("id", Kind::Id), column("owner", Kind::Text)]);
 static SHARES: TableDef =

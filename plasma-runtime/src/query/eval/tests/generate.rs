@@ -2,19 +2,11 @@
 //! shrinks to a simple one.
 
 use crate::query::ir::{ColumnRef, CompareOp, Expr, Order, Query, Select};
-use crate::schema::{ColumnDef, OnDelete, TableDef};
+use crate::schema::{ColumnDef, TableDef};
 use crate::value::{Kind, Row, Value};
 
 const fn column(name: &'static str, kind: Kind) -> ColumnDef {
-    ColumnDef {
-        name,
-        kind,
-        nullable: true,
-        unique: false,
-        default: None,
-        references: None,
-        on_delete: OnDelete::NoAction,
-    }
+    ColumnDef { nullable: true, ..ColumnDef::new(name, kind) }
 }
 const fn id() -> ColumnDef {
     let mut id = column("id", Kind::Id);

@@ -7,15 +7,7 @@ use crate::schema::{ColumnDef, Definition, OnDelete, SchemaDef, TableDef, finger
 use crate::value::{Kind, Value};
 
 const fn column(name: &'static str, kind: Kind) -> ColumnDef {
-    ColumnDef {
-        name,
-        kind,
-        nullable: false,
-        unique: false,
-        default: None,
-        references: None,
-        on_delete: OnDelete::NoAction,
-    }
+    ColumnDef::new(name, kind)
 }
 
 const fn nullable(name: &'static str, kind: Kind) -> ColumnDef {
