@@ -7,7 +7,7 @@ use super::assign::{Assign, Order};
 use super::condition::Condition;
 use super::expr::Expr;
 use super::operand::{CompareWith, Operand, SameAs, StoreFrom, ValueFrom};
-use super::raw::{self, Raw};
+use super::raw::Raw;
 use crate::query::ir::{self, CompareOp};
 use crate::schema::{ColumnType, Id, Scalar};
 use crate::value::Value;
@@ -58,16 +58,6 @@ impl<T> fmt::Debug for IdCol<T> {
         write!(f, "IdCol({}.{})", self.table, self.column)
     }
 }
-
-/// Columns with a capability: text that can be searched.
-#[diagnostic::on_unimplemented(
-    message = "a column of type `{Self}` holds no text to search",
-    label = "needs a `String` or `Option<String>` column"
-)]
-pub trait Textual: ColumnType {}
-impl Textual for String {}
-#[diagnostic::do_not_recommend]
-impl<V: Textual + Scalar> Textual for Option<V> {}
 
 /// Columns with a capability: values that have an order.
 #[diagnostic::on_unimplemented(
@@ -132,7 +122,7 @@ impl<T> IdCol<T> {
     }
 }
 
-/// The comparisons, once for `Col` and once for `IdCol`: `id` has all of them but no `to`.
+/// The comparisons, for `Col`, `IdCol` (`id` has all of them but no `to`) and `Expr`.
 macro_rules! comparisons {
     ([$($g:tt)*] $col:ty, $v:ty, $plain:ty) => {
         impl<$($g)*> $col {
@@ -197,6 +187,7 @@ macro_rules! comparisons {
 
 comparisons! { [T, V: ColumnType] Col<T, V>, V, V::NonNull }
 comparisons! { [T: crate::schema::Table] IdCol<T>, Id<T>, Id<T> }
+comparisons! { [T, V: ColumnType] Expr<V, T>, V, V::NonNull }
 
 fn is_in(column: Raw, values: crate::Result<Vec<Value>>) -> Raw {
     match values {
@@ -212,51 +203,6 @@ impl<T, V: ColumnType> Col<T, V> {
         V: StoreFrom<R, T>,
     {
         Assign::new(self.column, V::stored(value))
-    }
-
-    /// Matches a pattern, case-sensitively on every store: `%` is any run of characters, `_` any one, and `\` takes
-    /// the meaning from the next.
-    pub fn like(self, pattern: impl Into<String>) -> Expr<bool, T>
-    where
-        V: Textual,
-    {
-        Expr::new(raw::like(self.raw().ir, pattern.into()))
-    }
-
-    /// Whether the text holds `text`, case-sensitively. `%` and `_` mean themselves.
-    pub fn contains(self, text: &str) -> Expr<bool, T>
-    where
-        V: Textual,
-    {
-        self.like(format!("%{}%", raw::escape_like(text)))
-    }
-
-    /// Whether the text starts with `text`, case-sensitively. `%` and `_` mean themselves.
-    pub fn starts_with(self, text: &str) -> Expr<bool, T>
-    where
-        V: Textual,
-    {
-        self.like(format!("{}%", raw::escape_like(text)))
-    }
-
-    /// Whether the text ends with `text`, case-sensitively. `%` and `_` mean themselves.
-    pub fn ends_with(self, text: &str) -> Expr<bool, T>
-    where
-        V: Textual,
-    {
-        self.like(format!("%{}", raw::escape_like(text)))
-    }
-}
-
-impl<T, V: Scalar> Col<T, Option<V>> {
-    /// Whether there is no value.
-    pub fn is_null(self) -> Expr<bool, T> {
-        Expr::new(self.raw().wrap(|ir| ir::Expr::IsNull(Box::new(ir))))
-    }
-
-    /// Whether there is a value.
-    pub fn is_not_null(self) -> Expr<bool, T> {
-        self.is_null().not()
     }
 }
 

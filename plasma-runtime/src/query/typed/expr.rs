@@ -22,6 +22,10 @@ impl<V, S> Expr<V, S> {
     pub(crate) fn into_raw(self) -> Raw {
         self.raw
     }
+
+    pub(crate) fn raw(self) -> Raw {
+        self.raw
+    }
 }
 
 impl<V, S> Clone for Expr<V, S> {

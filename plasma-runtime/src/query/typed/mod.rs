@@ -4,10 +4,14 @@
 //! [`ir::Query`](super::ir::Query); the types only make sure that it is over columns that are there, compares what can
 //! be compared, and says what its rows are.
 
+mod arithmetic;
 mod assign;
 mod column;
 mod condition;
+mod dates;
 mod expr;
+mod expression;
+mod null;
 mod operand;
 mod project;
 mod raw;
@@ -17,17 +21,23 @@ mod select;
 mod subquery;
 #[cfg(test)]
 mod tests;
+mod text;
 
+pub use arithmetic::{Minus, Over, Plus, Times, arithmetic, numeric_operators};
 pub use assign::{Assign, ChangeList, Changes, Order};
-pub use column::{Col, ColumnOf, IdCol, Ordered, Textual};
+pub use column::{Col, ColumnOf, IdCol, Ordered};
 pub use condition::{Condition, Conditions, Filter, Predicate, Uses, UsesAll, all_of, any_of};
+pub use dates::Moment;
 pub use expr::{Expr, not};
+pub use expression::Expression;
+pub use null::{Cases, NextWhen, When, when};
 pub use operand::{CompareWith, Operand, SameAs, StoreFrom, ValueFrom, column_operands};
 pub use project::{Projectable, Projection, WholeRow, row};
 pub use raw::Raw;
 pub use scope::{Correlation, Here, NotNull, Nowhere, Nullability, Only, Outer, Root, ScopeIn, There, Within};
 pub use select::{AnyQuery, Query, ReadsIn, Select};
 pub use subquery::{SameKey, exists};
+pub use text::{Derived, Textual};
 
 /// Calls a macro with `A`, `A B`, .. up to twelve names: one impl for each length of tuple.
 macro_rules! for_tuples {

@@ -9,7 +9,7 @@ use super::raw::Raw;
 use super::scope::Only;
 use crate::error::Result;
 use crate::schema::{ColumnType, Id, Json, Scalar, Table};
-use crate::value::{Date, FileRef, Fixed, Timestamp, Value};
+use crate::value::{Date, FileRef, Fixed, Kind, Timestamp, Value};
 
 /// A right side and the tables it adds to those of the left side.
 #[diagnostic::on_unimplemented(
@@ -70,7 +70,7 @@ impl<R, V: Scalar + ValueFrom<R>> SameAs<Option<R>> for V {
 #[diagnostic::on_unimplemented(
     message = "cannot store `{R}` in a `{Self}` column",
     label = "expected a value that fits `{Self}`",
-    note = "or a column of the same row with the same type"
+    note = "or an expression over the same row with the same type"
 )]
 pub trait StoreFrom<R, T> {
     /// The new value, untyped: an expression over the row.
@@ -90,6 +90,13 @@ macro_rules! __column_operands {
     (@column [$($g:tt)*] $v:ty) => {
         impl<$($g)*> $crate::query::typed::Operand for $v {
             type With<__T> = __T;
+        }
+        impl<$($g)*> $crate::query::typed::Expression for $v {
+            type Value = $v;
+            type Tables = ();
+            fn into_raw(self) -> $crate::query::typed::Raw {
+                $crate::query::typed::Raw::value($crate::schema::ColumnType::into_value(self))
+            }
         }
         impl<__U, $($g)*> $crate::query::typed::CompareWith<$crate::query::typed::Col<__U, $v>> for $v {
             fn operand(right: $crate::query::typed::Col<__U, $v>) -> $crate::query::typed::Raw {
@@ -176,6 +183,34 @@ impl<X> Operand for Json<X> {
 impl<U, V> Operand for Col<U, V> {
     type With<T> = (T, U);
 }
+impl<V, S> Operand for Expr<V, S> {
+    type With<T> = (T, S);
+}
+// Apart from the impls for columns, so that the list of types in an error stays short.
+#[diagnostic::do_not_recommend]
+impl<S, V: Scalar> CompareWith<Expr<V, S>> for V {
+    fn operand(right: Expr<V, S>) -> Raw {
+        right.into_raw()
+    }
+}
+#[diagnostic::do_not_recommend]
+impl<S, V: Scalar> CompareWith<Expr<Option<V>, S>> for V {
+    fn operand(right: Expr<Option<V>, S>) -> Raw {
+        right.into_raw()
+    }
+}
+#[diagnostic::do_not_recommend]
+impl<S, V: Scalar> CompareWith<Expr<V, S>> for Option<V> {
+    fn operand(right: Expr<V, S>) -> Raw {
+        right.into_raw()
+    }
+}
+#[diagnostic::do_not_recommend]
+impl<S, V: Scalar> CompareWith<Expr<Option<V>, S>> for Option<V> {
+    fn operand(right: Expr<Option<V>, S>) -> Raw {
+        right.into_raw()
+    }
+}
 impl<U> Operand for IdCol<U> {
     type With<T> = (T, U);
 }
@@ -227,10 +262,22 @@ impl<T: Table> StoreFrom<IdCol<T>, T> for Option<Id<T>> {
         value.raw()
     }
 }
-impl<T, S: Only<T>> StoreFrom<Expr<bool, S>, T> for bool {
-    /// Unknown is stored as false.
-    fn stored(value: Expr<bool, S>) -> Raw {
-        value.into_raw().or_false()
+// An expression over the same row.
+impl<T, S: Only<T>, V: Scalar> StoreFrom<Expr<V, S>, T> for V {
+    /// A condition that is unknown is stored as false.
+    fn stored(value: Expr<V, S>) -> Raw {
+        let raw = value.into_raw();
+        if V::KIND == Kind::Bool { raw.or_false() } else { raw }
+    }
+}
+impl<T, S: Only<T>, V: Scalar> StoreFrom<Expr<V, S>, T> for Option<V> {
+    fn stored(value: Expr<V, S>) -> Raw {
+        value.into_raw()
+    }
+}
+impl<T, S: Only<T>, V: Scalar> StoreFrom<Expr<Option<V>, S>, T> for Option<V> {
+    fn stored(value: Expr<Option<V>, S>) -> Raw {
+        value.into_raw()
     }
 }
 impl<T, X> StoreFrom<Json<X>, T> for Json<X>

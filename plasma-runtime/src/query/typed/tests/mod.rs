@@ -1,6 +1,7 @@
 //! What each operator builds, how sub-queries find their columns, and what the built queries mean.
 
 mod conditions;
+mod expressions;
 #[cfg(feature = "sqlite")]
 mod meaning;
 mod queries;
