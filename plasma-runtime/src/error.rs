@@ -204,6 +204,7 @@ impl Error {
                 | InvalidArgs
                 | Panic
                 | Rejected
+                | Overflow
                 | Internal
                 | TooLarge
         )

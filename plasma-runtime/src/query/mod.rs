@@ -5,4 +5,5 @@ pub mod eval;
 pub mod ir;
 pub mod like;
 pub mod lower;
+pub mod numeric;
 pub mod typed;
