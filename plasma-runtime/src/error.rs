@@ -1,8 +1,12 @@
 //! The one error type of the library.
 
+mod violation;
+
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+
+pub use violation::{Constraint, Violation};
 
 /// What went wrong, for code that has to decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -47,6 +47,8 @@ pub(crate) struct ClientExecutor<'w, 's> {
     /// A `local_only` table was written to.
     pub(crate) wrote_local: bool,
     rules: BTreeMap<&'static str, Option<TableRules>>,
+    /// The rows of the statement that runs, when it is asked for them.
+    returned: Option<Vec<Row>>,
     /// Rows whose new image a rule must allow at the end: whether they existed before the mutation.
     to_check: BTreeMap<(&'static str, String), bool>,
 }
@@ -62,6 +64,7 @@ impl<'w, 's> ClientExecutor<'w, 's> {
             wrote_synced: false,
             wrote_local: false,
             rules: BTreeMap::new(),
+            returned: None,
             to_check: BTreeMap::new(),
         }
     }
@@ -135,6 +138,7 @@ impl<'w, 's> ClientExecutor<'w, 's> {
             Write::Delete { table, id } => {
                 self.reads.row(table, &id);
                 let before = self.need(table, &id)?;
+                self.returns(&before);
                 if self.definition.schema.referencing(table.name).next().is_none() {
                     return self.delete(table, &id, before, checked, &mut Kept::new()).map(|()| 1);
                 }
@@ -147,6 +151,9 @@ impl<'w, 's> ClientExecutor<'w, 's> {
             Write::DeleteWhere { table, filter } => {
                 let rows = self.matching(table, filter)?;
                 let count = rows.len() as u64;
+                if let Some(returned) = &mut self.returned {
+                    returned.extend(rows.iter().cloned());
+                }
                 self.all_or_nothing(|executor| {
                     let mut kept = Kept::new();
                     for row in rows {
@@ -167,9 +174,12 @@ impl<'w, 's> ClientExecutor<'w, 's> {
         self.reads.row(table, id);
         self.unique_reads(table, None, &row);
         if self.written_already(table) {
+            let stored = self.writer.read(table, id)?.unwrap_or(row);
+            self.returns(&stored);
             return Ok(());
         }
         table.keeps_checks(&row)?;
+        self.returns(&row);
         if checked {
             self.to_check.entry((table.name, id.to_owned())).or_insert(false);
         }
@@ -188,6 +198,7 @@ impl<'w, 's> ClientExecutor<'w, 's> {
         self.reads.row(table, id);
         self.unique_reads(table, Some(&before), &after);
         if self.written_already(table) {
+            self.returns(&before);
             return Ok(());
         }
         table.keeps_checks(&after)?;
@@ -196,6 +207,7 @@ impl<'w, 's> ClientExecutor<'w, 's> {
                 file.check_change(table, column, &before[index], &after[index])?;
             }
         }
+        self.returns(&after);
         if checked {
             self.check_update(table, id, &before, &after)?;
         }
@@ -257,7 +269,7 @@ impl<'w, 's> ClientExecutor<'w, 's> {
         self.writer.read(table, id)?.ok_or_else(|| not_found(table, id))
     }
 
-    /// A constraint reads too: a pulled row with the same unique value changes what this write does.
+    /// A constraint reads too: a pulled row with the same unique values changes what this write does.
     fn unique_reads(&mut self, table: &'static TableDef, before: Option<&Row>, after: &Row) {
         for columns in table.unique_sets() {
             let indexes: Vec<usize> = columns.iter().filter_map(|column| table.column_index(column)).collect();
@@ -267,6 +279,12 @@ impl<'w, 's> ClientExecutor<'w, 's> {
                 let values = indexes.iter().map(|index| &after[*index]);
                 self.reads.equal(table, columns.iter().copied().zip(values));
             }
+        }
+    }
+
+    fn returns(&mut self, row: &Row) {
+        if let Some(returned) = &mut self.returned {
+            returned.push(row.clone());
         }
     }
 
@@ -338,6 +356,13 @@ impl Executor for ClientExecutor<'_, '_> {
 
     fn write(&mut self, write: Write, access: Access) -> BoxFuture<'_, Result<u64>> {
         ready(self.run_write(write, access))
+    }
+
+    fn write_returning(&mut self, write: Write, access: Access) -> BoxFuture<'_, Result<Vec<Row>>> {
+        self.returned = Some(Vec::new());
+        let written = self.run_write(write, access);
+        let rows = self.returned.take().unwrap_or_default();
+        ready(written.map(|_| rows))
     }
 }
 

@@ -153,7 +153,7 @@ impl<'s> Writer<'s> {
             (Some(old), Some(new)) if old == new => return Ok(()),
             (Some(_), Some(row)) => self.store.execute(&texts.update, row),
         };
-        if self.note(changed)? != 1 {
+        if self.note(changed).map_err(|error| error.in_table(table.name))? != 1 {
             return Err(Error::internal(format!("row {id} of `{}` is not what the client took it for", table.name)));
         }
         self.journal.push(RowChange { table: table.name, id: id.to_owned(), before, after });

@@ -1,9 +1,9 @@
 //! The border between a mutator and a store.
 
-use crate::error::Result;
-use crate::future::{BoxFuture, MaybeSend};
+use crate::error::{Error, Result};
+use crate::future::{BoxFuture, MaybeSend, ready};
 use crate::query::ir;
-use crate::value::Row;
+use crate::value::{Kind, Row, Value};
 
 /// Whether a write is checked against the caller's policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,4 +21,14 @@ pub trait Executor: MaybeSend {
 
     /// Runs a write; returns how many rows it matched.
     fn write(&mut self, write: ir::Write, access: Access) -> BoxFuture<'_, Result<u64>>;
+
+    /// Runs a write; returns the rows it matched, in order of their ids: as they are stored after an insert or an
+    /// update, as they were before a delete.
+    fn write_returning(&mut self, write: ir::Write, access: Access) -> BoxFuture<'_, Result<Vec<Row>>>;
+
+    /// Runs raw SQL that only reads. There is none on a client.
+    fn sql<'a>(&'a mut self, sql: &'a str, params: &'a [Value], kinds: &'a [Kind]) -> BoxFuture<'a, Result<Vec<Row>>> {
+        let _ = (sql, params, kinds);
+        ready(Err(Error::internal("raw SQL runs on the server only")))
+    }
 }

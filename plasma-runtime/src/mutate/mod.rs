@@ -10,6 +10,7 @@ mod new_row;
 mod policy;
 mod registry;
 mod stamp;
+mod statements;
 #[cfg(test)]
 mod tests;
 mod tx;
@@ -24,6 +25,9 @@ pub use new_row::{Extended, Insertable, New, Required, Whole};
 pub use policy::{Columns, Policy, columns};
 pub use registry::{ErasedCtx, MutatorDef, PolicyDef, RulesFn, RunFn, TableRules};
 pub(crate) use stamp::{time, touch};
-pub use tx::{Trusted, Tx};
+pub use tx::{OfCaller, OfServer, Rights, Trusted, Tx};
 pub use validate::{Checks, FieldError, Validate};
-pub use write::{Delete, DeleteWhere, Insert, InsertAll, Update, UpdateWhere};
+pub use write::{
+    Delete, DeleteWhere, Insert, InsertAll, NeedsChanges, Returning, Update, UpdateSet, UpdateWhere, UpdateWhereSet,
+    Upsert, Upserted,
+};

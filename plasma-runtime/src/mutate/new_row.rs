@@ -43,6 +43,11 @@ impl<T: Table> New<T> {
         New { draft: writer.finish().map(Draft::Whole), changes: ChangeList::default(), types: PhantomData }
     }
 
+    /// Whether the caller chose the id.
+    pub(super) fn has_chosen_id(&self) -> bool {
+        matches!(&self.draft, Ok(Draft::Whole(_) | Draft::Named { id: Some(_), .. }))
+    }
+
     /// The row to store: what was named, then defaults, then NULL. `new_id` is asked only when no id was chosen; `now` is
     /// the time of the mutation.
     pub(super) fn finish(self, new_id: impl FnOnce() -> String, now: Timestamp) -> Result<Row> {

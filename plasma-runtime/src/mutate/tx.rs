@@ -3,14 +3,43 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::write::{Delete, DeleteWhere, Insert, InsertAll, Statement, Update, UpdateWhere};
-use super::{Access, Executor, Insertable, Location, Reason, TxMeta};
+use super::write::Statement;
+use super::{Access, Executor, Location, Reason, TxMeta};
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::BoxFuture;
+use crate::query::sql::{Sql, SqlRow};
+use crate::query::typed::ReadsIn;
 use crate::query::typed::read::{self, Read};
-use crate::query::typed::{Filter, ReadsIn};
 use crate::schema::{Id, InSchema, Schema, Table};
 use crate::value::Timestamp;
+
+/// Whose rights a transaction writes with: [`OfCaller`] or [`OfServer`].
+pub trait Rights: sealed::Sealed + 'static {
+    /// What the executor is told.
+    #[doc(hidden)]
+    const ACCESS: Access;
+}
+
+/// The caller's: the policies decide.
+#[derive(Debug)]
+pub enum OfCaller {}
+
+/// The server's: everything is allowed, and nothing is checked.
+#[derive(Debug)]
+pub enum OfServer {}
+
+impl Rights for OfCaller {
+    const ACCESS: Access = Access::Checked;
+}
+impl Rights for OfServer {
+    const ACCESS: Access = Access::Trusted;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::OfCaller {}
+    impl Sealed for super::OfServer {}
+}
 
 /// The transaction of one run of a mutator over the tables of schema `S`.
 ///
@@ -23,37 +52,57 @@ use crate::value::Timestamp;
 ///
 /// Statements are futures, and one statement runs at a time. What a statement needs from the transaction itself is
 /// asked first: `let now = tx.now(); tx.update(id).set(Todo::at.to(now)).await?`.
-pub struct Tx<'t, S> {
+pub struct Tx<'t, S, R = OfCaller> {
     executor: &'t mut dyn Executor,
     meta: &'t TxMeta,
-    schema: PhantomData<fn() -> S>,
+    types: PhantomData<fn() -> (S, R)>,
 }
 
-/// The server's way around the caller's policy, from [`Tx::trusted`]. Writes are not checked; ids come from a stream of
-/// their own, so that a row written only on the server does not shift the ids of the rows after it.
-pub struct Trusted<'t, S> {
-    executor: &'t mut dyn Executor,
-    meta: &'t TxMeta,
-    schema: PhantomData<fn() -> S>,
-}
+/// The server's way around the caller's policy, from [`Tx::trusted`]: the same statements, unchecked, and
+/// [raw SQL](Tx::sql). Ids come from a stream of their own, so that a row written only on the server does not shift the
+/// ids of the rows after it.
+pub type Trusted<'t, S> = Tx<'t, S, OfServer>;
 
-impl<S> fmt::Debug for Tx<'_, S> {
+impl<S, R: Rights> fmt::Debug for Tx<'_, S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tx").field("meta", &self.meta).finish_non_exhaustive()
-    }
-}
-impl<S> fmt::Debug for Trusted<'_, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Trusted").field("meta", &self.meta).finish_non_exhaustive()
+        f.debug_struct("Tx").field("meta", &self.meta).field("access", &R::ACCESS).finish_non_exhaustive()
     }
 }
 
 impl<'t, S: Schema> Tx<'t, S> {
     /// A transaction over `executor` for the run described by `meta`.
     pub fn new(executor: &'t mut dyn Executor, meta: &'t TxMeta) -> Self {
-        Tx { executor, meta, schema: PhantomData }
+        Tx { executor, meta, types: PhantomData }
     }
 
+    /// The way around the caller's policy, on the server only: `if let Some(mut trusted) = tx.trusted() { .. }`.
+    pub fn trusted(&mut self) -> Option<Trusted<'_, S>> {
+        if !self.is_server() {
+            return None;
+        }
+        Some(Tx { executor: &mut *self.executor, meta: self.meta, types: PhantomData })
+    }
+}
+
+impl<S: Schema> Tx<'_, S, OfServer> {
+    /// All rows of [raw SQL](crate::query::sql). It sees every table of the database, and the writes of this
+    /// transaction.
+    ///
+    /// # Errors
+    /// [`Validation`](ErrorKind::Validation) when a parameter cannot be stored, [`Internal`](ErrorKind::Internal) when
+    /// the text is no single statement that only reads, or its columns are not what the types say.
+    pub fn sql<R: SqlRow>(&mut self, query: Sql<R>) -> BoxFuture<'_, Result<Vec<R>>> {
+        let executor = &mut *self.executor;
+        Box::pin(async move {
+            let query = query.bound()?;
+            let rows = executor.sql(&query.text, &query.params, &query.kinds).await.map_err(defect)?;
+            query.finish(rows).map_err(defect)
+        })
+    }
+}
+
+/// Reads.
+impl<S: Schema, A: Rights> Tx<'_, S, A> {
     /// The row with this id.
     ///
     /// # Errors
@@ -122,55 +171,17 @@ impl<'t, S: Schema> Tx<'t, S> {
             read.finish(rows).map_err(defect)
         })
     }
+}
 
-    /// Inserts a row and returns its id: a `NewTodo`, one with more columns (`.with(..)`, `.with_id(..)`), or a whole
-    /// row. Columns that are not named get their default, or NULL.
-    pub fn insert<R: Insertable<K>, K>(&mut self, row: R) -> Insert<'_, R::Table>
-    where
-        R::Table: InSchema<S>,
-    {
-        Insert::new(self.statement(), row.into_new())
-    }
-
-    /// Inserts rows, one after the other, and returns their ids.
-    pub fn insert_all<I, K>(&mut self, rows: I) -> InsertAll<'_, <I::Item as Insertable<K>>::Table>
-    where
-        I: IntoIterator,
-        I::Item: Insertable<K>,
-        <I::Item as Insertable<K>>::Table: InSchema<S>,
-    {
-        InsertAll::new(self.statement(), rows.into_iter().map(Insertable::into_new).collect())
-    }
-
-    /// Changes the row with this id: `tx.update(id).set(Todo::done.to(true)).await?`. Fails with `not-found` when
-    /// there is none.
-    pub fn update<T: InSchema<S>>(&mut self, id: Id<T>) -> Update<'_, T> {
-        Update::new(self.statement(), id)
-    }
-
-    /// Changes every row that satisfies the condition; returns how many did.
-    pub fn update_where<T: InSchema<S>>(&mut self, condition: impl Into<Filter<T>>) -> UpdateWhere<'_, T> {
-        UpdateWhere::new(self.statement(), condition.into())
-    }
-
-    /// Deletes the row with this id. Fails with `not-found` when there is none.
-    pub fn delete<T: InSchema<S>>(&mut self, id: Id<T>) -> Delete<'_, T> {
-        Delete::new(self.statement(), id)
-    }
-
-    /// Deletes every row that satisfies the condition; returns how many did. Rows deleted by `on_delete = cascade` are
-    /// not counted.
-    pub fn delete_where<T: InSchema<S>>(&mut self, condition: impl Into<Filter<T>>) -> DeleteWhere<'_, T> {
-        DeleteWhere::new(self.statement(), condition.into())
-    }
-
-    fn statement(&mut self) -> Statement<'_> {
-        Statement { executor: &mut *self.executor, meta: self.meta, access: Access::Checked, schema: S::DEF }
+/// What this run is.
+impl<S: Schema, A: Rights> Tx<'_, S, A> {
+    pub(super) fn statement(&mut self) -> Statement<'_> {
+        Statement { executor: &mut *self.executor, meta: self.meta, access: A::ACCESS, schema: S::DEF }
     }
 
     /// A fresh row id. Every run of the mutation draws the same ids, table by table, in the same order.
     pub fn new_id<T: Table>(&self) -> Id<T> {
-        Id::from_uuid(self.meta.next_id(T::NAME, false))
+        Id::from_uuid(self.meta.next_id(T::NAME, A::ACCESS == Access::Trusted))
     }
 
     /// The row id under a label of your choice, the same in every run of the mutation, whatever else is drawn: for code
@@ -214,14 +225,6 @@ impl<'t, S: Schema> Tx<'t, S> {
     pub fn is_server(&self) -> bool {
         self.meta.location == Location::Server
     }
-
-    /// The way around the caller's policy, on the server only: `if let Some(mut trusted) = tx.trusted() { .. }`.
-    pub fn trusted(&mut self) -> Option<Trusted<'_, S>> {
-        if !self.is_server() {
-            return None;
-        }
-        Some(Trusted { executor: &mut *self.executor, meta: self.meta, schema: PhantomData })
-    }
 }
 
 /// An error that every run of the mutation would meet again: a table outside the schema, a row that is not what its
@@ -231,54 +234,5 @@ pub(super) fn defect(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Config | ErrorKind::Storage => Error::internal(error.message().to_owned()).with_source(error),
         _ => error,
-    }
-}
-
-impl<S: Schema> Trusted<'_, S> {
-    /// Inserts a row and returns its id, as [`Tx::insert`].
-    pub fn insert<R: Insertable<K>, K>(&mut self, row: R) -> Insert<'_, R::Table>
-    where
-        R::Table: InSchema<S>,
-    {
-        Insert::new(self.statement(), row.into_new())
-    }
-
-    /// Inserts rows and returns their ids, as [`Tx::insert_all`].
-    pub fn insert_all<I, K>(&mut self, rows: I) -> InsertAll<'_, <I::Item as Insertable<K>>::Table>
-    where
-        I: IntoIterator,
-        I::Item: Insertable<K>,
-        <I::Item as Insertable<K>>::Table: InSchema<S>,
-    {
-        InsertAll::new(self.statement(), rows.into_iter().map(Insertable::into_new).collect())
-    }
-
-    /// Changes a row, as [`Tx::update`].
-    pub fn update<T: InSchema<S>>(&mut self, id: Id<T>) -> Update<'_, T> {
-        Update::new(self.statement(), id)
-    }
-
-    /// Changes rows, as [`Tx::update_where`].
-    pub fn update_where<T: InSchema<S>>(&mut self, condition: impl Into<Filter<T>>) -> UpdateWhere<'_, T> {
-        UpdateWhere::new(self.statement(), condition.into())
-    }
-
-    /// Deletes a row, as [`Tx::delete`].
-    pub fn delete<T: InSchema<S>>(&mut self, id: Id<T>) -> Delete<'_, T> {
-        Delete::new(self.statement(), id)
-    }
-
-    /// Deletes rows, as [`Tx::delete_where`].
-    pub fn delete_where<T: InSchema<S>>(&mut self, condition: impl Into<Filter<T>>) -> DeleteWhere<'_, T> {
-        DeleteWhere::new(self.statement(), condition.into())
-    }
-
-    /// A fresh row id of the trusted stream.
-    pub fn new_id<T: Table>(&self) -> Id<T> {
-        Id::from_uuid(self.meta.next_id(T::NAME, true))
-    }
-
-    fn statement(&mut self) -> Statement<'_> {
-        Statement { executor: &mut *self.executor, meta: self.meta, access: Access::Trusted, schema: S::DEF }
     }
 }

@@ -6,4 +6,5 @@ pub mod ir;
 pub mod like;
 pub mod lower;
 pub mod numeric;
+pub mod sql;
 pub mod typed;

@@ -72,6 +72,10 @@ impl SqlConnection for CrashyStore {
         SqlConnection::batch(&mut self.inner, sql)
     }
 
+    fn check_reads(&mut self, sql: &str) -> Result<()> {
+        SqlConnection::check_reads(&mut self.inner, sql)
+    }
+
     fn in_transaction(&self) -> bool {
         SqlConnection::in_transaction(&self.inner)
     }

@@ -1,6 +1,6 @@
 //! The two SQL seams: a synchronous connection (the client, SQLite) and an asynchronous executor (the server).
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::future::{BoxFuture, MaybeSend, ready};
 use crate::value::{Kind, Row, Value};
 
@@ -18,6 +18,15 @@ pub trait SqlConnection: MaybeSend {
 
     /// Runs several statements separated by `;`.
     fn batch(&mut self, sql: &str) -> Result<()>;
+
+    /// Refuses a text that is not one statement that only reads.
+    ///
+    /// # Errors
+    /// [`Internal`](crate::ErrorKind::Internal) when it is not, or this connection cannot tell.
+    fn check_reads(&mut self, sql: &str) -> Result<()> {
+        let _ = sql;
+        Err(Error::internal("this database cannot tell whether raw SQL only reads"))
+    }
 
     /// Whether a transaction is open. After a failed statement it may be over: FULL, IOERR, NOMEM and CORRUPT roll
     /// the whole transaction back.
@@ -45,6 +54,15 @@ pub trait SqlExecutor: MaybeSend {
     /// Runs several statements separated by `;`.
     fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>>;
 
+    /// Refuses a text that is not one statement that only reads.
+    ///
+    /// # Errors
+    /// [`Internal`](crate::ErrorKind::Internal) when it is not, or this connection cannot tell.
+    fn check_reads<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>> {
+        let _ = sql;
+        ready(Err(Error::internal("this database cannot tell whether raw SQL only reads")))
+    }
+
     /// Whether a transaction is open.
     fn in_transaction(&self) -> bool;
 }
@@ -66,6 +84,10 @@ impl<C: SqlConnection + ?Sized> SqlExecutor for C {
 
     fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>> {
         ready(SqlConnection::batch(self, sql))
+    }
+
+    fn check_reads<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>> {
+        ready(SqlConnection::check_reads(self, sql))
     }
 
     fn in_transaction(&self) -> bool {

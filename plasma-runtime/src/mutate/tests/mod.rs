@@ -36,6 +36,11 @@ impl Executor for Recorder {
         self.writes.push((write, access));
         ready(Ok(self.matched.unwrap_or(1)))
     }
+
+    fn write_returning(&mut self, write: ir::Write, access: Access) -> BoxFuture<'_, Result<Vec<Row>>> {
+        self.writes.push((write, access));
+        ready(Ok(if self.answers.is_empty() { Vec::new() } else { self.answers.remove(0) }))
+    }
 }
 
 impl Recorder {

@@ -33,6 +33,7 @@ pub use expression::Expression;
 pub use null::{Cases, NextWhen, When, when};
 pub use operand::{CompareWith, Operand, SameAs, StoreFrom, ValueFrom, column_operands};
 pub use project::{Projectable, Projection, WholeRow, row};
+pub(crate) use raw::Fault;
 pub use raw::Raw;
 pub use scope::{Correlation, Here, NotNull, Nowhere, Nullability, Only, Outer, Root, ScopeIn, There, Within};
 pub use select::{AnyQuery, Query, ReadsIn, Select};

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::ServerExecutor;
 use super::plan::TablePlan;
-use super::{ServerExecutor, value_sql};
+use super::write::value_sql;
 use crate::error::Result;
 use crate::query::ir::{Change, Expr};
 use crate::schema::TableDef;

@@ -188,11 +188,18 @@ fn constraints_say_nothing_of_rows_that_may_not_be_read() {
         assert_eq!(message, "a constraint refuses the write");
     }
     // A reference to nothing, and a list that cannot go because of a pin its owner may not read.
-    let (code, _, data) = refused(&mut server, "alice", json!([todo("x", "nowhere")]));
-    assert_eq!((code.as_str(), data), ("conflict", Some(json!({ "constraint": "foreign-key" }))));
+    let (code, message, data) = refused(&mut server, "alice", json!([todo("x", "nowhere")]));
+    let named = json!({ "constraint": "foreign-key", "table": "todos", "columns": ["list_id"] });
+    assert_eq!((code.as_str(), data), ("conflict", Some(named)));
+    assert_eq!(message, "the row that `todos.list_id` refers to does not exist");
     server.run("zoe", json!([["insert", "pins", { "id": uuid("p"), "list_id": uuid("l"), "owner": "zoe" }]]));
     let (code, message, data) = refused(&mut server, "alice", json!([["delete", "lists", uuid("l")]]));
     assert_eq!((code.as_str(), message.as_str(), data), ("conflict", "a constraint refuses the write", None));
+    // A pin of the caller's own is named, as a client names it.
+    server.run("alice", json!([["insert", "pins", { "id": uuid("q"), "list_id": uuid("l"), "owner": "alice" }]]));
+    let (_, message, data) = refused(&mut server, "alice", json!([["delete", "lists", uuid("l")]]));
+    assert_eq!(data, Some(json!({ "constraint": "foreign-key", "table": "pins", "columns": ["list_id"] })));
+    assert_eq!(message, "a row of `pins` still references it by `list_id`");
     // The row's own values may be named.
     let (code, message, _) = refused(&mut server, "alice", json!([["update", "lists", uuid("l"), { "name": null }]]));
     assert_eq!(code, "conflict");

@@ -57,6 +57,16 @@ pub fn sqlite_code(error: &Error) -> Option<i32> {
     None
 }
 
+/// Whether the statement itself is to blame, or what was asked of its answer: it would fail again, and leaves the
+/// transaction as it was (`SQLITE_ERROR`, `SQLITE_TOOBIG`, `SQLITE_MISMATCH`, `SQLITE_RANGE`).
+pub fn is_statement(error: &Error) -> bool {
+    error.kind() == ErrorKind::Storage
+        && sqlite_code(error).is_none_or(|code| {
+            let code = code & 0xff;
+            matches!(code, ffi::SQLITE_ERROR | ffi::SQLITE_TOOBIG | ffi::SQLITE_MISMATCH | ffi::SQLITE_RANGE)
+        })
+}
+
 /// Whether another connection holds the lock (`SQLITE_BUSY`, `SQLITE_LOCKED`): trying again helps.
 pub fn is_busy(error: &Error) -> bool {
     sqlite_code(error).is_some_and(|code| matches!(code & 0xff, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED))

@@ -252,6 +252,17 @@ impl SqlConnection for SqliteConnection {
         self.connection.execute_batch(sql).map_err(from_rusqlite)
     }
 
+    fn check_reads(&mut self, sql: &str) -> Result<()> {
+        // SQLite counts what begins and ends transactions, and some pragmas, among what only reads.
+        let word = sql.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        let asks = ["select", "with", "values"].iter().any(|known| word.eq_ignore_ascii_case(known));
+        let statement = self.connection.prepare_cached(sql).map_err(from_rusqlite)?;
+        if asks && statement.readonly() && statement.column_count() > 0 {
+            return Ok(());
+        }
+        Err(Error::internal(format!("raw SQL only reads (`SELECT`, `WITH`, `VALUES`): {sql}")))
+    }
+
     fn in_transaction(&self) -> bool {
         !self.connection.is_autocommit()
     }

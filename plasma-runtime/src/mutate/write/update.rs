@@ -1,0 +1,200 @@
+//! Updates: of one row, and of all that satisfy a condition.
+//!
+//! What `update(..)` returns has only `set`, and what that returns can be awaited, so that an update without changes
+//! does not compile.
+
+use super::{Returning, Statement, decode, decode_all, found, has_id};
+use crate::error::Result;
+use crate::future::BoxFuture;
+use crate::query::ir;
+use crate::query::typed::{ChangeList, Changes, Filter};
+use crate::schema::{Id, Table};
+
+/// What awaiting an [`Update`] or an [`UpdateWhere`] itself needs and never has: for the sake of its message.
+#[diagnostic::on_unimplemented(
+    message = "an update needs changes",
+    label = "nothing is changed: write `.set(..)` before `.await`",
+    note = "`tx.update(id).set(Todo::done.to(true)).await?`"
+)]
+pub trait NeedsChanges<W> {}
+
+/// A change of one row, to be [`set`](Update::set).
+#[must_use = "an update does nothing until it is given changes by `.set(..)` and awaited"]
+pub struct Update<'t, T> {
+    statement: Statement<'t>,
+    id: Id<T>,
+}
+
+impl<'t, T: Table> Update<'t, T> {
+    pub(in crate::mutate) fn new(statement: Statement<'t>, id: Id<T>) -> Self {
+        Update { statement, id }
+    }
+
+    /// The changes: one, or a tuple, an `Option`, a list of them. Expressions in them see the row before the update.
+    pub fn set<C: Changes<T>>(self, changes: C) -> UpdateSet<'t, T> {
+        UpdateSet { statement: self.statement, id: self.id, changes: ChangeList::default() }.set(changes)
+    }
+}
+
+impl<'t, T: Table> IntoFuture for Update<'t, T>
+where
+    (): NeedsChanges<Self>,
+{
+    type Output = Result<()>;
+    type IntoFuture = BoxFuture<'t, Self::Output>;
+    fn into_future(self) -> Self::IntoFuture {
+        self.set(()).into_future()
+    }
+}
+
+/// A change of one row; awaited, nothing.
+///
+/// # Errors
+/// [`NotFound`](crate::ErrorKind::NotFound) when there is no such row, else those of [`Insert`](super::Insert).
+#[must_use = "a statement does nothing until it is awaited"]
+pub struct UpdateSet<'t, T> {
+    statement: Statement<'t>,
+    id: Id<T>,
+    changes: ChangeList,
+}
+
+impl<T: Table> UpdateSet<'_, T> {
+    /// Adds changes. The last one given for a column is stored.
+    pub fn set<C: Changes<T>>(mut self, changes: C) -> Self {
+        changes.add_to(&mut self.changes);
+        self
+    }
+
+    /// Returns the row as it is stored afterwards.
+    pub fn returning(self) -> Returning<Self> {
+        Returning(self)
+    }
+}
+
+impl<'t, T: Table> IntoFuture for UpdateSet<'t, T> {
+    type Output = Result<()>;
+    type IntoFuture = BoxFuture<'t, Self::Output>;
+    fn into_future(self) -> Self::IntoFuture {
+        let (mut statement, table, id) = (self.statement, T::DEF, self.id.to_string());
+        Box::pin(async move {
+            let changes = statement.complete(table, self.changes)?;
+            if changes.is_empty() {
+                // Writes nothing, and says whether it would have.
+                let rows = statement.matching(table, has_id(table, &id)).await?;
+                return found(!rows.is_empty(), table, &id);
+            }
+            statement.one(ir::Write::Update { table, id: id.clone(), changes }, table, &id).await
+        })
+    }
+}
+
+impl<'t, T: Table> IntoFuture for Returning<UpdateSet<'t, T>> {
+    type Output = Result<T>;
+    type IntoFuture = BoxFuture<'t, Self::Output>;
+    fn into_future(self) -> Self::IntoFuture {
+        let UpdateSet { mut statement, id, changes } = self.0;
+        let (table, id) = (T::DEF, id.to_string());
+        Box::pin(async move {
+            let changes = statement.complete(table, changes)?;
+            let row = if changes.is_empty() {
+                let row = statement.matching(table, has_id(table, &id)).await?.pop();
+                found(row.is_some(), table, &id)?;
+                row.unwrap_or_default()
+            } else {
+                statement.row(ir::Write::Update { table, id: id.clone(), changes }, table, &id).await?
+            };
+            decode(row)
+        })
+    }
+}
+
+/// A change of every matching row, to be [`set`](UpdateWhere::set).
+#[must_use = "an update does nothing until it is given changes by `.set(..)` and awaited"]
+pub struct UpdateWhere<'t, T> {
+    statement: Statement<'t>,
+    filter: Filter<T>,
+}
+
+impl<'t, T: Table> UpdateWhere<'t, T> {
+    pub(in crate::mutate) fn new(statement: Statement<'t>, filter: Filter<T>) -> Self {
+        UpdateWhere { statement, filter }
+    }
+
+    /// The changes: one, or a tuple, an `Option`, a list of them. Expressions in them see the row before the update.
+    pub fn set<C: Changes<T>>(self, changes: C) -> UpdateWhereSet<'t, T> {
+        UpdateWhereSet { statement: self.statement, filter: self.filter, changes: ChangeList::default() }.set(changes)
+    }
+}
+
+impl<'t, T: Table> IntoFuture for UpdateWhere<'t, T>
+where
+    (): NeedsChanges<Self>,
+{
+    type Output = Result<u64>;
+    type IntoFuture = BoxFuture<'t, Self::Output>;
+    fn into_future(self) -> Self::IntoFuture {
+        self.set(()).into_future()
+    }
+}
+
+/// A change of every matching row; awaited, how many matched.
+///
+/// # Errors
+/// Those of [`Insert`](super::Insert); one refused row refuses the whole statement.
+#[must_use = "a statement does nothing until it is awaited"]
+pub struct UpdateWhereSet<'t, T> {
+    statement: Statement<'t>,
+    filter: Filter<T>,
+    changes: ChangeList,
+}
+
+impl<'t, T: Table> UpdateWhereSet<'t, T> {
+    /// Adds changes. The last one given for a column is stored.
+    pub fn set<C: Changes<T>>(mut self, changes: C) -> Self {
+        changes.add_to(&mut self.changes);
+        self
+    }
+
+    /// Returns the rows as they are stored afterwards, instead of their number.
+    pub fn returning(self) -> Returning<Self> {
+        Returning(self)
+    }
+
+    fn parts(self) -> Result<(Statement<'t>, ir::Expr, Vec<ir::Change>)> {
+        let (filter, changes) = (self.filter.into_ir()?, self.statement.complete(T::DEF, self.changes)?);
+        self.statement.check(&filter)?;
+        Ok((self.statement, filter, changes))
+    }
+}
+
+impl<'t, T: Table> IntoFuture for UpdateWhereSet<'t, T> {
+    type Output = Result<u64>;
+    type IntoFuture = BoxFuture<'t, Self::Output>;
+    fn into_future(self) -> Self::IntoFuture {
+        let (table, parts) = (T::DEF, self.parts());
+        Box::pin(async move {
+            let (mut statement, filter, changes) = parts?;
+            if changes.is_empty() {
+                // Writes nothing, and says how many rows it would have changed.
+                return Ok(statement.matching(table, filter).await?.len() as u64);
+            }
+            statement.executor.write(ir::Write::UpdateWhere { table, filter, changes }, statement.access).await
+        })
+    }
+}
+
+impl<'t, T: Table> IntoFuture for Returning<UpdateWhereSet<'t, T>> {
+    type Output = Result<Vec<T>>;
+    type IntoFuture = BoxFuture<'t, Self::Output>;
+    fn into_future(self) -> Self::IntoFuture {
+        let (table, parts) = (T::DEF, self.0.parts());
+        Box::pin(async move {
+            let (mut statement, filter, changes) = parts?;
+            decode_all(if changes.is_empty() {
+                statement.matching(table, filter).await?
+            } else {
+                statement.rows(ir::Write::UpdateWhere { table, filter, changes }).await?
+            })
+        })
+    }
+}
