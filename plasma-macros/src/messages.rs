@@ -15,6 +15,10 @@ pub(crate) const DEFAULT_NULL: &str = "an `Option` column is null unless a value
 pub(crate) const SCHEMA_NEEDS_UNIT_STRUCT: &str = "`#[plasma::schema]` needs a unit struct: `pub struct App;`";
 pub(crate) const SCHEMA_NEEDS_VERSION: &str = "`#[plasma::schema]` needs `version = \"..\"`";
 pub(crate) const SCHEMA_VERSION_EMPTY: &str = "the version of a schema cannot be empty";
+pub(crate) const SCHEMA_VERSION_TEXT: &str = "the version of a schema has no control characters, no `\"` and no `\\`";
+pub(crate) const LOCK_VALUE: &str =
+    "`lock` is a path from the folder of `Cargo.toml`, such as `\"../plasma.lock\"`, or `false`";
+pub(crate) const LOCK_NEEDS_CARGO: &str = "`lock` needs a build by cargo, which says where `Cargo.toml` is";
 pub(crate) const SCHEMA_NEEDS_TABLES: &str = "`#[plasma::schema]` needs `tables(..)`";
 pub(crate) const FINGERPRINT_LITERAL: &str =
     "`fingerprint` needs the 64-bit number the compiler printed: `fingerprint = 0x0123456789abcdef`";
@@ -74,6 +78,13 @@ pub(crate) fn same_sql_name(name: &str, other: &str) -> String {
 /// Two consts of one name.
 pub(crate) fn same_const(name: &str) -> String {
     format!("two columns have the accessor `{name}`")
+}
+
+/// A lock that was named and is not there.
+pub(crate) fn lock_not_found(path: &str) -> String {
+    format!(
+        "there is no `{path}` from the folder of `Cargo.toml`; `PLASMA_LOCK=write cargo test plasma_lock` writes it"
+    )
 }
 
 /// A table listed twice.

@@ -4,11 +4,13 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::Path;
 
+use super::lock::Entry;
+use super::locked::Locked;
 use super::model::Schema;
 use crate::{names, tokens};
 
 /// The whole expansion; without the const checks when something is wrong already.
-pub(crate) fn schema(schema: &Schema, sound: bool) -> TokenStream {
+pub(crate) fn schema(schema: &Schema, locked: Option<&Locked>, sound: bool) -> TokenStream {
     let krate = tokens::krate(schema.krate.as_ref());
     let private = tokens::private();
     let Schema { ident, version, .. } = schema;
@@ -37,8 +39,15 @@ pub(crate) fn schema(schema: &Schema, sound: bool) -> TokenStream {
         })
     });
     let policies: Vec<TokenStream> = policies.collect();
-    let checks = if sound { checks(schema) } else { TokenStream::new() };
+    let versions = locked.and_then(|locked| locked.versions.as_deref()).unwrap_or_default();
+    let entries = versions.iter().map(locked_version);
+    let (checks, test) = if sound {
+        (checks(schema, locked), locked.map(|locked| lock_test(schema, locked, &krate)))
+    } else {
+        (TokenStream::new(), None)
+    };
     quote! {
+        #test
         #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
         const _: () = {
             use #krate::__private as #private;
@@ -54,6 +63,7 @@ pub(crate) fn schema(schema: &Schema, sound: bool) -> TokenStream {
                     version: #version,
                     fingerprint: #private::fingerprint::schema(__PLASMA_TABLES),
                     tables: __PLASMA_TABLES,
+                    locked: &[#(#entries),*],
                 };
                 fn definition() -> #private::Definition {
                     #private::definition(
@@ -84,7 +94,7 @@ fn distinct(paths: &[Path]) -> Vec<&Path> {
 
 /// Rules over the tables' definitions, known to the compiler only. One const, because every body costs compile time;
 /// each call is where the table is listed.
-fn checks(schema: &Schema) -> TokenStream {
+fn checks(schema: &Schema, locked: Option<&Locked>) -> TokenStream {
     let private = tokens::private();
     let name = names::plain(&schema.ident);
     let type_names: Vec<String> = schema.tables.iter().map(tokens::spelled).collect();
@@ -107,7 +117,27 @@ fn checks(schema: &Schema) -> TokenStream {
             #private::check::fingerprint(&<#ident as #private::Schema>::DEF, #pin);
         });
     }
+    let versions = locked.and_then(|locked| Some((locked, locked.versions.as_ref()?)));
+    let watched = versions.map(|(locked, versions)| {
+        if let Some(index) = versions.iter().position(|entry| entry.version == schema.version) {
+            let (ident, span, path) = (&schema.ident, schema.version_span, &locked.path);
+            let private = tokens::private_at(span);
+            checks.extend(quote_spanned! {span=>
+                #private::lock::check(
+                    __plasma_tables,
+                    &<#ident as #private::Schema>::DEF,
+                    #index,
+                    #path,
+                    ::core::option_env!("PLASMA_LOCK"),
+                );
+            });
+        }
+        watched(&locked.path)
+    });
     quote! {
+        #watched
+        // The comparison of a large schema with its lock takes more steps than the lint likes.
+        #[allow(long_running_const_eval)]
         const _: () = {
             let __plasma_tables = &#private::check::Tables::<#count>::new(
                 #name,
@@ -117,5 +147,49 @@ fn checks(schema: &Schema) -> TokenStream {
             let _ = __plasma_tables;
             #checks
         };
+    }
+}
+
+/// Puts the lock among the files that cargo watches for this crate.
+fn watched(path: &str) -> TokenStream {
+    let path = from_manifest(path);
+    quote!(
+        const _: &[u8] = ::core::include_bytes!(#path);
+    )
+}
+
+/// The path, from the folder of `Cargo.toml`; an absolute one as it is.
+fn from_manifest(path: &str) -> TokenStream {
+    if std::path::Path::new(path).is_absolute() {
+        return quote!(#path);
+    }
+    let path = format!("/{path}");
+    quote!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #path))
+}
+
+fn locked_version(Entry { version, fingerprint, shape, .. }: &Entry) -> TokenStream {
+    let private = tokens::private();
+    quote! {
+        #private::LockedVersion { version: #version, fingerprint: #fingerprint, shape: #shape }
+    }
+}
+
+/// The test that the lock is current, which also writes it. It stands beside the schema, because a test inside a const
+/// would never run.
+fn lock_test(schema: &Schema, locked: &Locked, krate: &TokenStream) -> TokenStream {
+    let (ident, path, compiled) = (&schema.ident, &locked.path, locked.versions.is_some());
+    let name = quote::format_ident!("plasma_lock_{}", names::snake_case(&names::plain(ident)));
+    quote! {
+        #[cfg(test)]
+        #[::core::prelude::v1::test]
+        #[allow(unnameable_test_items, clippy::all, clippy::pedantic, clippy::nursery)]
+        fn #name() {
+            #krate::__private::lock::test::<#ident>(
+                ::core::env!("CARGO_MANIFEST_DIR"),
+                #path,
+                ::core::file!(),
+                #compiled,
+            );
+        }
     }
 }

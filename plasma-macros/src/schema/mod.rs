@@ -2,8 +2,12 @@
 
 mod check;
 mod expand;
+mod lock;
+mod locked;
 mod model;
 mod parse;
+#[cfg(test)]
+mod tests;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -16,7 +20,9 @@ pub(crate) fn attribute(options: TokenStream, item: TokenStream) -> TokenStream 
     let schema = parse::schema(options, item.clone(), &mut errors);
     let expanded = schema.map(|schema| {
         check::schema(&schema, &mut errors);
-        expand::schema(&schema, errors.is_empty())
+        // A lock is compared with a schema that is as it should be.
+        let locked = if errors.is_empty() { locked::read(&schema, &mut errors) } else { None };
+        expand::schema(&schema, locked.as_ref(), errors.is_empty())
     });
     let errors = errors.finish();
     quote!(#item #expanded #errors)

@@ -4,11 +4,11 @@ use proc_macro2::{Span, TokenStream};
 use syn::punctuated::Punctuated;
 use syn::{Expr, ExprLit, Fields, Item, ItemStruct, Lit, Path, Token};
 
-use super::model::Schema;
+use super::model::{Lock, Schema};
 use crate::errors::Errors;
 use crate::{messages, options, tokens};
 
-const OPTIONS: &[&str] = &["version", "ctx", "tables", "mutators", "fingerprint", "crate"];
+const OPTIONS: &[&str] = &["version", "ctx", "tables", "mutators", "fingerprint", "lock", "crate"];
 
 /// Reads the schema; nothing when the item is not one.
 pub(crate) fn schema(attribute: TokenStream, item: TokenStream, errors: &mut Errors) -> Option<Schema> {
@@ -30,11 +30,13 @@ pub(crate) fn schema(attribute: TokenStream, item: TokenStream, errors: &mut Err
     let mut schema = Schema {
         ident: item.ident,
         version: String::new(),
+        version_span: Span::call_site(),
         ctx: None,
         tables: Vec::new(),
         mutators: Vec::new(),
         pin: None,
         mutators_span: Span::call_site(),
+        lock: Lock::Default,
         krate: None,
     };
     let before = errors.count();
@@ -45,8 +47,11 @@ pub(crate) fn schema(attribute: TokenStream, item: TokenStream, errors: &mut Err
                 has_version = true;
                 if let Some(version) = entry.text(errors) {
                     schema.version = version.value();
+                    schema.version_span = version.span();
                     if schema.version.is_empty() {
                         errors.at(&version, messages::SCHEMA_VERSION_EMPTY);
+                    } else if schema.version.contains(|c: char| c.is_control() || c == '"' || c == '\\') {
+                        errors.at(&version, messages::SCHEMA_VERSION_TEXT);
                     }
                 }
             }
@@ -62,6 +67,11 @@ pub(crate) fn schema(attribute: TokenStream, item: TokenStream, errors: &mut Err
             "fingerprint" => {
                 if let Some(expr) = entry.expr(errors) {
                     schema.pin = pin(&expr, errors);
+                }
+            }
+            "lock" => {
+                if let Some(expr) = entry.expr(errors) {
+                    schema.lock = lock(&expr, errors);
                 }
             }
             _ => schema.krate = entry.path(errors),
@@ -97,4 +107,13 @@ fn pin(expr: &Expr, errors: &mut Errors) -> Option<(u64, Span)> {
         errors.at(expr, messages::FINGERPRINT_LITERAL);
     }
     value.map(|value| (value, tokens::span_of(expr)))
+}
+
+fn lock(expr: &Expr, errors: &mut Errors) -> Lock {
+    match expr {
+        Expr::Lit(ExprLit { lit: Lit::Bool(on), .. }) if !on.value => return Lock::Off,
+        Expr::Lit(ExprLit { lit: Lit::Str(path), .. }) if !path.value().is_empty() => return Lock::At(path.clone()),
+        _ => errors.at(expr, messages::LOCK_VALUE),
+    }
+    Lock::Default
 }

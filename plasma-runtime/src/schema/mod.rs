@@ -5,6 +5,7 @@ mod column_type;
 mod file;
 pub mod fingerprint;
 mod index;
+pub mod lock;
 #[cfg(test)]
 pub(crate) mod samples;
 mod table;
@@ -14,6 +15,7 @@ pub(crate) use check::validate;
 pub use column_type::*;
 pub use file::{FileOptions, UploadTime};
 pub use index::{INDEX_PREFIX, IndexDef, NamedIndex};
+pub use lock::LockedVersion;
 pub use table::*;
 
 use crate::mutate::{MutatorDef, PolicyDef, ResolveFn};
@@ -274,9 +276,16 @@ pub struct SchemaDef {
     pub fingerprint: u64,
     /// The tables.
     pub tables: &'static [&'static TableDef],
+    /// The versions in `plasma.lock`, in its order, which is the order in which they were locked.
+    pub locked: &'static [LockedVersion],
 }
 
 impl SchemaDef {
+    /// The former version with this fingerprint, as `plasma.lock` has it.
+    pub fn former(&self, fingerprint: u64) -> Option<&'static LockedVersion> {
+        self.locked.iter().find(|locked| locked.fingerprint == fingerprint && locked.version != self.version)
+    }
+
     /// The table with this SQL name.
     pub fn table(&self, name: &str) -> Option<&'static TableDef> {
         self.tables.iter().copied().find(|table| table.name == name)

@@ -93,7 +93,7 @@ const TABLES: &[&TableDef] = &[User::DEF, Org::DEF, Member::DEF, Todo::DEF];
 impl Schema for App {
     type Ctx = Ctx;
     const DEF: SchemaDef =
-        SchemaDef { name: "App", version: "1", fingerprint: fingerprint::schema(TABLES), tables: TABLES };
+        SchemaDef { name: "App", version: "1", fingerprint: fingerprint::schema(TABLES), tables: TABLES, locked: &[] };
     fn definition() -> Definition {
         Definition { schema: Self::DEF, mutators: Vec::<MutatorDef>::new(), policies: Vec::<PolicyDef>::new() }
     }

@@ -6,39 +6,7 @@ use plasma_runtime::mutate::MutatorDef;
 use plasma_runtime::schema::{SchemaDef, TableDef, fingerprint::str_eq};
 use plasma_runtime::value::Kind;
 
-/// A message, put together in const.
-struct Message {
-    bytes: [u8; 512],
-    length: usize,
-}
-
-impl Message {
-    const fn of(parts: &[&str]) -> Self {
-        let mut message = Message { bytes: [0; 512], length: 0 };
-        let mut part = 0;
-        while part < parts.len() {
-            let text = parts[part].as_bytes();
-            // Whole parts only, so that no character is cut.
-            if message.length + text.len() <= message.bytes.len() {
-                let mut i = 0;
-                while i < text.len() {
-                    message.bytes[message.length] = text[i];
-                    message.length += 1;
-                    i += 1;
-                }
-            }
-            part += 1;
-        }
-        message
-    }
-
-    const fn text(&self) -> &str {
-        match std::str::from_utf8(self.bytes.split_at(self.length).0) {
-            Ok(text) => text,
-            Err(_) => panic!("the message is made of whole strings"),
-        }
-    }
-}
+use super::message::Message;
 
 const fn hex(value: u64) -> [u8; 16] {
     let mut digits = [0; 16];
@@ -99,8 +67,8 @@ pub const fn left_out(table: &TableDef, columns: &[usize]) {
 /// The tables of a schema with a hash of each name: comparing every name with every other would be slow in const.
 #[derive(Debug)]
 pub struct Tables<const N: usize> {
-    schema: &'static str,
-    tables: &'static [&'static TableDef],
+    pub(super) schema: &'static str,
+    pub(super) tables: &'static [&'static TableDef],
     types: &'static [&'static str],
     hashes: [u32; N],
 }
@@ -122,7 +90,7 @@ impl<const N: usize> Tables<N> {
     }
 
     /// The first table before `end` with this name, in any case.
-    const fn find(&self, name: &str, end: usize) -> Option<usize> {
+    pub(super) const fn find(&self, name: &str, end: usize) -> Option<usize> {
         let hash = hash(name);
         let mut i = 0;
         while i < end {

@@ -2,6 +2,8 @@
 
 pub mod check;
 mod column;
+pub mod lock;
+mod message;
 pub mod rules;
 
 pub use plasma_macros::{ArgsAttrs, TableAttrs};
@@ -13,8 +15,8 @@ pub use plasma_runtime::mutate::{
 };
 pub use plasma_runtime::query::typed::{Col, Filter, IdCol, Ordered, Textual, column_operands};
 pub use plasma_runtime::schema::{
-    Codec, ColumnDef, ColumnType, Definition, Id, InSchema, NewRow, OnDelete, Scalar, Schema, SchemaDef, Table,
-    TableDef, fingerprint,
+    Codec, ColumnDef, ColumnType, Definition, Id, InSchema, LockedVersion, NewRow, OnDelete, Scalar, Schema, SchemaDef,
+    Table, TableDef, fingerprint,
 };
 pub use plasma_runtime::value::{Kind, Value};
 pub use serde;

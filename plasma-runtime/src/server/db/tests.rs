@@ -55,8 +55,13 @@ fn everything(_: &ErasedCtx) -> Result<TableRules> {
 
 impl Schema for Tracker {
     type Ctx = Me;
-    const DEF: SchemaDef =
-        SchemaDef { name: "Tracker", version: "1", fingerprint: fingerprint::schema(TABLES), tables: TABLES };
+    const DEF: SchemaDef = SchemaDef {
+        name: "Tracker",
+        version: "1",
+        fingerprint: fingerprint::schema(TABLES),
+        tables: TABLES,
+        locked: &[],
+    };
     fn definition() -> Definition {
         Definition {
             schema: Self::DEF,

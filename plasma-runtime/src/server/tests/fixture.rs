@@ -259,8 +259,13 @@ pub(in crate::server) struct App;
 
 impl crate::schema::Schema for App {
     type Ctx = User;
-    const DEF: SchemaDef =
-        SchemaDef { name: "App", version: "app-1", fingerprint: fingerprint::schema(&TABLES_FOR_HASH), tables: &[] };
+    const DEF: SchemaDef = SchemaDef {
+        name: "App",
+        version: "app-1",
+        fingerprint: fingerprint::schema(&TABLES_FOR_HASH),
+        tables: &[],
+        locked: &[],
+    };
     fn definition() -> Definition {
         definition()
     }
@@ -273,6 +278,7 @@ pub(in crate::server) fn definition() -> Definition {
             version: "app-1",
             fingerprint: const { fingerprint::schema(&TABLES_FOR_HASH) },
             tables: &TABLES,
+            locked: &[],
         },
         mutators: vec![MutatorDef { name: "script", server_only: false, run: script }],
         policies: vec![

@@ -216,7 +216,13 @@ static DRAFTS_2: TableDef = TableDef {
 
 fn next_schema() -> SchemaDef {
     static TABLES: [&TableDef; 3] = [&LISTS, &TODOS_2, &DRAFTS_2];
-    SchemaDef { name: "Test", version: "test-2", fingerprint: fingerprint::schema(&TABLES), tables: &TABLES }
+    SchemaDef {
+        name: "Test",
+        version: "test-2",
+        fingerprint: fingerprint::schema(&TABLES),
+        tables: &TABLES,
+        locked: &[],
+    }
 }
 
 #[test]

@@ -44,7 +44,13 @@ fn random_schema(rng: &mut Seeded) -> SchemaDef {
         // Test schemas are few and small: they live as long as the process.
         tables.push(Box::leak(Box::new(TableDef::new(name, Box::leak(columns.into_boxed_slice())))));
     }
-    SchemaDef { name: "Random", version: "1", fingerprint: 0, tables: Box::leak(tables.into_boxed_slice()) }
+    SchemaDef {
+        name: "Random",
+        version: "1",
+        fingerprint: 0,
+        tables: Box::leak(tables.into_boxed_slice()),
+        locked: &[],
+    }
 }
 
 fn open(schema: &SchemaDef, side: Side) -> SqliteConnection {
@@ -152,7 +158,7 @@ fn a_chain_too_deep_for_sqlite_is_too_deep_here() {
         ],
     );
     static TABLES: [&TableDef; 1] = [&CHAIN];
-    let schema = SchemaDef { name: "Chain", version: "1", fingerprint: 0, tables: &TABLES };
+    let schema = SchemaDef { name: "Chain", version: "1", fingerprint: 0, tables: &TABLES, locked: &[] };
     let texts = Texts::new(&schema);
     for (length, fits) in [(900, true), (1_100, false)] {
         let mut native = open(&schema, Side::Server);
@@ -182,7 +188,7 @@ fn one_statement_may_delete_a_row_and_what_references_it_in_any_order() {
         ],
     );
     static TABLES: [&TableDef; 1] = [&TREE];
-    let schema = SchemaDef { name: "Tree", version: "1", fingerprint: 0, tables: &TABLES };
+    let schema = SchemaDef { name: "Tree", version: "1", fingerprint: 0, tables: &TABLES, locked: &[] };
     let texts = Texts::new(&schema);
     let definition = crate::schema::Definition { schema, mutators: Vec::new(), policies: Vec::new() };
     for (limit, fits) in [(9, true), (1, false)] {

@@ -43,7 +43,13 @@ pub(super) static DRAFTS: TableDef =
 
 pub(super) fn schema() -> SchemaDef {
     static TABLES: [&TableDef; 3] = [&LISTS, &TODOS, &DRAFTS];
-    SchemaDef { name: "Test", version: "test-1", fingerprint: fingerprint::schema(&TABLES), tables: &TABLES }
+    SchemaDef {
+        name: "Test",
+        version: "test-1",
+        fingerprint: fingerprint::schema(&TABLES),
+        tables: &TABLES,
+        locked: &[],
+    }
 }
 
 /// A UUID from a small number.

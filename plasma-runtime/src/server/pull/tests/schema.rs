@@ -75,7 +75,13 @@ pub(super) struct Ctx {
 
 pub(super) fn definition() -> Definition {
     Definition {
-        schema: SchemaDef { name: "Test", version: "1", fingerprint: fingerprint::schema(TABLES), tables: TABLES },
+        schema: SchemaDef {
+            name: "Test",
+            version: "1",
+            fingerprint: fingerprint::schema(TABLES),
+            tables: TABLES,
+            locked: &[],
+        },
         mutators: Vec::new(),
         policies: vec![
             PolicyDef { table: &LISTS, rules: |ctx| read(ctx, lists) },
