@@ -105,6 +105,14 @@ expansions! {
         #[plasma::schema(version = "1", ctx = Ctx, tables(User, User))]
         pub struct App;
     "#;
+    schema_with_a_lock: crate::schema::attribute => r#"
+        #[plasma::schema(version = "2", tables(Note), lock = "src/snapshots/plasma.lock")]
+        pub struct Notes;
+    "#;
+    schema_without_a_lock: crate::schema::attribute => r#"
+        #[plasma::schema(version = "2", tables(Note), lock = false)]
+        pub struct Notes;
+    "#;
     args: crate::args::attribute => r#"
         #[plasma::args]
         #[derive(Debug, Clone)]

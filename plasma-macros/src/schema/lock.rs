@@ -174,7 +174,8 @@ impl<'t> Reader<'t> {
     }
 
     fn unique(&mut self, rest: &str) -> Result<(), String> {
-        let names = rest.strip_suffix(')').ok_or_else(|| format!("expected `unique(column, ..)`, found `unique({rest}`"))?;
+        let names =
+            rest.strip_suffix(')').ok_or_else(|| format!("expected `unique(column, ..)`, found `unique({rest}`"))?;
         let names: Vec<&str> = names.split(',').map(str::trim).collect();
         if let Some(stranger) = names.iter().find(|name| !self.columns.contains(*name)) {
             return Err(format!("`unique(..)` names the column `{stranger}`, which does not stand above"));

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use plasma_runtime::schema::fingerprint::str_eq;
 use plasma_runtime::schema::lock::{
-    Line, Lines, LockedColumn, Mode, Place, Verified, kind_word, on_delete_word, verify,
+    Line, Lines, LockedColumn, Mode, Names, Place, Verified, kind_word, on_delete_word, verify,
 };
 use plasma_runtime::schema::{ColumnDef, LockedVersion, Schema, SchemaDef, TableDef};
 
@@ -37,7 +37,7 @@ pub const fn check<const N: usize>(all: &Tables<N>, schema: &SchemaDef, index: u
         all.schema,
         "` version \"",
         schema.version,
-        "\" is not what was locked in `",
+        "\" changed since it was locked in `",
         path,
         "`:",
     ]);
@@ -83,22 +83,40 @@ impl Changes {
         self.told.push(&["\n  `", table, if column.is_empty() { "" } else { "." }, column, "`: "]);
         self.told.push(what);
     }
+
+    /// A line about a unique set that is new.
+    const fn add_set(&mut self, table: &TableDef, columns: &[&str]) {
+        let listed = self.listed;
+        self.add(table.name, "", &["new unique("]);
+        if self.listed == listed {
+            return;
+        }
+        let mut i = 0;
+        while i < columns.len() {
+            self.told.push(&[if i == 0 { "" } else { ", " }, columns[i]]);
+            i += 1;
+        }
+        self.told.push(&[")"]);
+    }
 }
 
 const fn changes<const N: usize>(all: &Tables<N>, locked: &LockedVersion) -> Changes {
     let mut changes = Changes { told: Message::new(), listed: 0, count: 0 };
     let mut lines = locked.lines();
-    // The table that the lines are about, and how many of its columns there still are.
+    // The table that the lines are about, and how many of its columns and unique sets there still are.
     let mut table: Option<&TableDef> = None;
-    let (mut start, mut kept) = (lines, 0);
+    let (mut start, mut kept, mut sets) = (lines, 0, 0);
     loop {
         let line = lines.next_line();
         match line {
             None | Some(Line::Table { .. }) => {
-                if let Some(table) = table
-                    && kept < table.columns.len()
-                {
-                    added(&mut changes, table, start);
+                if let Some(table) = table {
+                    if kept < table.columns.len() {
+                        added(&mut changes, table, start);
+                    }
+                    if sets < unique_sets(table) {
+                        added_sets(&mut changes, table, start);
+                    }
                 }
             }
             _ => {}
@@ -110,7 +128,7 @@ const fn changes<const N: usize>(all: &Tables<N>, locked: &LockedVersion) -> Cha
                     Some(index) => Some(all.tables[index]),
                     None => None,
                 };
-                (start, kept) = (lines, 0);
+                (start, kept, sets) = (lines, 0, 0);
                 match table {
                     None => changes.add(name, "", &["table removed"]),
                     Some(table) if local_only && !table.local_only => changes.add(name, "", &["was `local_only`"]),
@@ -129,7 +147,14 @@ const fn changes<const N: usize>(all: &Tables<N>, locked: &LockedVersion) -> Cha
                     }
                 }
             }
-            Some(Line::List { .. }) => {}
+            Some(Line::Unique(names)) => {
+                if let Some(table) = table {
+                    match unique_set(table, names) {
+                        true => sets += 1,
+                        false => changes.add(table.name, "", &["unique(", names.text(), ") removed"]),
+                    }
+                }
+            }
         }
     }
 }
@@ -164,7 +189,13 @@ const fn column(changes: &mut Changes, table: &TableDef, index: usize, old: &Loc
         (Some(was), Some(is)) if !str_eq(was, is) => {
             changes.add(table.name, new.name, &["reference to `", was, "` -> to `", is, "`"]);
         }
-        // Without a reference on one side the kinds differ, which is told already.
+        (Some(was), None) if str_eq(old.kind, kind) => {
+            changes.add(table.name, new.name, &["reference to `", was, "` -> none"]);
+        }
+        (None, Some(is)) if str_eq(old.kind, kind) => {
+            changes.add(table.name, new.name, &["no reference -> to `", is, "`"]);
+        }
+        // Where the kinds differ this is told already.
         _ => {}
     }
     let action = on_delete_word(new.on_delete);
@@ -175,6 +206,64 @@ const fn column(changes: &mut Changes, table: &TableDef, index: usize, old: &Loc
 
 const fn nullability(nullable: bool) -> &'static str {
     if nullable { "nullable" } else { "not null" }
+}
+
+const fn unique_sets(table: &TableDef) -> usize {
+    let (mut i, mut count) = (0, 0);
+    while i < table.indexes.len() {
+        count += table.indexes[i].unique as usize;
+        i += 1;
+    }
+    count
+}
+
+/// Whether these columns, in any order, are a unique set of the table.
+const fn unique_set(table: &TableDef, names: Names<'_>) -> bool {
+    let mut i = 0;
+    while i < table.indexes.len() {
+        if table.indexes[i].unique && same_set(table.indexes[i].columns, names) {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+/// Whether the sets are equal; neither names a column twice.
+const fn same_set(columns: &[&str], mut names: Names<'_>) -> bool {
+    let mut count = 0;
+    while let Some(name) = names.next_name() {
+        let mut i = 0;
+        while i < columns.len() && !str_eq(columns[i], name) {
+            i += 1;
+        }
+        if i == columns.len() {
+            return false;
+        }
+        count += 1;
+    }
+    count == columns.len()
+}
+
+/// Unique sets that the locked table does not have. Rows there are may break them.
+const fn added_sets(changes: &mut Changes, table: &TableDef, lines: Lines<'_>) {
+    let mut i = 0;
+    while i < table.indexes.len() {
+        if table.indexes[i].unique && !has_set(lines, table.indexes[i].columns) {
+            changes.add_set(table, table.indexes[i].columns);
+        }
+        i += 1;
+    }
+}
+
+const fn has_set(mut lines: Lines<'_>, columns: &[&str]) -> bool {
+    loop {
+        match lines.next_line() {
+            Some(Line::Unique(names)) if same_set(columns, names) => return true,
+            Some(Line::Column(_) | Line::Unique(_)) => {}
+            None | Some(Line::Table { .. }) => return false,
+        }
+    }
 }
 
 /// Columns that the locked table, whose lines begin at `lines`, does not have.
@@ -193,7 +282,7 @@ const fn has(mut lines: Lines<'_>, name: &str) -> bool {
     loop {
         match lines.next_line() {
             Some(Line::Column(column)) if str_eq(column.name, name) => return true,
-            Some(Line::Column(_) | Line::List { .. }) => {}
+            Some(Line::Column(_) | Line::Unique(_)) => {}
             None | Some(Line::Table { .. }) => return false,
         }
     }
@@ -222,6 +311,7 @@ const fn new_column(changes: &mut Changes, table: &TableDef, column: &ColumnDef)
 ///
 /// # Panics
 /// When the lock is not current, or cannot be written: the test fails.
+#[track_caller]
 pub fn test<S: Schema>(manifest_dir: &str, lock: &str, source: &str, compiled: bool) {
     // A test binary that was moved is told by cargo where the crate is.
     let moved = std::env::var_os("CARGO_MANIFEST_DIR");

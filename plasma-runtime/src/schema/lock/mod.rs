@@ -207,8 +207,24 @@ pub const fn kind_word(kind: Kind) -> &'static str {
 
 /// The words for exact decimals, by scale: a const cannot put them together. 10^18 is the largest power in an `i64`.
 const FIXED: [&str; 19] = [
-    "fixed(0)", "fixed(1)", "fixed(2)", "fixed(3)", "fixed(4)", "fixed(5)", "fixed(6)", "fixed(7)", "fixed(8)",
-    "fixed(9)", "fixed(10)", "fixed(11)", "fixed(12)", "fixed(13)", "fixed(14)", "fixed(15)", "fixed(16)", "fixed(17)",
+    "fixed(0)",
+    "fixed(1)",
+    "fixed(2)",
+    "fixed(3)",
+    "fixed(4)",
+    "fixed(5)",
+    "fixed(6)",
+    "fixed(7)",
+    "fixed(8)",
+    "fixed(9)",
+    "fixed(10)",
+    "fixed(11)",
+    "fixed(12)",
+    "fixed(13)",
+    "fixed(14)",
+    "fixed(15)",
+    "fixed(16)",
+    "fixed(17)",
     "fixed(18)",
 ];
 
