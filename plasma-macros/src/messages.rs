@@ -12,6 +12,22 @@ pub(crate) const ID_DEFAULT: &str =
 pub(crate) const ID_OPTION: &str = "the `id` column takes no options";
 pub(crate) const DEFAULT_NULL: &str = "an `Option` column is null unless a value is given: leave the default out";
 
+pub(crate) const INDEX_OF_UNIQUE: &str = "a `unique` column is indexed already";
+pub(crate) const UNIQUE_WITH_ID: &str = "no two rows have one `id`, so a set with it is unique already";
+pub(crate) const INDEX_TOO_WIDE: &str = "an index has at most 32 columns (Postgres)";
+pub(crate) const ON_DELETE_UNCONSTRAINED: &str = "the database does not watch an `unconstrained` column, so there is nothing to do on a delete; leave one of them out";
+pub(crate) const PATCH_ID: &str = "the `id` of a row never changes";
+pub(crate) const PATCH_NO_COLUMN: &str = "the table has no column to patch";
+pub(crate) const LOCAL_ONLY_CONFLICT: &str =
+    "a `local_only` table never syncs, so no two sides change one of its rows; leave `resolve_conflict` out";
+pub(crate) const BLOBS_EMPTY: &str = "the name of a blob store cannot be empty";
+pub(crate) const FILE_SIZE: &str =
+    "expected a size such as \"5 MiB\": a whole number and one of `B`, `KB`, `MB`, `GB`, `KiB`, `MiB`, `GiB`";
+pub(crate) const FILE_SIZE_RANGE: &str = "a file has at least one byte and at most 2^53 - 1";
+pub(crate) const FILE_MIME: &str = "expected a media type such as \"image/png\" or \"image/*\", without parameters";
+pub(crate) const FILE_SEALED: &str =
+    "`sealed` files are not supported yet: their bytes would reach the server in the clear";
+
 pub(crate) const SCHEMA_NEEDS_UNIT_STRUCT: &str = "`#[plasma::schema]` needs a unit struct: `pub struct App;`";
 pub(crate) const SCHEMA_NEEDS_VERSION: &str = "`#[plasma::schema]` needs `version = \"..\"`";
 pub(crate) const SCHEMA_VERSION_EMPTY: &str = "the version of a schema cannot be empty";
@@ -85,6 +101,16 @@ pub(crate) fn lock_not_found(path: &str) -> String {
     format!(
         "there is no `{path}` from the folder of `Cargo.toml`; `PLASMA_LOCK=write cargo test plasma_lock` writes it"
     )
+}
+
+/// A name in a list that is no column.
+pub(crate) fn no_column(table: &str, name: &str, hint: &str) -> String {
+    format!("table `{table}` has no column `{name}`{hint}; the names are those of the fields")
+}
+
+/// One list of columns for two indexes.
+pub(crate) fn same_index(columns: &[String]) -> String {
+    format!("there is an index over `{}` already", columns.join("`, `"))
 }
 
 /// A table listed twice.

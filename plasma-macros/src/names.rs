@@ -9,8 +9,30 @@ pub(crate) const MAX_SQL_NAME: usize = 63;
 /// Names starting like this belong to the library's own tables and columns.
 pub(crate) const RESERVED_PREFIX: &str = "_plasma_";
 
-/// Associated functions of a table that a column const of the same name would hide.
-pub(crate) const TAKEN_CONSTS: &[&str] = &["select", "on", "alias", "from_row"];
+/// What a table has of its own, which a column const of the same name would hide.
+pub(crate) const TAKEN_CONSTS: &[&str] = &["select", "on", "alias", "from_row", "NAME", "CODEC", "DEF", "FROZEN"];
+
+/// Words that SQLite or Postgres take for their own unless they are quoted
+/// (<https://www.postgresql.org/docs/current/sql-keywords-appendix.html>; SQLite's found by trying each of
+/// <https://www.sqlite.org/lang_keywords.html> as the name of a table and of a column). Sorted.
+#[rustfmt::skip]
+const RESERVED_WORDS: &[&str] = &[
+    "add", "all", "alter", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization",
+    "autoincrement", "between", "binary", "both", "case", "cast", "check", "collate", "collation", "column", "commit",
+    "concurrently", "constraint", "create", "cross", "current_catalog", "current_date", "current_role",
+    "current_schema", "current_time", "current_timestamp", "current_user", "default", "deferrable", "delete", "desc",
+    "distinct", "do", "drop", "else", "end", "escape", "except", "exists", "false", "fetch", "for", "foreign",
+    "freeze", "from", "full", "grant", "group", "having", "if", "ilike", "in", "index", "initially", "inner", "insert",
+    "intersect", "into", "is", "isnull", "join", "lateral", "leading", "left", "like", "limit", "localtime",
+    "localtimestamp", "natural", "not", "nothing", "notnull", "null", "offset", "on", "only", "or", "order", "outer",
+    "overlaps", "placing", "primary", "raise", "references", "returning", "right", "select", "session_user", "set",
+    "similar", "some", "symmetric", "system_user", "table", "tablesample", "then", "to", "trailing", "transaction",
+    "true", "union", "unique", "update", "user", "using", "values", "variadic", "verbose", "when", "where", "window",
+    "with",
+];
+
+/// Columns that every table of Postgres has already.
+const SYSTEM_COLUMNS: &[&str] = &["cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"];
 
 /// The identifier without `r#`.
 pub(crate) fn plain(ident: &Ident) -> String {
@@ -81,29 +103,33 @@ fn words(name: &str, separator: char) -> String {
     out
 }
 
-/// What is wrong with a SQL name, if anything. `what` is `table` or `column`.
+/// What is wrong with a SQL name, if anything, and how to give another. `what` is `table` or `column`.
 pub(crate) fn sql_name_mistake(what: &str, name: &str) -> Option<String> {
+    let fix = if what == "table" { "#[plasma::table(name = \"..\")]" } else { "#[column(name = \"..\")]" };
+    let lower = name.to_ascii_lowercase();
     let mut chars = name.chars();
     let starts_well = chars.next().is_some_and(|c| c.is_alphabetic() || c == '_');
-    if !starts_well || !chars.all(|c| c.is_alphanumeric() || c == '_') {
-        return Some(format!(
-            "`{name}` cannot be the name of a {what}: use letters, digits and `_`, and do not start with a digit"
-        ));
-    }
-    if name.to_ascii_lowercase().starts_with(RESERVED_PREFIX) {
-        return Some(format!(
-            "names starting with `{RESERVED_PREFIX}` are reserved for plasma's own tables and columns"
-        ));
-    }
-    if what == "table" && name.to_ascii_lowercase().starts_with("sqlite_") {
-        return Some("names starting with `sqlite_` are reserved by SQLite".to_owned());
-    }
-    (name.len() > MAX_SQL_NAME).then(|| {
+    let mistake = if !starts_well || !chars.all(|c| c.is_alphanumeric() || c == '_') {
+        format!("`{name}` cannot be the name of a {what}: use letters, digits and `_`, and do not start with a digit")
+    } else if lower.starts_with(RESERVED_PREFIX) {
+        format!("names starting with `{RESERVED_PREFIX}` are reserved for plasma's own tables and columns")
+    } else if what == "table" && lower.starts_with("sqlite_") {
+        "names starting with `sqlite_` are reserved by SQLite".to_owned()
+    } else if what == "table" && lower.starts_with("pg_") {
+        "names starting with `pg_` are reserved by Postgres".to_owned()
+    } else if RESERVED_WORDS.binary_search(&lower.as_str()).is_ok() {
+        format!("`{name}` is a reserved word of SQL")
+    } else if what == "column" && SYSTEM_COLUMNS.contains(&lower.as_str()) {
+        format!("every table of Postgres has a column `{name}` of its own")
+    } else if name.len() > MAX_SQL_NAME {
         format!(
             "the name of a {what} is at most {MAX_SQL_NAME} bytes long (Postgres cuts longer ones), this one has {}",
             name.len()
         )
-    })
+    } else {
+        return None;
+    };
+    Some(format!("{mistake}; give the {what} another name: `{fix}`"))
 }
 
 /// The candidate nearest to `word`, when it is near enough to be a typing mistake.
@@ -191,6 +217,11 @@ mod tests {
         for bad in ["", "1a", "a b", "a\"b", "a-b", "_plasma_seq", "_PLASMA_x", &"x".repeat(64)] {
             assert!(sql_name_mistake("column", bad).is_some(), "{bad}");
         }
+        for word in ["order", "USER", "end", "with", "add"] {
+            assert!(sql_name_mistake("table", word).is_some() && sql_name_mistake("column", word).is_some(), "{word}");
+        }
+        assert!(RESERVED_WORDS.is_sorted(), "the words are searched by halves");
+        assert!(sql_name_mistake("column", "xmin").is_some() && sql_name_mistake("table", "xmin").is_none());
         assert!(sql_name_mistake("table", "sqlite_todos").is_some());
         assert!(sql_name_mistake("column", "sqlite_todos").is_none());
     }

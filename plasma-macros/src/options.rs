@@ -127,6 +127,17 @@ impl Entry {
 ///
 /// `what` is what an entry is called in messages (`column option`), `known` are the keys there are.
 pub(crate) fn parse(what: &str, known: &[&str], tokens: TokenStream, errors: &mut Errors) -> Vec<Entry> {
+    parse_some_repeated(what, known, &[], tokens, errors)
+}
+
+/// [`parse`] where the keys in `repeatable` may come several times.
+pub(crate) fn parse_some_repeated(
+    what: &str,
+    known: &[&str],
+    repeatable: &[&str],
+    tokens: TokenStream,
+    errors: &mut Errors,
+) -> Vec<Entry> {
     let (entries, mistake) = match entries.parse2(tokens) {
         Ok(read) => read,
         Err(error) => (Vec::new(), Some(error)),
@@ -137,7 +148,7 @@ pub(crate) fn parse(what: &str, known: &[&str], tokens: TokenStream, errors: &mu
         if !known.contains(&name.as_str()) {
             let hint = did_you_mean(&name, known);
             errors.at(&entry.key, format_args!("unknown {what} `{name}`; expected {}{hint}", one_of(known)));
-        } else if kept.iter().any(|other| other.name() == name) {
+        } else if !repeatable.contains(&name.as_str()) && kept.iter().any(|other| other.name() == name) {
             errors.at(&entry.key, format_args!("`{name}` is given twice"));
         } else {
             kept.push(entry);

@@ -78,6 +78,15 @@ pub(crate) fn spelled(ty: &impl ToTokens) -> String {
     text.strip_prefix(":: ").map_or_else(|| text.to_owned(), |path| format!("::{path}"))
 }
 
+/// An expression as people write it, for messages: `Stock::qty.gte(0)`.
+pub(crate) fn spelled_expr(expr: &impl ToTokens) -> String {
+    let mut text = spelled(expr);
+    for (loose, tight) in [(" . ", "."), (" (", "("), ("( ", "("), (" )", ")"), ("- ", "-"), ("! ", "!")] {
+        text = text.replace(loose, tight);
+    }
+    text
+}
+
 /// The doc comments among these attributes.
 pub(crate) fn docs(attributes: &[Attribute]) -> Vec<Attribute> {
     attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect()

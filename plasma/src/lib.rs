@@ -105,7 +105,7 @@ pub mod prelude;
 
 pub use macros::*;
 pub use plasma_runtime::columns;
-pub use plasma_runtime::mutate::{Checks, Columns, Mutation, Policy, Tx, Validate};
+pub use plasma_runtime::mutate::{Checks, Columns, Conflict, Mutation, Policy, Tx, Validate};
 pub use plasma_runtime::query::typed::{Filter, Query, all_of, any_of, exists, not, row};
 pub use plasma_runtime::schema::{ColumnType, NewRow, Schema, Table};
 pub use plasma_runtime::{Date, Error, ErrorKind, FileHash, FileRef, Fixed, Id, Json, Result, Rounding, Timestamp};

@@ -51,6 +51,7 @@ pub struct Share {
     #[column(on_delete = cascade)]
     pub list_id: Id<List>,
     /// The user it is shared with.
+    #[column(name = "user_name")]
     pub user: String,
 }
 

@@ -13,6 +13,9 @@ pub(crate) fn table(table: &Table, errors: &mut Errors) {
         id(table, errors);
     }
     taken_consts(table, errors);
+    if let Some(merge) = table.resolve_conflict.as_ref().filter(|_| table.local_only) {
+        errors.at(merge, messages::LOCAL_ONLY_CONFLICT);
+    }
     if errors.count() == before {
         same_sql_names(table, errors);
         same_consts(table, errors);

@@ -1,7 +1,7 @@
 //! What a table is, once read.
 
 use proc_macro2::{Span, TokenStream};
-use syn::{Attribute, Expr, Ident, Path, Type, Visibility};
+use syn::{Attribute, Expr, Ident, LitStr, Path, Type, Visibility};
 
 /// A table.
 pub(crate) struct Table {
@@ -27,6 +27,48 @@ pub(crate) struct Table {
     pub(crate) serde: Vec<Attribute>,
     /// The columns in declaration order.
     pub(crate) columns: Vec<Column>,
+    /// `index(..)`, `unique(..)` of several columns, and `#[column(index)]`.
+    pub(crate) indexes: Vec<Index>,
+    /// `check = ..`.
+    pub(crate) checks: Vec<Expr>,
+    /// `blobs = ".."`.
+    pub(crate) blobs: Option<LitStr>,
+    /// `resolve_conflict = path`.
+    pub(crate) resolve_conflict: Option<Path>,
+    /// `patch`: the positions of its columns.
+    pub(crate) patch: Option<Vec<usize>>,
+}
+
+/// An index over some columns.
+pub(crate) struct Index {
+    /// Positions of the columns, each with the place that names it.
+    pub(crate) columns: Vec<(usize, Span)>,
+    /// Whether no two rows may be equal in them.
+    pub(crate) unique: bool,
+    /// What to blame for the whole.
+    pub(crate) span: Span,
+}
+
+/// What a new row holds in a column that it does not name.
+pub(crate) enum ColumnDefault {
+    /// The time of the mutation; where the word stands.
+    Now(Span),
+    /// A constant.
+    Value(Expr),
+}
+
+/// `file(..)`.
+pub(crate) struct File {
+    /// The word `file`.
+    pub(crate) span: Span,
+    /// Bytes.
+    pub(crate) max_size: Option<u64>,
+    /// Media types, in lower case.
+    pub(crate) mime: Vec<String>,
+    /// `immutable`.
+    pub(crate) immutable: bool,
+    /// `upload = lazy`.
+    pub(crate) lazy: bool,
 }
 
 /// A column.
@@ -48,11 +90,19 @@ pub(crate) struct Column {
     /// Name of the const.
     pub(crate) accessor: Ident,
     /// `default = ..`.
-    pub(crate) default: Option<Expr>,
+    pub(crate) default: Option<ColumnDefault>,
+    /// `on_update = now`, and where the word stands.
+    pub(crate) on_update: Option<Span>,
     /// `unique`, and where it stands.
     pub(crate) unique: Option<Span>,
     /// `on_delete = ..`, and where the action stands.
     pub(crate) on_delete: Option<(OnDelete, Span)>,
+    /// `unconstrained`, and where it stands.
+    pub(crate) unconstrained: Option<Span>,
+    /// `index`, and where it stands.
+    pub(crate) index: Option<Span>,
+    /// `file(..)`.
+    pub(crate) file: Option<File>,
 }
 
 /// What happens to a row when the row it references is deleted.
@@ -98,6 +148,11 @@ impl Table {
     /// Name of the struct of new rows.
     pub(crate) fn new_ident(&self) -> Ident {
         quote::format_ident!("New{}", crate::names::plain(&self.ident), span = self.ident.span())
+    }
+
+    /// Name of the struct of changes.
+    pub(crate) fn patch_ident(&self) -> Ident {
+        quote::format_ident!("{}Patch", crate::names::plain(&self.ident), span = self.ident.span())
     }
 
     /// The type, as tokens.

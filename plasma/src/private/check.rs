@@ -40,9 +40,66 @@ pub const fn set_null(table: &TableDef, column: usize, spelled: &str) {
 /// `unique` stands on a column whose values can be compared.
 #[track_caller]
 pub const fn unique(table: &TableDef, column: usize, spelled: &str) {
-    if matches!(table.columns[column].kind, Kind::Json) {
+    if !can_be_compared(table.columns[column].kind) {
         panic!("{}", Message::of(&["columns of type `", spelled, "` cannot be unique"]).text());
     }
+}
+
+/// `index` stands on a column whose values can be compared.
+#[track_caller]
+pub const fn index(table: &TableDef, column: usize, spelled: &str) {
+    if !can_be_compared(table.columns[column].kind) {
+        let message = Message::of(&["columns of type `", spelled, "` cannot be indexed: no condition compares them"]);
+        panic!("{}", message.text());
+    }
+}
+
+const fn can_be_compared(kind: Kind) -> bool {
+    !matches!(kind, Kind::Json | Kind::File)
+}
+
+/// `unconstrained` stands on a foreign key.
+#[track_caller]
+pub const fn unconstrained(table: &TableDef, column: usize, spelled: &str) {
+    if !matches!(table.columns[column].kind, Kind::Id) {
+        let message = Message::of(&["`unconstrained` needs an `Id<_>` column, found `", spelled, "`"]);
+        panic!("{}", message.text());
+    }
+}
+
+/// `now` is a time.
+#[track_caller]
+pub const fn now(table: &TableDef, column: usize, spelled: &str) {
+    if !matches!(table.columns[column].kind, Kind::Timestamp | Kind::Date) {
+        let message = Message::of(&[
+            "`now` is the time of the mutation and needs a `Timestamp` or `Date` column, found `",
+            spelled,
+            "` (a constant called `now` is written `self::now`)",
+        ]);
+        panic!("{}", message.text());
+    }
+}
+
+/// `file(..)` stands on a column of files.
+#[track_caller]
+pub const fn file(table: &TableDef, column: usize, spelled: &str) {
+    if !matches!(table.columns[column].kind, Kind::File) {
+        let message = Message::of(&["`file` options need a `FileRef` column, found `", spelled, "`"]);
+        panic!("{}", message.text());
+    }
+}
+
+/// `blobs` stands on a table with files.
+#[track_caller]
+pub const fn blobs(table: &TableDef) {
+    let mut i = 0;
+    while i < table.columns.len() {
+        if matches!(table.columns[i].kind, Kind::File) {
+            return;
+        }
+        i += 1;
+    }
+    panic!("`blobs` names the store of a table's files, and this table has no `FileRef` column");
 }
 
 /// Columns that a new row leaves out, because their type is spelled `Option<_>`, can be null.

@@ -4,24 +4,26 @@ pub mod check;
 mod column;
 pub mod lock;
 mod message;
+mod options;
 pub mod rules;
 
 pub use plasma_macros::{ArgsAttrs, TableAttrs};
 pub use plasma_runtime::error::Result;
 pub use plasma_runtime::future::BoxFuture;
 pub use plasma_runtime::mutate::{
-    Checks, CtxArg, Mutation, MutatorArgs, MutatorDef, MutatorOutput, MutatorSet, Policy, PolicyDef, RegisteredIn,
-    RunsIn, Tx, TxArg, Validate,
+    Checks, ConflictFn, CtxArg, Mutation, MutatorArgs, MutatorDef, MutatorOutput, MutatorSet, Policy, PolicyDef,
+    RegisteredIn, RunsIn, Tx, TxArg, Validate,
 };
-pub use plasma_runtime::query::typed::{Col, Filter, IdCol, Ordered, Textual, column_operands};
+pub use plasma_runtime::query::typed::{ChangeList, Changes, Col, Filter, IdCol, Ordered, Textual, column_operands};
 pub use plasma_runtime::schema::{
-    Codec, ColumnDef, ColumnType, Definition, Id, InSchema, LockedVersion, NewRow, OnDelete, Scalar, Schema, SchemaDef,
-    Table, TableDef, fingerprint,
+    CheckDef, Codec, ColumnDef, ColumnType, Definition, FileOptions, Id, InSchema, IndexDef, LockedVersion, NewRow,
+    OnDelete, Scalar, Schema, SchemaDef, Table, TableDef, UploadTime, fingerprint,
 };
 pub use plasma_runtime::value::{Kind, Value};
 pub use serde;
 
 pub use column::{text_value, unknown_variant, variant_text};
+pub use options::{condition, patch_field};
 
 /// The type of a table's `id`.
 #[diagnostic::on_unimplemented(

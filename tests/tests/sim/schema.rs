@@ -40,6 +40,7 @@ pub struct Share {
     pub id: Id<Share>,
     #[column(on_delete = cascade)]
     pub list_id: Id<List>,
+    #[column(name = "user_name")]
     pub user: String,
 }
 
@@ -65,6 +66,7 @@ pub struct Counter {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     pub id: Id<Entry>,
+    #[column(name = "user_name")]
     pub user: String,
     /// The counter it counts in.
     pub counted: Option<String>,

@@ -81,7 +81,8 @@ impl Workload for Lists {
         let nonce = rng.uuid();
         let entries = rows.all(Entry::DEF)?;
         // Other users' entries are in the base; my own may still be refused.
-        let others: Vec<_> = entries.iter().filter(|row| text::<Entry>(row, "user") != me).map(id::<Entry>).collect();
+        let others: Vec<_> =
+            entries.iter().filter(|row| text::<Entry>(row, "user_name") != me).map(id::<Entry>).collect();
         let mut step = json!({ "id": nonce.to_string() });
         if let Some(after) = rng.pick(&others) {
             step["after"] = json!(after);
@@ -107,7 +108,7 @@ impl Workload for Lists {
                 ("lists.share", json!({ "id": rng.uuid().to_string(), "list_id": list, "user": other }))
             }
             (44..=52, Some(list), _) => {
-                let user = rng.pick(&shares).map_or(other, |share| text::<Share>(share, "user"));
+                let user = rng.pick(&shares).map_or(other, |share| text::<Share>(share, "user_name"));
                 ("lists.unshare", json!({ "list_id": list, "user": user }))
             }
             (53..=54, Some(list), _) => ("lists.remove", json!({ "id": list })),

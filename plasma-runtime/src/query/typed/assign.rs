@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use super::raw::Raw;
 use crate::error::Result;
 use crate::query::ir;
+use crate::schema::ColumnType;
 
 /// One key of an order, made by `.asc()` and `.desc()`.
 pub struct Order<S> {
@@ -65,6 +66,14 @@ impl ChangeList {
         match self.0.iter_mut().find(|(name, _)| *name == column) {
             Some(entry) => entry.1 = value,
             None => self.0.push((column, value)),
+        }
+    }
+
+    /// Sets a column to a value, if there is one: for the structs of `#[plasma::table(patch)]`.
+    #[doc(hidden)]
+    pub fn set_some<V: ColumnType>(&mut self, column: &'static str, value: Option<V>) {
+        if let Some(value) = value {
+            self.push(column, Raw::value(value.into_value()));
         }
     }
 

@@ -24,6 +24,11 @@ impl<T> Id<T> {
         Id(uuid, PhantomData)
     }
 
+    /// The id whose UUID is this number, for consts such as the default of a column.
+    pub const fn from_u128(number: u128) -> Self {
+        Id::from_uuid(Uuid::from_u128(number))
+    }
+
     /// The UUID.
     pub const fn uuid(self) -> Uuid {
         self.0

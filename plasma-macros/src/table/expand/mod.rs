@@ -3,11 +3,15 @@
 //! All column types are mentioned in one body, the `CODEC` const (its closures share the body's type check), and
 //! always at the span of the field's type: a type that cannot be a column is one error, where it is written.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::{Ident, Item, ItemStruct};
+mod checks;
+mod patch;
 
-use super::model::{Column, OnDelete, Table};
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Item, ItemStruct};
+
+use self::checks::checks;
+use super::model::{Column, ColumnDefault, File, Index, OnDelete, Table};
 use crate::errors::Errors;
 use crate::{names, options, tokens};
 
@@ -26,11 +30,13 @@ pub(crate) fn table(table: &Table, item: &ItemStruct, sound: bool) -> TokenStrea
     let policy = open_policy(table);
     let private = tokens::private();
     let (ident, new_ident, name) = (&table.ident, table.new_ident(), &table.name);
-    let options = table_options(table);
+    let options = table_options(table, sound);
+    let patch = patch::patch(table, &krate, sound);
     quote! {
         #registered
         #consts
         #new
+        #patch
         #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
         const _: () = {
             use #krate::__private as #private;
@@ -130,13 +136,46 @@ fn new_struct(table: &Table) -> TokenStream {
 }
 
 /// What the definition says besides name and columns.
-fn table_options(table: &Table) -> TokenStream {
+fn table_options(table: &Table, sound: bool) -> TokenStream {
+    let private = tokens::private();
+    let ident = &table.ident;
     let mut options = TokenStream::new();
     if table.local_only {
         options.extend(quote!(.local_only()));
     }
     if table.open {
         options.extend(quote!(.open()));
+    }
+    if !sound {
+        return options;
+    }
+    if !table.indexes.is_empty() {
+        let indexes = table.indexes.iter().map(|Index { columns, unique, .. }| {
+            let names = columns.iter().map(|(column, _)| &table.columns[*column].name);
+            let kind = if *unique { quote!(unique) } else { quote!(new) };
+            quote!(#private::IndexDef::#kind(&[#(#names),*]))
+        });
+        options.extend(quote!(.indexes(&[#(#indexes),*])));
+    }
+    if !table.checks.is_empty() {
+        let checks = table.checks.iter().map(|check| {
+            let text = tokens::spelled_expr(check);
+            let span = tokens::span_of(check);
+            let private = tokens::private_at(span);
+            let condition = quote_spanned!(span=> || #private::condition::<#ident, _>(#check));
+            quote!(#private::CheckDef { text: #text, condition: #condition })
+        });
+        options.extend(quote!(.checks(&[#(#checks),*])));
+    }
+    if let Some(store) = &table.blobs {
+        options.extend(quote!(.blobs(#store)));
+    }
+    if let Some(merge) = &table.resolve_conflict {
+        // The inner const makes another signature an error at the path.
+        options.extend(quote!(.resolve_conflict({
+            const __PLASMA_MERGE: #private::ConflictFn<#ident> = #merge;
+            |__plasma_rows| __plasma_rows.resolve::<#ident>(__PLASMA_MERGE)
+        })));
     }
     options
 }
@@ -200,7 +239,16 @@ fn column_def(column: &Column) -> TokenStream {
     if column.unique.is_some() {
         def.extend(quote!(.unique()));
     }
-    if let Some(default) = &column.default {
+    if column.unconstrained.is_some() {
+        def.extend(quote!(.unconstrained()));
+    }
+    if let Some(ColumnDefault::Now(_)) = &column.default {
+        def.extend(quote!(.default_now()));
+    }
+    if column.on_update.is_some() {
+        def.extend(quote!(.on_update_now()));
+    }
+    if let Some(ColumnDefault::Value(default)) = &column.default {
         // The closure keeps the literal inside the one body; the inner const keeps it a constant.
         let literal = quote_spanned!(span=> let __plasma_literal: <#ty as #private::ColumnType>::Literal);
         let value = quote_spanned!(span=> <#ty as #private::ColumnType>::literal(__plasma_literal));
@@ -215,54 +263,21 @@ fn column_def(column: &Column) -> TokenStream {
         };
         def.extend(quote!(.on_delete(#private::OnDelete::#action)));
     }
-    def
-}
-
-/// Rules about types that no trait can hold: asserted over the finished definition, so that the types are not
-/// mentioned a second time, and in one const, because every body costs compile time. Each call is at the token it is
-/// about.
-fn checks(table: &Table) -> TokenStream {
-    let private = tokens::private();
-    let ident = &table.ident;
-    let mut checks = TokenStream::new();
-    if let Some(id) = table.columns.iter().find(|column| column.is_id()) {
-        let ty = tokens::replace_self(id.ty.to_token_stream(), &table.ty());
-        let span = tokens::span_of(&ty);
-        let private = tokens::private_at(span);
-        checks.extend(quote_spanned!(span=> let _: fn() = #private::row_id::<#ident, #ty>;));
-    }
-    let call = |name: &str, span: Span, arguments: TokenStream| {
-        let (private, name) = (tokens::private_at(span), Ident::new(name, span));
-        quote_spanned!(span=> #private::check::#name(__plasma_table, #arguments);)
-    };
-    for (index, column) in table.columns.iter().enumerate() {
-        let spelled = tokens::spelled(&column.ty);
-        if let Some((action, span)) = column.on_delete {
-            let name = if action == OnDelete::SetNull { "set_null" } else { "on_delete" };
-            checks.extend(call(name, span, quote!(#index, #spelled)));
-        }
-        if let Some(span) = column.unique {
-            checks.extend(call("unique", span, quote!(#index, #spelled)));
-        }
-    }
-    // A type spelled `Option<_>` that is not the standard one would leave a column without a value.
-    let left_out: Vec<usize> = table
-        .columns
-        .iter()
-        .enumerate()
-        .filter(|(_, column)| !column.is_id() && column.default.is_none() && column.may_be_left_out())
-        .map(|(index, _)| index)
-        .collect();
-    if !left_out.is_empty() {
-        checks.extend(call("left_out", ident.span(), quote!(&[#(#left_out),*])));
-    }
-    quote! {
-        const _: () = {
-            let __plasma_table = <#ident as #private::Table>::DEF;
-            let _ = __plasma_table;
-            #checks
+    if let Some(File { max_size, mime, immutable, lazy, .. }) = &column.file {
+        let private = tokens::private();
+        let max_size = match max_size {
+            Some(size) => quote!(::core::option::Option::Some(#size)),
+            None => quote!(::core::option::Option::None),
         };
+        let upload = if *lazy { quote!(Lazy) } else { quote!(Eager) };
+        def.extend(quote!(.file(&#private::FileOptions {
+            max_size: #max_size,
+            mime: &[#(#mime),*],
+            immutable: #immutable,
+            upload: #private::UploadTime::#upload,
+        })));
     }
+    def
 }
 
 /// Everybody may do everything with an `open` table, and nobody but this device sees a `local_only` one: neither needs
