@@ -1,3 +1,4 @@
 mod differential;
 mod examples;
 mod generate;
+mod timing;

@@ -7,7 +7,7 @@ use crate::{ErrorKind, Result};
 const fn column(name: &'static str, kind: Kind) -> ColumnDef {
     ColumnDef { nullable: true, ..ColumnDef::new(name, kind) }
 }
-static LISTS: TableDef = TableDef::new("lists", &[column("id", Kind::Id), column("owner", Kind::Text)]);
+pub(super) static LISTS: TableDef = TableDef::new("lists", &[column("id", Kind::Id), column("owner", Kind::Text)]);
 static SHARES: TableDef =
     TableDef::new("shares", &[column("id", Kind::Id), column("list_id", Kind::Id), column("user", Kind::Text)]);
 
@@ -28,7 +28,7 @@ impl RowSource for Asked {
     }
 }
 
-fn shared_with(user: &str) -> Expr {
+pub(super) fn shared_with(user: &str) -> Expr {
     let outer = Expr::Column(ColumnRef { level: 1, table: "lists", column: "id" });
     Expr::Exists(Box::new(
         Query::all(&SHARES)
