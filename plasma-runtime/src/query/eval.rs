@@ -1,22 +1,36 @@
 //! Queries and conditions evaluated in memory, with the same answers as the SQL of [`lower`](super::lower).
 //!
 //! Rows come from a [`RowSource`]. Conditions follow SQL's three-valued logic: `None` is unknown. All comparisons and all
-//! orders are those of [`compare`](crate::value::compare).
+//! orders are those of [`compare`](crate::value::compare), all calculations those of [`numeric`](super::numeric).
+//!
+//! **Errors of calculations.** A calculation that leaves its range is an
+//! [`Overflow`](crate::ErrorKind::Overflow) wherever it is made. *Whether* it is made may differ: a store is free to
+//! filter before it calculates, to stop at a limit, or to look at the second part of an `AND` first. So two stores give
+//! the same rows for a query, or at least one of them an overflow; never different rows. Only
+//! [`Case`](super::ir::Expr::Case) and [`Coalesce`](super::ir::Function::Coalesce) promise that what is not chosen is not
+//! calculated.
 
 mod expr;
+mod frame;
+mod group;
+mod rows;
+mod select;
 mod source;
+mod subquery;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::rc::Rc;
 
-use self::expr::{Frame, equality};
+use self::frame::{Frame, Scope};
 #[cfg(feature = "sqlite")]
 pub use self::source::SqlRows;
 pub use self::source::{NoTables, RowSource};
-use super::ir::{Expr, Query, Select};
-use crate::error::{Error, Result};
+use self::subquery::Members;
+use super::ir::{Expr, Query};
+use crate::error::Result;
 use crate::schema::TableDef;
 use crate::value::compare::compare;
 use crate::value::{Row, Value};
@@ -24,15 +38,15 @@ use crate::value::{Row, Value};
 /// Whether a row of `table` matches a condition; `None` is unknown (which a filter takes as no).
 ///
 /// # Errors
-/// What the source fails with; [`Internal`](crate::ErrorKind::Internal) when the condition names a column that is not in
-/// scope.
+/// What the source fails with; [`Overflow`](crate::ErrorKind::Overflow) of a calculation;
+/// [`Internal`](crate::ErrorKind::Internal) when the condition names a column that is not in scope.
 pub fn matches(
     expr: &Expr,
     table: &'static TableDef,
     row: &[Value],
     source: &mut dyn RowSource,
 ) -> Result<Option<bool>> {
-    let frame = Frame { table, row, outer: None };
+    let frame = Frame { scope: Scope::Table(table), row, group: None, outer: None };
     Evaluator::new(source).truth(expr, Some(&frame))
 }
 
@@ -41,11 +55,12 @@ pub fn matches(
 /// # Errors
 /// As [`matches()`].
 pub fn value(expr: &Expr, table: &'static TableDef, row: &[Value], source: &mut dyn RowSource) -> Result<Value> {
-    let frame = Frame { table, row, outer: None };
+    let frame = Frame { scope: Scope::Table(table), row, group: None, outer: None };
     Evaluator::new(source).value(expr, Some(&frame)).map(Cow::into_owned)
 }
 
-/// The rows of a query, in its order, ties by `id`.
+/// The rows of a query, in its order, ties by its [identity](Query::identity). Related rows stand behind the selected
+/// values, each list a [`Value::Rows`].
 ///
 /// # Errors
 /// As [`matches()`].
@@ -56,164 +71,48 @@ pub fn select(query: &Query, source: &mut dyn RowSource) -> Result<Vec<Row>> {
 /// One evaluation: the source, and what does not depend on the row it is asked for.
 struct Evaluator<'q, 's> {
     source: &'s mut dyn RowSource,
-    /// By the address of the sub-query, which is borrowed for as long as the evaluator lives.
+    // By the address of the query or list, which is borrowed for as long as the evaluator lives.
     existing: Vec<(&'q Query, bool)>,
     selected: Vec<(&'q Query, Members)>,
+    scalars: Vec<(&'q Query, Value)>,
+    derived: Vec<(&'q Query, Rc<[Row]>)>,
     lists: Vec<(&'q Vec<Value>, Members)>,
 }
 
-/// The values an `IN (SELECT ..)` looks into.
-#[derive(Clone, Default)]
-struct Members {
-    /// Ascending, without NULL.
-    sorted: Vec<Value>,
-    null: bool,
-}
-
-impl Members {
-    fn new(values: Vec<Value>) -> Self {
-        let all = values.len();
-        let mut sorted: Vec<_> = values.into_iter().filter(|value| !value.is_null()).collect();
-        let null = sorted.len() < all;
-        sorted.sort_by(compare);
-        Members { sorted, null }
-    }
-
-    /// SQL's `IN`: nothing is in an empty set, NULL is not known to be in any other.
-    fn contain(&self, value: &Value) -> Option<bool> {
-        if self.sorted.is_empty() && !self.null {
-            return Some(false);
-        }
-        if value.is_null() {
-            return None;
-        }
-        match self.sorted.binary_search_by(|member| compare(member, value)) {
-            Ok(_) => Some(true),
-            Err(_) if self.null => None,
-            Err(_) => Some(false),
-        }
-    }
-}
-
-impl<'q, 's> Evaluator<'q, 's> {
+impl<'s> Evaluator<'_, 's> {
     fn new(source: &'s mut dyn RowSource) -> Self {
-        Evaluator { source, existing: Vec::new(), selected: Vec::new(), lists: Vec::new() }
-    }
-
-    /// The rows of the query's table that match its filter, before order and cut; at most `enough` of them.
-    fn matching(&mut self, query: &'q Query, outer: Option<&Frame<'_>>, enough: u64) -> Result<Vec<Row>> {
-        if enough == 0 {
-            return Ok(Vec::new());
+        Evaluator {
+            source,
+            existing: Vec::new(),
+            selected: Vec::new(),
+            scalars: Vec::new(),
+            derived: Vec::new(),
+            lists: Vec::new(),
         }
-        let Some(filter) = &query.filter else {
-            return self.source.rows(query.base(), None);
-        };
-        let hint = match equality(query.base(), filter) {
-            Some((column, expr)) => Some((column, self.outside(expr, outer)?)),
-            None => None,
-        };
-        let rows = match &hint {
-            // Equal to NULL is nothing.
-            Some((_, value)) if value.is_null() => return Ok(Vec::new()),
-            Some((column, value)) => self.source.rows(query.base(), Some((column, value)))?,
-            None => self.source.rows(query.base(), None)?,
-        };
-        let mut kept = Vec::new();
-        for row in rows {
-            let frame = Frame { table: query.base(), row: &row, outer };
-            if self.truth(filter, Some(&frame))? == Some(true) {
-                kept.push(row);
-                if kept.len() as u64 >= enough {
-                    break;
-                }
-            }
-        }
-        Ok(kept)
-    }
-
-    fn select(&mut self, query: &'q Query, outer: Option<&Frame<'_>>) -> Result<Vec<Row>> {
-        let mut rows = self.matching(query, outer, u64::MAX)?;
-        if query.select == Select::Count {
-            let after = (rows.len() as u64).saturating_sub(query.offset.unwrap_or(0));
-            let count = after.min(query.limit.unwrap_or(u64::MAX));
-            return Ok(vec![vec![Value::Int(i64::try_from(count).unwrap_or(i64::MAX))]]);
-        }
-        self.sort(query, &mut rows, outer)?;
-        let skip = query.offset.map_or(0, |n| usize::try_from(n).unwrap_or(usize::MAX));
-        let take = query.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
-        let cut = rows.into_iter().skip(skip).take(take);
-        let Select::Exprs(exprs) = &query.select else {
-            return Ok(cut.collect());
-        };
-        cut.map(|row| {
-            let frame = Frame { table: query.base(), row: &row, outer };
-            exprs.iter().map(|expr| self.value(expr, Some(&frame)).map(Cow::into_owned)).collect()
-        })
-        .collect()
-    }
-
-    fn sort(&mut self, query: &'q Query, rows: &mut Vec<Row>, outer: Option<&Frame<'_>>) -> Result<()> {
-        let id = query.base().id;
-        if query.order.is_empty() {
-            rows.sort_by(|a, b| compare(&a[id], &b[id]));
-            return Ok(());
-        }
-        let mut keyed = Vec::with_capacity(rows.len());
-        for row in rows.drain(..) {
-            let frame = Frame { table: query.base(), row: &row, outer };
-            let keys: Vec<Value> = query
-                .order
-                .iter()
-                .map(|order| self.value(&order.expr, Some(&frame)).map(Cow::into_owned))
-                .collect::<Result<_>>()?;
-            keyed.push((keys, row));
-        }
-        keyed.sort_by(|(a, row_a), (b, row_b)| {
-            query
-                .order
-                .iter()
-                .zip(a.iter().zip(b))
-                .map(|(order, (a, b))| if order.descending { compare(b, a) } else { compare(a, b) })
-                .find(|ordering| *ordering != Ordering::Equal)
-                .unwrap_or_else(|| compare(&row_a[id], &row_b[id]))
-        });
-        rows.extend(keyed.into_iter().map(|(_, row)| row));
-        Ok(())
-    }
-
-    fn exists(&mut self, query: &'q Query, outer: Option<&Frame<'_>>) -> Result<bool> {
-        if let Some((_, known)) = self.existing.iter().find(|(seen, _)| std::ptr::eq(*seen, query)) {
-            return Ok(*known);
-        }
-        let limit = query.limit.unwrap_or(u64::MAX);
-        let found = match (&query.select, query.offset.unwrap_or(0)) {
-            // A count always is one row.
-            (Select::Count, _) => true,
-            (_, offset) => limit > 0 && self.matching(query, outer, offset.saturating_add(1))?.len() as u64 > offset,
-        };
-        if !query.is_correlated() {
-            self.existing.push((query, found));
-        }
-        Ok(found)
-    }
-
-    fn is_member(&mut self, value: &Value, query: &'q Query, outer: Option<&Frame<'_>>) -> Result<Option<bool>> {
-        if let Some((_, members)) = self.selected.iter().find(|(seen, _)| std::ptr::eq(*seen, query)) {
-            return Ok(members.contain(value));
-        }
-        let rows = self.select(query, outer)?;
-        let values = rows
-            .into_iter()
-            .map(|mut row| match (row.pop(), row.is_empty()) {
-                (Some(value), true) => Ok(value),
-                _ => Err(Error::internal("the query of an `in_query` selects one expression")),
-            })
-            .collect::<Result<_>>()?;
-        let members = Members::new(values);
-        let answer = members.contain(value);
-        if !query.is_correlated() {
-            self.selected.push((query, members));
-        }
-        Ok(answer)
     }
 }
+
+/// Values that rows are sorted or found by, in the order of [`compare`].
+#[derive(Debug)]
+struct Key(Vec<Value>);
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let pairs = self.0.iter().zip(&other.0);
+        pairs.map(|(a, b)| compare(a, b)).find(|ordering| ordering.is_ne()).unwrap_or(Ordering::Equal)
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Key {}

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::{Evaluator, Members};
+use super::Evaluator;
+use super::frame::Frame;
+use super::subquery::Members;
 use crate::error::{Error, ErrorKind, Result};
-use crate::query::ir::{ColumnRef, CompareOp, Expr};
-use crate::query::like;
-use crate::schema::TableDef;
+use crate::query::ir::{CompareOp, Expr, Function};
+use crate::query::{like, numeric};
 use crate::value::Value;
 use crate::value::compare::{is_same, sql_compare};
 
@@ -16,74 +17,7 @@ const MAX_PATTERN: usize = 50_000;
 /// Up to this length a list is searched from its beginning.
 const SHORT_LIST: usize = 16;
 
-/// A row of a query, and the row of the query around it.
-#[derive(Clone, Copy)]
-pub(super) struct Frame<'f> {
-    pub(super) table: &'static TableDef,
-    pub(super) row: &'f [Value],
-    pub(super) outer: Option<&'f Frame<'f>>,
-}
-
-impl<'f> Frame<'f> {
-    fn column(frame: Option<&'f Frame<'f>>, reference: &ColumnRef) -> Result<&'f Value> {
-        let mut at = frame;
-        for _ in 0..reference.level {
-            at = at.and_then(|frame| frame.outer);
-        }
-        at.and_then(|frame| frame.row.get(frame.table.column_index(reference.column)?)).ok_or_else(|| {
-            Error::internal(format!(
-                "the column `{}.{}` is not in scope at level {}",
-                reference.table, reference.column, reference.level
-            ))
-        })
-    }
-}
-
-/// A column of the query's own table that its filter sets equal to something known outside the query: what a source can
-/// use an index for. `id` is the best there is; then a column of an outer query; then a constant.
-pub(super) fn equality<'q>(table: &'static TableDef, filter: &'q Expr) -> Option<(&'static str, &'q Expr)> {
-    fn visit<'q>(filter: &'q Expr, found: &mut dyn FnMut(&'static str, &'q Expr)) {
-        match filter {
-            Expr::And(all) => all.iter().for_each(|expr| visit(expr, found)),
-            Expr::Compare { op: CompareOp::Eq, left, right } => {
-                for (own, other) in [(left, right), (right, left)] {
-                    if let (Expr::Column(own), Expr::Literal(_) | Expr::Column(ColumnRef { level: 1.., .. })) =
-                        (&**own, &**other)
-                        && own.level == 0
-                    {
-                        found(own.column, other);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    let mut best: Option<(u8, &'static str, &'q Expr)> = None;
-    visit(filter, &mut |column, other| {
-        let rank = match other {
-            _ if column == table.columns[table.id].name => 0,
-            Expr::Column(_) => 1,
-            _ => 2,
-        };
-        if best.is_none_or(|(other, ..)| rank < other) {
-            best = Some((rank, column, other));
-        }
-    });
-    best.map(|(_, column, expr)| (column, expr))
-}
-
 impl<'q> Evaluator<'q, '_> {
-    /// The value of a side that [`equality`] found, seen from the query around: its levels count one less.
-    pub(super) fn outside(&mut self, expr: &'q Expr, outer: Option<&Frame<'_>>) -> Result<Value> {
-        match expr {
-            Expr::Column(reference) => {
-                let outside = ColumnRef { level: reference.level.saturating_sub(1), ..*reference };
-                Frame::column(outer, &outside).cloned()
-            }
-            _ => self.value(expr, outer).map(Cow::into_owned),
-        }
-    }
-
     /// The value of an expression. A condition's is a boolean or, when unknown, NULL.
     pub(super) fn value<'v>(&mut self, expr: &'q Expr, frame: Option<&'v Frame<'v>>) -> Result<Cow<'v, Value>>
     where
@@ -92,6 +26,21 @@ impl<'q> Evaluator<'q, '_> {
         match expr {
             Expr::Column(reference) => Frame::column(frame, reference).map(Cow::Borrowed),
             Expr::Literal(value) => Ok(Cow::Borrowed(value)),
+            Expr::Scalar(query) => self.scalar(query, frame).map(Cow::Owned),
+            Expr::Arithmetic { op, kind, left, right } => {
+                let (left, right) = (self.value(left, frame)?, self.value(right, frame)?);
+                numeric::arithmetic(*op, *kind, &left, &right).map(Cow::Owned)
+            }
+            Expr::Function { function, args } => self.function(*function, args, frame),
+            Expr::Case { when, otherwise } => {
+                for (condition, value) in when {
+                    if self.truth(condition, frame)? == Some(true) {
+                        return self.value(value, frame);
+                    }
+                }
+                self.value(otherwise, frame)
+            }
+            Expr::Aggregate { function, expr } => self.aggregate(*function, expr.as_deref(), frame).map(Cow::Owned),
             condition => Ok(Cow::Owned(self.truth(condition, frame)?.map_or(Value::Null, Value::Bool))),
         }
     }
@@ -99,7 +48,13 @@ impl<'q> Evaluator<'q, '_> {
     /// The truth of a condition; `None` is unknown.
     pub(super) fn truth(&mut self, expr: &'q Expr, frame: Option<&Frame<'_>>) -> Result<Option<bool>> {
         match expr {
-            Expr::Column(_) | Expr::Literal(_) => truth_of(&*self.value(expr, frame)?),
+            Expr::Column(_)
+            | Expr::Literal(_)
+            | Expr::Scalar(_)
+            | Expr::Arithmetic { .. }
+            | Expr::Function { .. }
+            | Expr::Case { .. }
+            | Expr::Aggregate { .. } => truth_of(&*self.value(expr, frame)?),
             Expr::Compare { op, left, right } => {
                 let (left, right) = (self.value(left, frame)?, self.value(right, frame)?);
                 if *op == CompareOp::Is {
@@ -136,16 +91,52 @@ impl<'q> Evaluator<'q, '_> {
                 other => Err(Error::internal(format!("`like` matches text, not {other:?}"))),
             },
             Expr::Exists(query) => self.exists(query, frame).map(Some),
-            Expr::Scalar(_)
-            | Expr::Arithmetic { .. }
-            | Expr::Function { .. }
-            | Expr::Case { .. }
-            | Expr::Aggregate { .. } => Err(Error::internal("INTERIM")),
             Expr::InQuery { expr, query } => {
                 let value = self.value(expr, frame)?.into_owned();
                 self.is_member(&value, query, frame)
             }
         }
+    }
+
+    fn function<'v>(
+        &mut self,
+        function: Function,
+        args: &'q [Expr],
+        frame: Option<&'v Frame<'v>>,
+    ) -> Result<Cow<'v, Value>>
+    where
+        'q: 'v,
+    {
+        if function == Function::Coalesce {
+            for arg in args {
+                let value = self.value(arg, frame)?;
+                if !value.is_null() {
+                    return Ok(value);
+                }
+            }
+            return Ok(Cow::Owned(Value::Null));
+        }
+        let mut values = Vec::with_capacity(args.len());
+        for arg in args {
+            values.push(self.value(arg, frame)?);
+        }
+        if values.iter().any(|value| value.is_null()) {
+            return Ok(Cow::Owned(Value::Null));
+        }
+        let value = match (function, values.as_slice()) {
+            (Function::Lower, [text]) => Value::Text(text_of(text)?.to_ascii_lowercase()),
+            (Function::Upper, [text]) => Value::Text(text_of(text)?.to_ascii_uppercase()),
+            (Function::Length, [text]) => Value::Int(text_of(text)?.chars().count() as i64),
+            (Function::Trim, [text]) => Value::Text(text_of(text)?.trim_matches(' ').to_owned()),
+            (Function::Concat, texts) => {
+                let texts: Vec<&str> = texts.iter().map(|text| text_of(text)).collect::<Result<_>>()?;
+                Value::Text(texts.concat())
+            }
+            (Function::Date, [time, offset]) => numeric::date_of(time, offset)?,
+            (Function::Negate, [number]) => numeric::negate(number)?,
+            _ => return Err(Error::internal(format!("`{function:?}` of {} arguments", args.len()))),
+        };
+        Ok(Cow::Owned(value))
     }
 
     /// A long list, sorted once for the whole evaluation.
@@ -180,6 +171,13 @@ fn truth_of(value: &Value) -> Result<Option<bool>> {
         Value::Int(n) => Ok(Some(*n != 0)),
         Value::Float(x) => Ok(Some(*x != 0.0)),
         other => Err(Error::internal(format!("{other:?} is not a condition"))),
+    }
+}
+
+fn text_of(value: &Value) -> Result<&str> {
+    match value {
+        Value::Text(text) | Value::Json(text) => Ok(text),
+        other => Err(Error::internal(format!("{other:?} is not text"))),
     }
 }
 

@@ -149,6 +149,14 @@ impl Source {
         }
     }
 
+    /// How many columns it has.
+    pub fn width(&self) -> usize {
+        match &self.rows {
+            Rows::Table(table) => table.columns.len(),
+            Rows::Query(_, names) => names.len(),
+        }
+    }
+
     fn column(&self, column: &'static str) -> Expr {
         Expr::column(self.name, column)
     }
@@ -214,14 +222,12 @@ impl Query {
         self.from.as_table().expect("only plain queries yet")
     }
 
-    /// What decides between rows that are equal by [`order`](Query::order), all ascending: the ids of the sources; of a
-    /// grouped query the keys; of a distinct query what it selects.
+    /// What decides between rows that are equal by [`order`](Query::order), all ascending: of a distinct query what it
+    /// selects; of a grouped query the keys; else the ids of the sources.
     pub fn identity(&self) -> Vec<Expr> {
-        if let Some(group) = &self.group {
-            return group.keys.clone();
-        }
-        match &self.select {
-            Select::Exprs(exprs) if self.distinct => exprs.clone(),
+        match (&self.select, &self.group) {
+            (Select::Exprs(exprs), _) if self.distinct => exprs.clone(),
+            (_, Some(group)) => group.keys.clone(),
             _ => self.sources().flat_map(Source::identity).collect(),
         }
     }
@@ -234,7 +240,7 @@ impl Query {
     /// How many values a result row has, without [`nested`](Query::nested).
     pub fn width(&self) -> usize {
         match &self.select {
-            Select::Row => self.sources().map(|source| source.columns().len()).sum(),
+            Select::Row => self.sources().map(Source::width).sum(),
             Select::Exprs(exprs) => exprs.len(),
             Select::Count => 1,
         }
