@@ -70,6 +70,14 @@ pub(crate) const COLUMN_DERIVE_ITEM: &str =
 pub(crate) const COLUMN_DERIVE_GENERIC: &str = "a column type cannot have generic parameters";
 pub(crate) const COLUMN_DERIVE_DATA: &str =
     "a variant with data cannot be stored as text: use unit variants, or `Json<_>` for the whole enum";
+pub(crate) const COLUMN_DERIVE_OTHER: &str =
+    "the `other` variant has no data, or keeps the value it stands for in one field: `Other(String)`";
+pub(crate) const COLUMN_DERIVE_OTHER_TWICE: &str = "only one variant can stand for all other values";
+pub(crate) const COLUMN_DERIVE_OTHER_RENAME: &str = "the `other` variant has no name of its own in the database";
+pub(crate) const COLUMN_DERIVE_NO_NUMBER: &str =
+    "`as = int` stores the number of the variant, so each needs one: `= 1`";
+pub(crate) const COLUMN_DERIVE_NUMBER: &str = "`as = int` needs a literal whole number of 32 bits";
+pub(crate) const COLUMN_DERIVE_INT_NAME: &str = "with `as = int` a variant is stored as its number and has no name";
 pub(crate) const COLUMN_DERIVE_EMPTY: &str = "an enum without variants has no value to store";
 
 /// A struct without `id`.

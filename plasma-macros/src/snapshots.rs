@@ -174,6 +174,20 @@ derives! {
         #[column(rename_all = "kebab-case")]
         pub enum Status { Open, InProgress, #[column(rename = "closed")] Done }
     "#;
+    column_newtype_with_capabilities => r#"
+        #[derive(plasma::Column)]
+        #[column(numeric, text)]
+        pub struct Money { cents: Fixed<2> }
+    "#;
+    column_enum_of_numbers => r#"
+        #[derive(plasma::Column)]
+        #[column(as = int)]
+        pub enum Priority { Low = -1, High = 0x10, #[column(other)] Unknown }
+    "#;
+    column_enum_that_keeps_others => r#"
+        #[derive(plasma::Column)]
+        pub enum Emoji { ThumbsUp, #[column(other)] Other(String) }
+    "#;
     column_enum_with_data => r#"
         #[derive(plasma::Column)]
         pub enum Status { Open, Blocked(String) }

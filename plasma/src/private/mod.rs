@@ -14,7 +14,9 @@ pub use plasma_runtime::mutate::{
     Checks, ConflictFn, CtxArg, Mutation, MutatorArgs, MutatorDef, MutatorOutput, MutatorSet, Policy, PolicyDef,
     RegisteredIn, RunsIn, Tx, TxArg, Validate,
 };
-pub use plasma_runtime::query::typed::{ChangeList, Changes, Col, Filter, IdCol, Ordered, Textual, column_operands};
+pub use plasma_runtime::query::typed::{
+    ChangeList, Changes, Col, Filter, IdCol, Ordered, Textual, column_operands, numeric_newtype, text_operands,
+};
 pub use plasma_runtime::schema::{
     CheckDef, Codec, ColumnDef, ColumnType, Definition, FileOptions, Id, InSchema, IndexDef, LockedVersion, NewRow,
     OnDelete, Scalar, Schema, SchemaDef, Table, TableDef, UploadTime, fingerprint,
@@ -22,7 +24,9 @@ pub use plasma_runtime::schema::{
 pub use plasma_runtime::value::{Kind, Value};
 pub use serde;
 
-pub use column::{text_value, unknown_variant, variant_text};
+pub use column::{
+    holds_text, int_value, is_number, other_is_not_stored, text_value, unknown_variant, variant_int, variant_text,
+};
 pub use options::{condition, patch_field};
 
 /// The type of a table's `id`.

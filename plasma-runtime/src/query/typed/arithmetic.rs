@@ -83,7 +83,10 @@ macro_rules! __numeric_operators {
         $($crate::__numeric_operators! { @one $g $a, $b => $out: $name $op })+
     };
     (@one [$($g:tt)*] $a:ty, $b:ty => $out:ty: $name:ident $op:ident) => {
-        impl<$($g)*> $crate::query::typed::$name<$b> for $a {
+        impl<$($g)*> $crate::query::typed::$name<$b> for $a
+        where
+            $out: $crate::schema::Scalar,
+        {
             type Out = $out;
             fn combine(
                 left: $crate::query::typed::Raw,
@@ -92,7 +95,10 @@ macro_rules! __numeric_operators {
                 $crate::query::typed::arithmetic::<$out>($crate::query::ir::ArithmeticOp::$op, left, right)
             }
         }
-        impl<$($g)*> $crate::query::typed::$name<::core::option::Option<$b>> for $a {
+        impl<$($g)*> $crate::query::typed::$name<::core::option::Option<$b>> for $a
+        where
+            $out: $crate::schema::Scalar,
+        {
             type Out = ::core::option::Option<$out>;
             fn combine(
                 left: $crate::query::typed::Raw,

@@ -73,7 +73,7 @@ impl Ordered for bool {}
 impl Ordered for Vec<u8> {}
 impl Ordered for crate::value::Timestamp {}
 impl Ordered for crate::value::Date {}
-impl<const N: u8> Ordered for crate::value::Fixed<N> {}
+impl<const N: u8> Ordered for crate::value::Fixed<N> where Self: ColumnType {}
 impl<X: crate::schema::Table> Ordered for Id<X> {}
 #[diagnostic::do_not_recommend]
 impl<V: Ordered + Scalar> Ordered for Option<V> {}

@@ -152,10 +152,36 @@ macro_rules! __column_operands {
     };
 }
 
+/// Lets a newtype of text be compared with `&str`, which need not be a value of it. Nothing is stored from a `&str`: the
+/// newtype may have rules for its values.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __text_operands {
+    ($v:ty) => {
+        impl $crate::query::typed::ValueFrom<&str> for $v {
+            fn value_from(value: &str) -> $crate::Result<$crate::value::Value> {
+                <::std::string::String as $crate::query::typed::ValueFrom<&str>>::value_from(value)
+            }
+        }
+        impl $crate::query::typed::SameAs<&str> for $v {
+            fn same_as(value: &str) -> $crate::Result<$crate::value::Value> {
+                <::std::string::String as $crate::query::typed::ValueFrom<&str>>::value_from(value)
+            }
+        }
+        impl $crate::query::typed::CompareWith<&str> for $v {
+            fn operand(right: &str) -> $crate::query::typed::Raw {
+                $crate::query::typed::Raw::value(<$v as $crate::query::typed::ValueFrom<&str>>::value_from(right))
+            }
+        }
+    };
+}
+
 #[doc(inline)]
 pub use crate::__column_operands as column_operands;
+#[doc(inline)]
+pub use crate::__text_operands as text_operands;
 
-column_operands! { [] String => String, &str, &String }
+column_operands! { [] String => String, &String }
 column_operands! { [] i32 => i32 }
 column_operands! { [] i64 => i64 }
 column_operands! { [] f64 => f64 }
@@ -163,7 +189,11 @@ column_operands! { [] bool => bool }
 column_operands! { [] Vec<u8> => Vec<u8>, &[u8] }
 column_operands! { [] Timestamp => Timestamp }
 column_operands! { [] Date => Date }
-column_operands! { [const N: u8] Fixed<N> => Fixed<N> }
+// One by one, so that a scale there is not is one error at the type.
+macro_rules! fixed_operands {
+    ($($n:literal)*) => { $(column_operands! { [] Fixed<$n> => Fixed<$n> })* };
+}
+fixed_operands! { 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 }
 column_operands! { [] FileRef => FileRef }
 column_operands! { [X: Table] Id<X> => Id<X> }
 
@@ -224,6 +254,38 @@ impl<U, V: Scalar + Operand> CompareWith<Col<U, V>> for Option<V> {
 impl<U, V: Scalar + Operand> CompareWith<Col<U, Option<V>>> for Option<V> {
     fn operand(right: Col<U, Option<V>>) -> Raw {
         right.raw()
+    }
+}
+// Text, for `String` and the newtypes that want it. Only those of `String` may be stored.
+impl ValueFrom<&str> for String {
+    fn value_from(value: &str) -> Result<Value> {
+        value.to_owned().into_value()
+    }
+}
+impl SameAs<&str> for String {
+    fn same_as(value: &str) -> Result<Value> {
+        value.to_owned().into_value()
+    }
+}
+impl CompareWith<&str> for String {
+    fn operand(right: &str) -> Raw {
+        Raw::value(String::value_from(right))
+    }
+}
+#[diagnostic::do_not_recommend]
+impl<'a, V: Scalar + ValueFrom<&'a str>> CompareWith<&'a str> for Option<V> {
+    fn operand(right: &'a str) -> Raw {
+        Raw::value(V::value_from(right))
+    }
+}
+impl<T> StoreFrom<&str, T> for String {
+    fn stored(value: &str) -> Raw {
+        Raw::value(String::value_from(value))
+    }
+}
+impl<T> StoreFrom<&str, T> for Option<String> {
+    fn stored(value: &str) -> Raw {
+        Raw::value(String::value_from(value))
     }
 }
 impl<X: Table> CompareWith<IdCol<X>> for Id<X> {

@@ -1,9 +1,11 @@
 //! Rust types that can be columns.
 
+mod derive_id;
 mod id;
 mod json;
 mod scalar;
 
+pub use derive_id::{IdHasher, IdPart, IdParts};
 pub use id::Id;
 pub use json::Json;
 
@@ -14,7 +16,7 @@ use crate::value::{Kind, Value};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored in a plasma column",
     label = "not a column type",
-    note = "column types are `Id<T>`, `String`, `i32`, `i64`, `f64`, `bool`, `Vec<u8>`, `Json<T>`, `Timestamp`, `Date`, `Fixed<N>`, `FileRef`, newtypes and unit-only enums with `#[derive(plasma::Column)]`, and `Option` of any of them",
+    note = "column types are `Id<T>`, `String`, `i32`, `i64`, `f64`, `bool`, `Vec<u8>`, `Json<T>`, `Timestamp`, `Date`, `Fixed<N>` (`N` up to 18), `FileRef`, newtypes and unit-only enums with `#[derive(plasma::Column)]`, and `Option` of any of them",
     note = "to store a value of your own type wrap it: `Json<{Self}>`"
 )]
 pub trait ColumnType: Sized + 'static {

@@ -168,24 +168,32 @@ impl ColumnType for Date {
 }
 impl Scalar for Date {}
 
-impl<const N: u8> ColumnType for Fixed<N> {
-    const KIND: Kind = Kind::Fixed(Fixed::<N>::SCALE);
-    type NonNull = Self;
-    type Literal = Self;
-    fn literal(literal: Self) -> Value {
-        Value::Int(literal.minor())
-    }
-    fn into_value(self) -> Result<Value> {
-        Ok(Value::Int(self.minor()))
-    }
-    fn from_value(value: Value) -> Result<Self> {
-        match value {
-            Value::Int(minor) => Ok(Fixed::from_minor(minor)),
-            other => unexpected("a fixed decimal", &other),
-        }
-    }
+/// One by one, so that a scale there is not is one error at the type.
+macro_rules! fixed_columns {
+    ($($n:literal)*) => {
+        $(
+            impl ColumnType for Fixed<$n> {
+                const KIND: Kind = Kind::Fixed($n);
+                type NonNull = Self;
+                type Literal = Self;
+                fn literal(literal: Self) -> Value {
+                    Value::Int(literal.minor())
+                }
+                fn into_value(self) -> Result<Value> {
+                    Ok(Value::Int(self.minor()))
+                }
+                fn from_value(value: Value) -> Result<Self> {
+                    match value {
+                        Value::Int(minor) => Ok(Fixed::from_minor(minor)),
+                        other => unexpected("a fixed decimal", &other),
+                    }
+                }
+            }
+            impl Scalar for Fixed<$n> {}
+        )*
+    };
 }
-impl<const N: u8> Scalar for Fixed<N> {}
+fixed_columns! { 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 }
 
 impl ColumnType for FileRef {
     const KIND: Kind = Kind::File;

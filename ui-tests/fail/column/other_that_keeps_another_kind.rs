@@ -1,0 +1,10 @@
+//! Unknown texts kept in a number.
+
+#[derive(plasma::Column)]
+pub enum Status {
+    Open,
+    #[column(other)]
+    Other(i64),
+}
+
+fn main() {}
