@@ -104,11 +104,14 @@ mod macros;
 pub mod prelude;
 
 pub use macros::*;
-pub use plasma_runtime::columns;
 pub use plasma_runtime::mutate::{Checks, Columns, Conflict, Mutation, Policy, Tx, Validate};
-pub use plasma_runtime::query::typed::{Filter, Query, all_of, any_of, exists, not, row};
+pub use plasma_runtime::query::typed::{
+    Filter, Query, all_of, any_of, col_ref, count, exists, from_subquery, from_subquery_as, is_missing, not, row,
+    scalar, when,
+};
 pub use plasma_runtime::schema::{ColumnType, NewRow, Schema, Table};
 pub use plasma_runtime::{Date, Error, ErrorKind, FileHash, FileRef, Fixed, Id, Json, Result, Rounding, Timestamp};
+pub use plasma_runtime::{alias, columns};
 pub use plasma_runtime::{error, future, inputs, mutate, protocol, query, schema, store, value};
 
 #[cfg(all(feature = "client", feature = "sqlite"))]

@@ -5,6 +5,8 @@
 
 pub use plasma_runtime::columns;
 pub use plasma_runtime::mutate::{Checks, Columns, Mutation, Policy, Validate};
-pub use plasma_runtime::query::typed::{Filter, Query, all_of, any_of, exists, not, row};
+pub use plasma_runtime::query::typed::{
+    Filter, Query, all_of, any_of, count, exists, from_subquery, is_missing, not, row, scalar,
+};
 pub use plasma_runtime::schema::{NewRow, Schema, Table};
 pub use plasma_runtime::{Id, Timestamp};

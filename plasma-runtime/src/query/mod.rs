@@ -8,3 +8,8 @@ pub mod lower;
 pub mod numeric;
 pub mod sql;
 pub mod typed;
+
+pub use typed::{
+    Agg, AnyQuery, Assign, Col, Derived, Distinct, Expr, Filter, Folded, Grouped, IdCol, Inner, Key, Left, Order,
+    Outer, Projected, Related, Root, Select,
+};

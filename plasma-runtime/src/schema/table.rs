@@ -3,7 +3,7 @@
 use super::{ColumnType, Definition, Id, SchemaDef, TableDef};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mutate::New;
-use crate::query::typed::{Changes, Select};
+use crate::query::typed::{Changes, On, Select};
 use crate::value::{Row, Value};
 
 /// A struct that is a table. Implemented by `#[plasma::table]`.
@@ -25,6 +25,11 @@ pub trait Table: Sized + 'static {
     /// A query for all rows of the table.
     fn select() -> Select<Self> {
         Select::table()
+    }
+
+    /// The table, joined on a condition: `left_join(Comment::on(Comment::todo_id.eq(Todo::id)))`.
+    fn on<P>(condition: P) -> On<Self, P> {
+        On::new(condition)
     }
 }
 
@@ -88,6 +93,19 @@ impl RowReader {
     /// [`Storage`](ErrorKind::Storage) when the row is over.
     pub fn next_value(&mut self) -> Result<Value> {
         self.0.next().ok_or_else(|| Error::new(ErrorKind::Storage, "the row has fewer columns than the table"))
+    }
+
+    /// Whether the value `ahead` values on is NULL, or not there.
+    pub fn is_null(&self, ahead: usize) -> bool {
+        self.0.as_slice().get(ahead).is_none_or(Value::is_null)
+    }
+
+    /// Goes over so many values.
+    ///
+    /// # Errors
+    /// [`Storage`](ErrorKind::Storage) when the row is over.
+    pub fn skip(&mut self, values: usize) -> Result<()> {
+        (0..values).try_for_each(|_| self.next_value().map(drop))
     }
 }
 

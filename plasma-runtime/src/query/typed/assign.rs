@@ -12,18 +12,46 @@ use crate::schema::ColumnType;
 pub struct Order<S> {
     pub(crate) raw: Raw,
     pub(crate) descending: bool,
+    /// NULL before everything, or after; as it comes when not said.
+    nulls_first: Option<bool>,
     types: PhantomData<fn() -> S>,
 }
 
 impl<S> Order<S> {
     pub(crate) fn new(raw: Raw, descending: bool) -> Self {
-        Order { raw, descending, types: PhantomData }
+        Order { raw, descending, nulls_first: None, types: PhantomData }
+    }
+
+    /// NULL before everything, also in a descending order.
+    #[must_use]
+    pub fn nulls_first(mut self) -> Self {
+        self.nulls_first = Some(true);
+        self
+    }
+
+    /// NULL after everything, also in an ascending order.
+    #[must_use]
+    pub fn nulls_last(mut self) -> Self {
+        self.nulls_first = Some(false);
+        self
+    }
+
+    /// The keys: whether there is a value comes before the value, where it is not as it comes.
+    pub(crate) fn into_keys(self) -> (Vec<ir::Order>, Option<super::raw::Fault>) {
+        let mut keys = Vec::new();
+        // NULL is the smallest value: first ascending, last descending.
+        if self.nulls_first.is_some_and(|first| first == self.descending) {
+            let is_null = ir::Expr::IsNull(Box::new(self.raw.ir.clone()));
+            keys.push(ir::Order { expr: is_null, descending: self.descending });
+        }
+        keys.push(ir::Order { expr: self.raw.ir, descending: self.descending });
+        (keys, self.raw.fault)
     }
 }
 
 impl<S> Clone for Order<S> {
     fn clone(&self) -> Self {
-        Order::new(self.raw.clone(), self.descending)
+        Order { raw: self.raw.clone(), descending: self.descending, nulls_first: self.nulls_first, types: PhantomData }
     }
 }
 impl<S> fmt::Debug for Order<S> {

@@ -172,6 +172,25 @@ macro_rules! comparisons {
                 Expr::new(is_in(self.raw(), values.collect()))
             }
 
+            /// Whether the value is none of `values`. Never true for NULL; true for every value when the list is empty.
+            #[doc(alias = "not_in")]
+            pub fn is_not_in<I: IntoIterator>(self, values: I) -> Expr<bool, T>
+            where
+                $plain: ValueFrom<I::Item>,
+            {
+                self.is_in(values).not()
+            }
+
+            /// Whether the value is at least `least` and at most `most`. Never true for NULL.
+            pub fn between<R: Operand>(self, least: R, most: R) -> Expr<bool, R::With<T>>
+            where
+                $v: Ordered + CompareWith<R>,
+            {
+                let value = self.raw();
+                let least = value.clone().compare(CompareOp::Gte, <$v>::operand(least));
+                Expr::new(least.and(value.compare(CompareOp::Lte, <$v>::operand(most))))
+            }
+
             /// Rows by this column, smallest first; NULL before everything.
             pub fn asc(self) -> Order<T> where $v: Ordered {
                 Order::new(self.raw(), false)

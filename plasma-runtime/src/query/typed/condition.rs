@@ -6,7 +6,8 @@ use std::marker::PhantomData;
 use super::column::{Col, IdCol};
 use super::expr::Expr;
 use super::raw::Raw;
-use super::scope::{Only, Within};
+use super::scope::Only;
+use super::within::Within;
 use crate::error::Result;
 use crate::query::ir;
 
@@ -34,7 +35,8 @@ pub trait Condition: Uses {
 /// A condition on the rows of a query with scope `Sc`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a condition",
-    label = "expected a `bool` column or a comparison"
+    label = "expected a `bool` column or a comparison",
+    note = "a condition on an aggregate belongs in `.having(..)`, behind `.group_by(..)`"
 )]
 pub trait Predicate<Sc, I> {
     /// The condition, untyped; `None` for a `None`, which lets every row pass.

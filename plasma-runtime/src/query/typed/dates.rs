@@ -3,7 +3,7 @@
 use super::column::Col;
 use super::expr::Expr;
 use super::raw::Raw;
-use super::text::{Derived, function2};
+use super::text::{Dependent, function2};
 use crate::query::ir::{Expr as Ir, Function};
 use crate::schema::{ColumnType, Scalar};
 use crate::value::{Date, Timestamp, Value};
@@ -22,9 +22,9 @@ macro_rules! date {
     ($on:ident<$($p:ty),*>) => {
         impl<T, V: ColumnType> $on<$($p),*> {
             /// The date (proleptic Gregorian calendar) of the moment in UTC: for days, group by it.
-            pub fn date(self) -> Expr<<V as Derived>::As<Date>, T>
+            pub fn date(self) -> Expr<<V as Dependent>::As<Date>, T>
             where
-                V: Moment + Derived,
+                V: Moment + Dependent,
             {
                 self.date_at(0)
             }
@@ -32,9 +32,9 @@ macro_rules! date {
             /// The date of the moment where clocks are `minutes` ahead of UTC (behind, when negative).
             ///
             /// Outside the years 1 to 9999 the read fails with [`Overflow`](crate::ErrorKind::Overflow).
-            pub fn date_at(self, minutes: i32) -> Expr<<V as Derived>::As<Date>, T>
+            pub fn date_at(self, minutes: i32) -> Expr<<V as Dependent>::As<Date>, T>
             where
-                V: Moment + Derived,
+                V: Moment + Dependent,
             {
                 let offset = Raw::new(Ir::Literal(Value::Int(minutes.into())));
                 Expr::new(function2(Function::Date, self.raw(), offset))

@@ -6,6 +6,7 @@ use super::expr::Expr;
 use super::expression::Expression;
 use super::raw::Raw;
 use super::text::function2;
+use super::within::Present;
 use crate::query::ir::{self, Function};
 use crate::schema::{ColumnType, Scalar};
 
@@ -33,7 +34,7 @@ macro_rules! coalesce {
             /// The value, or `other` when there is none: a value, a column or an expression that is never NULL itself.
             ///
             /// Also of a column that is `NULL` for being joined from the left.
-            pub fn coalesce<R>(self, other: R) -> Expr<V::NonNull, (T, R::Tables)>
+            pub fn coalesce<R>(self, other: R) -> Expr<V::NonNull, (Present<T>, R::Tables)>
             where
                 R: Expression<Value = V::NonNull>,
             {

@@ -14,6 +14,13 @@ macro_rules! __numeric_newtype {
         $crate::__numeric_newtype! { @plain $v, $inner, i32 }
         $crate::__numeric_newtype! { @plain $v, $inner, i64 }
         $crate::__numeric_newtype! { @plain $v, $inner, f64 }
+        #[automatically_derived]
+        impl $crate::query::typed::Numeric for $v
+        where
+            for<'__plasma> $inner: $crate::query::typed::Numeric,
+        {
+            type Sum = $v;
+        }
     };
     (@plain $v:ty, $inner:ty, $number:ty) => {
         $crate::__numeric_newtype! { @right $v, $inner, $number, $number, Times Mul }

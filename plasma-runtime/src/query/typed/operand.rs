@@ -83,7 +83,11 @@ pub trait StoreFrom<R, T> {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __column_operands {
-    ($g:tt $v:ty => $($r:ty),+ $(,)?) => {
+    ([$($g:tt)*] $v:ty => $($r:ty),+ $(,)?) => {
+        $crate::__column_operands! { @operands [$($g)*] $v => $($r),+ }
+        impl<$($g)*> $crate::query::typed::Computed for $v {}
+    };
+    (@operands $g:tt $v:ty => $($r:ty),+) => {
         $($crate::__column_operands! { @value $g $v, $r })+
         $crate::__column_operands! { @column $g $v }
     };
@@ -185,7 +189,8 @@ column_operands! { [] String => String, &String }
 column_operands! { [] i32 => i32 }
 column_operands! { [] i64 => i64 }
 column_operands! { [] f64 => f64 }
-column_operands! { [] bool => bool }
+// A `bool` expression is a condition and projects as one.
+column_operands! { @operands [] bool => bool }
 column_operands! { [] Vec<u8> => Vec<u8>, &[u8] }
 column_operands! { [] Timestamp => Timestamp }
 column_operands! { [] Date => Date }

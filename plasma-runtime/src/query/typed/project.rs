@@ -6,29 +6,34 @@ use std::marker::PhantomData;
 use super::column::{Col, IdCol};
 use super::expr::Expr;
 use super::raw::Raw;
-use super::scope::Within;
+use super::source::TableSource;
+use super::within::{Nullability, Path, Within};
 use crate::error::Result;
 use crate::query::ir;
-use crate::schema::{ColumnType, Id, RowReader, Table};
+use crate::schema::{ColumnType, Id, RowReader, Scalar, Table};
 
-/// The Rust type of a projected value, whatever query it stands in. Apart from [`Projection`], so that a column of a
-/// table that is not part of the query is one error and not two.
+/// The Rust type of a projected value, whatever query it stands in: `I` is the way to its table, which tells whether
+/// the table is joined from the left. Apart from [`Projection`], so that a column of a table that is not part of the
+/// query is one error and not two.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be selected",
-    label = "not a column or a condition",
-    note = "project columns, conditions, `row::<Table>()`, or a tuple of them (to 12)"
+    label = "not a column or an expression",
+    note = "project columns, expressions, `row::<Table>()`, or a tuple of them (to 12)",
+    note = "an aggregate belongs in `.aggregate(..)`, or behind `.group_by(..)`"
 )]
-pub trait Projectable {
+pub trait Projectable<I> {
     /// The Rust type of the values.
-    type Out;
+    type Out: 'static;
 }
 
-/// What `.project(..)` takes in a query with scope `Sc`: a column, a condition, [`row`], or a tuple of them (to 12).
+/// What `.project(..)` takes in a query with scope `Sc`: a column, an expression, [`row`], or a tuple of them (to 12).
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be selected here",
-    label = "not a column or a condition of this query"
+    message = "`{Self}` cannot be selected",
+    label = "not a column or an expression",
+    note = "project columns, expressions, `row::<Table>()`, or a tuple of them (to 12)",
+    note = "an aggregate belongs in `.aggregate(..)`, or behind `.group_by(..)`"
 )]
-pub trait Projection<Sc, I>: Projectable {
+pub trait Projection<Sc, I>: Projectable<I> {
     /// Adds the expressions, in order.
     #[doc(hidden)]
     fn push(self, into: &mut Vec<Raw>);
@@ -40,32 +45,32 @@ pub trait Projection<Sc, I>: Projectable {
     fn read(reader: &mut RowReader) -> Result<Self::Out>;
 }
 
-impl<T, V> Projectable for Col<T, V> {
-    type Out = V;
+impl<T, V: ColumnType, I: Path> Projectable<I> for Col<T, V> {
+    type Out = <I::Null as Nullability>::Apply<V>;
 }
-impl<Sc, I, T: Within<Sc, I>, V: ColumnType> Projection<Sc, I> for Col<T, V> {
+impl<Sc, I: Path, T: Within<Sc, I>, V: ColumnType> Projection<Sc, I> for Col<T, V> {
     fn push(self, into: &mut Vec<Raw>) {
         into.push(self.raw());
     }
-    fn read(reader: &mut RowReader) -> Result<V> {
-        reader.read()
+    fn read(reader: &mut RowReader) -> Result<Self::Out> {
+        <I::Null as Nullability>::read::<V>(reader)
     }
 }
 
-impl<T> Projectable for IdCol<T> {
-    type Out = Id<T>;
+impl<T: Table, I: Path> Projectable<I> for IdCol<T> {
+    type Out = <I::Null as Nullability>::Apply<Id<T>>;
 }
-impl<Sc, I, T: Within<Sc, I> + Table> Projection<Sc, I> for IdCol<T> {
+impl<Sc, I: Path, T: Within<Sc, I> + Table> Projection<Sc, I> for IdCol<T> {
     fn push(self, into: &mut Vec<Raw>) {
         into.push(self.raw());
     }
-    fn read(reader: &mut RowReader) -> Result<Id<T>> {
-        reader.read()
+    fn read(reader: &mut RowReader) -> Result<Self::Out> {
+        <I::Null as Nullability>::read::<Id<T>>(reader)
     }
 }
 
 /// A condition as a value: unknown is `false`.
-impl<S> Projectable for Expr<bool, S> {
+impl<S, I> Projectable<I> for Expr<bool, S> {
     type Out = bool;
 }
 impl<Sc, I, S: Within<Sc, I>> Projection<Sc, I> for Expr<bool, S> {
@@ -74,6 +79,23 @@ impl<Sc, I, S: Within<Sc, I>> Projection<Sc, I> for Expr<bool, S> {
     }
     fn read(reader: &mut RowReader) -> Result<bool> {
         reader.read()
+    }
+}
+
+/// Types of expressions that are values and not conditions: every column type but `bool`.
+pub trait Computed: ColumnType {}
+impl<V: Scalar> Computed for Option<V> {}
+
+/// An expression over a table that may be missing may be NULL.
+impl<V: Computed, S, I: Path> Projectable<I> for Expr<V, S> {
+    type Out = <I::Null as Nullability>::Apply<V>;
+}
+impl<Sc, I: Path, V: Computed, S: Within<Sc, I>> Projection<Sc, I> for Expr<V, S> {
+    fn push(self, into: &mut Vec<Raw>) {
+        into.push(self.into_raw());
+    }
+    fn read(reader: &mut RowReader) -> Result<Self::Out> {
+        <I::Null as Nullability>::read::<V>(reader)
     }
 }
 
@@ -92,26 +114,27 @@ impl<T> fmt::Debug for WholeRow<T> {
     }
 }
 
-/// The whole row of table `T` inside a projection.
-pub fn row<T: Table>() -> WholeRow<T> {
+/// The whole row of table `T` (or of an alias) inside a projection; an `Option` when it is joined from the left.
+pub fn row<T: TableSource>() -> WholeRow<T> {
     WholeRow(PhantomData)
 }
 
-impl<T> Projectable for WholeRow<T> {
-    type Out = T;
+impl<T: TableSource, I: Path> Projectable<I> for WholeRow<T> {
+    type Out = <I::Null as Nullability>::Wrap<T::Row>;
 }
-impl<Sc, I, T: Table + Within<Sc, I>> Projection<Sc, I> for WholeRow<T> {
+impl<Sc, I: Path, T: TableSource + Within<Sc, I>> Projection<Sc, I> for WholeRow<T> {
     fn push(self, into: &mut Vec<Raw>) {
-        into.extend(T::DEF.columns.iter().map(|column| Raw::new(ir::Expr::column(T::DEF.name, column.name))));
+        let columns = T::Of::DEF.columns.iter();
+        into.extend(columns.map(|column| Raw::new(ir::Expr::column(<T as super::source::Source>::NAME, column.name))));
     }
-    fn read(reader: &mut RowReader) -> Result<T> {
-        (T::CODEC.decode)(reader)
+    fn read(reader: &mut RowReader) -> Result<Self::Out> {
+        <I::Null as Nullability>::read_row::<T>(reader)
     }
 }
 
 macro_rules! projection {
     ($($a:ident $i:ident),+) => {
-        impl<$($a: Projectable),+> Projectable for ($($a,)+) {
+        impl<$($a: Projectable<$i>, $i),+> Projectable<($($i,)+)> for ($($a,)+) {
             type Out = ($($a::Out,)+);
         }
         impl<Sc, $($a, $i),+> Projection<Sc, ($($i,)+)> for ($($a,)+)
@@ -129,15 +152,4 @@ macro_rules! projection {
         }
     };
 }
-projection!(A Ai);
-projection!(A Ai, B Bi);
-projection!(A Ai, B Bi, C Ci);
-projection!(A Ai, B Bi, C Ci, D Di);
-projection!(A Ai, B Bi, C Ci, D Di, E Ei);
-projection!(A Ai, B Bi, C Ci, D Di, E Ei, F Fi);
-projection!(A Ai, B Bi, C Ci, D Di, E Ei, F Fi, G Gi);
-projection!(A Ai, B Bi, C Ci, D Di, E Ei, F Fi, G Gi, H Hi);
-projection!(A Ai, B Bi, C Ci, D Di, E Ei, F Fi, G Gi, H Hi, J Ji);
-projection!(A Ai, B Bi, C Ci, D Di, E Ei, F Fi, G Gi, H Hi, J Ji, K Ki);
-projection!(A Ai, B Bi, C Ci, D Di, E Ei, F Fi, G Gi, H Hi, J Ji, K Ki, L Li);
-projection!(A Ai, B Bi, C Ci, D Di, E Ei, F Fi, G Gi, H Hi, J Ji, K Ki, L Li, M Mi);
+super::for_tuples_with_paths!(projection);

@@ -3,8 +3,9 @@
 
 use std::fmt;
 
+use super::any::counting;
 use super::column::IdCol;
-use super::select::{Query, Select, counting};
+use super::select::{Query, Select};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::ir;
 use crate::schema::{Id, SchemaDef, Table};
@@ -92,7 +93,7 @@ pub fn first<Q: Query>(query: Q) -> Result<Read<Option<Q::Row>>> {
 /// Those of [`Query::ir`].
 pub fn one<Q: Query>(query: Q) -> Result<Read<Q::Row>> {
     let ir = limited(query.ir()?, 2);
-    let table = ir.base().name;
+    let table = ir.from.name;
     Ok(Read::new(ir, move |rows| {
         let mut rows = rows.into_iter();
         match (rows.next(), rows.next()) {
@@ -118,10 +119,12 @@ pub fn count<Q: Query>(query: Q) -> Result<Read<u64>> {
 /// Those of [`Query::ir`].
 pub fn exists<Q: Query>(query: Q) -> Result<Read<bool>> {
     let mut ir = limited(query.ir()?, 1);
-    if ir.select != ir::Select::Count {
-        ir.order.clear();
-        let id = ir.base().columns[ir.base().id].name;
-        ir.select = ir::Select::Exprs(vec![ir::Expr::column(ir.base().name, id)]);
+    ir.order.clear();
+    ir.nested.clear();
+    // Any one value will do, where the values do not decide which rows there are.
+    let free = ir.group.is_none() && !ir.distinct && ir.select != ir::Select::Count;
+    if let (true, Some(value)) = (free, ir.identity().into_iter().next()) {
+        ir.select = ir::Select::Exprs(vec![value]);
     }
     Ok(Read::new(ir, |rows| Ok(!rows.is_empty())))
 }

@@ -1,86 +1,47 @@
 //! Which tables a query is over, as types: a column of a table that is not there does not compile.
 //!
-//! A scope is a type ([`Root<Todo>`](Root), later `Inner<Root<Todo>, User>`), and `T: Within<Scope, Idx>` says that
-//! table `T` is part of it. `Idx` is the way to the table and always inferred.
+//! A scope is a type, such as [`Root<Todo>`](Root) or `Left<Inner<Root<Todo>, User>, Comment>`: the sources of the
+//! query, and around them how far the query has been built ([`Projected`], [`Related`], ..).
 
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::schema::{ColumnType, InSchema, Schema, Table};
+use super::row::Push;
+use super::source::{Source, TableSource};
+use super::within::Present;
+use crate::error::Result;
+use crate::schema::{InSchema, RowReader, Schema, Table};
 
-/// The scope of a query over one table.
-pub struct Root<T>(PhantomData<fn() -> T>);
-
-/// The scope of a sub-query: `S`, and table `T` of the query around it.
-pub struct Outer<S, T>(PhantomData<fn() -> (S, T)>);
-
-impl<T> fmt::Debug for Root<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Root")
-    }
+macro_rules! scopes {
+    ($($(#[$doc:meta])* $name:ident<$($p:ident),+>;)+) => {$(
+        $(#[$doc])*
+        pub struct $name<$($p),+>(PhantomData<fn() -> ($($p,)+)>);
+        impl<$($p),+> fmt::Debug for $name<$($p),+> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+    )+};
 }
-impl<S, T> fmt::Debug for Outer<S, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Outer")
-    }
-}
-
-/// The table is the last one of the scope.
-#[derive(Debug)]
-pub struct Here;
-/// The table is further in.
-#[derive(Debug)]
-pub struct There<I>(PhantomData<fn() -> I>);
-/// No table is needed.
-#[derive(Debug)]
-pub struct Nowhere;
-
-/// Whether the columns of a table may be NULL because the table is joined from the left.
-pub trait Nullability {
-    /// The type of a column of type `V` in a projection.
-    type Apply<V: ColumnType>: ColumnType;
-    /// Of two tables together.
-    type Or<N: Nullability>: Nullability;
-}
-
-/// Every row has its row of the table.
-#[derive(Debug)]
-pub struct NotNull;
-impl Nullability for NotNull {
-    type Apply<V: ColumnType> = V;
-    type Or<N: Nullability> = N;
-}
-
-/// Table `Self` (or every table of the tuple `Self`) is part of the scope.
-#[diagnostic::on_unimplemented(
-    message = "table `{Self}` is not part of this query",
-    label = "uses a column of `{Self}`",
-    note = "a query sees the columns of its own table; ask about other rows with `.has(..)`, `.any(..)`, `.in_query(..)` or `exists(..)`"
-)]
-pub trait Within<Scope, Idx> {
-    /// Whether its columns may be NULL for being joined from the left.
-    type Null: Nullability;
-}
-
-impl<T: Table> Within<Root<T>, Here> for T {
-    type Null = NotNull;
-}
-impl<S, T: Table> Within<Outer<S, T>, Here> for T {
-    type Null = NotNull;
-}
-#[diagnostic::do_not_recommend]
-impl<S, T: Table, U: Table, I> Within<Outer<S, U>, There<I>> for T
-where
-    T: Within<S, I>,
-{
-    type Null = T::Null;
-}
-// No `do_not_recommend`: the error names the one table of the tuple that is missing.
-impl<Sc, A: Within<Sc, I>, B: Within<Sc, J>, I, J> Within<Sc, (I, J)> for (A, B) {
-    type Null = <A::Null as Nullability>::Or<B::Null>;
-}
-impl<Sc> Within<Sc, Nowhere> for () {
-    type Null = NotNull;
+scopes! {
+    /// The scope of a query over one table.
+    Root<T>;
+    /// Scope `S`, inner-joined with `T`.
+    Inner<S, T>;
+    /// Scope `S`, left-joined with `T`: a row without a match has no `T`.
+    Left<S, T>;
+    /// The scope of a sub-query: `S`, and source `T` of the query around it.
+    Outer<S, T>;
+    /// Scope `S` of a query that returns chosen values instead of whole rows.
+    Projected<S>;
+    /// Scope `S` of a projected query without repetitions.
+    Distinct<S>;
+    /// Scope `S` of a query that appends related rows.
+    Related<S>;
+    /// Scope `S`, folded into groups: its columns are gone, only the result is left.
+    Folded<S>;
+    /// Table `T` is read: what [`ScopeIn`] looks up.
+    Listed<T>;
 }
 
 /// The tables of a condition are `T` and nothing else.
@@ -93,9 +54,91 @@ pub trait Only<T> {}
 impl<T: Table> Only<T> for T {}
 impl<T: Table, A: Only<T>, B: Only<T>> Only<T> for (A, B) {}
 impl<T: Table> Only<T> for () {}
+impl<T: Table, S: Only<T>> Only<T> for Present<S> {}
+
+/// A scope whose rows are still whole: joins, projections, groups and aggregates come here.
+#[diagnostic::on_unimplemented(
+    message = "this query has its result already",
+    label = "joins, `project`, `group_by` and `aggregate` are not possible any more",
+    note = "join first; then one of `.project(..)`, `.group_by(..)` and `.aggregate(..)`; then `.with_one(..)`, `.with_many(..)` and the like"
+)]
+pub trait RowScope {
+    /// The Rust type of a row: the table's, or a tuple with one element for each source.
+    type Row: 'static;
+    /// SQL names of the sources, last one first.
+    const NAMES: &'static Names;
+    /// Reads a row.
+    ///
+    /// # Errors
+    /// [`Storage`](crate::ErrorKind::Storage) when the values are something else.
+    fn read(reader: &mut RowReader) -> Result<Self::Row>;
+}
+
+/// A list of names in a const.
+#[derive(Debug)]
+pub struct Names {
+    name: &'static str,
+    rest: Option<&'static Names>,
+}
+
+impl Names {
+    /// Stops the build when `name` is in the list.
+    pub(super) const fn assert_new(mut list: Option<&Names>, name: &str) {
+        while let Some(names) = list {
+            if crate::schema::fingerprint::str_eq(names.name, name) {
+                panic!(
+                    "this table is part of the query already: name the second one with `plasma::alias!(pub Other = \
+                     Table);` and join `.join_as::<Other>()` or `Other::on(..)`"
+                );
+            }
+            list = names.rest;
+        }
+    }
+}
+
+impl<T: Source> RowScope for Root<T> {
+    type Row = T::Row;
+    const NAMES: &'static Names = &Names { name: T::NAME, rest: None };
+    fn read(reader: &mut RowReader) -> Result<T::Row> {
+        T::read(reader)
+    }
+}
+impl<S: RowScope, T: TableSource> RowScope for Inner<S, T>
+where
+    S::Row: Push<T::Row>,
+{
+    type Row = <S::Row as Push<T::Row>>::Out;
+    const NAMES: &'static Names = &Names { name: T::NAME, rest: Some(S::NAMES) };
+    fn read(reader: &mut RowReader) -> Result<Self::Row> {
+        let row = S::read(reader)?;
+        Ok(row.push(T::read(reader)?))
+    }
+}
+impl<S: RowScope, T: TableSource> RowScope for Left<S, T>
+where
+    S::Row: Push<Option<T::Row>>,
+{
+    type Row = <S::Row as Push<Option<T::Row>>>::Out;
+    const NAMES: &'static Names = &Names { name: T::NAME, rest: Some(S::NAMES) };
+    fn read(reader: &mut RowReader) -> Result<Self::Row> {
+        let row = S::read(reader)?;
+        Ok(row.push(T::read_joined(reader)?))
+    }
+}
+impl<S: RowScope, T: Source> RowScope for Outer<S, T> {
+    type Row = S::Row;
+    const NAMES: &'static Names = S::NAMES;
+    fn read(reader: &mut RowReader) -> Result<S::Row> {
+        S::read(reader)
+    }
+}
 
 /// A scope that can stand in a sub-query.
-#[diagnostic::on_unimplemented(message = "this query cannot be a sub-query", label = "not a sub-query")]
+#[diagnostic::on_unimplemented(
+    message = "this query cannot be a sub-query",
+    label = "not a sub-query",
+    note = "related rows (`with_one`, `with_many`, ..) belong to the outermost query"
+)]
 pub trait Correlation {
     /// The tables of the query around it.
     type Outer;
@@ -106,13 +149,38 @@ impl<T> Correlation for Root<T> {
     type Outer = ();
     fn outer_tables(_: &mut Vec<&'static str>) {}
 }
-impl<S: Correlation, T: Table> Correlation for Outer<S, T> {
+impl<S: Correlation, T: Source> Correlation for Outer<S, T> {
     type Outer = (S::Outer, T);
     fn outer_tables(into: &mut Vec<&'static str>) {
         S::outer_tables(into);
         into.push(T::NAME);
     }
 }
+macro_rules! correlation_of_the_inner {
+    ($($scope:ident<S $(, $t:ident)?>),+) => {$(
+        impl<S: Correlation $(, $t)?> Correlation for $scope<S $(, $t)?> {
+            type Outer = S::Outer;
+            fn outer_tables(into: &mut Vec<&'static str>) {
+                S::outer_tables(into);
+            }
+        }
+    )+};
+}
+correlation_of_the_inner!(Inner<S, T>, Left<S, T>, Projected<S>, Distinct<S>, Folded<S>);
+
+/// A scope that sees no query around it: of a derived table, and of related rows.
+#[diagnostic::on_unimplemented(
+    message = "this query looks at a query around it",
+    label = "derived tables and related rows stand alone",
+    note = "a query with `.correlate::<_>()` is for `exists(..)`, `.in_query(..)` and `scalar(..)`"
+)]
+pub trait Alone {}
+impl<T> Alone for Root<T> {}
+impl<S: Alone, T> Alone for Inner<S, T> {}
+impl<S: Alone, T> Alone for Left<S, T> {}
+impl<S: Alone> Alone for Projected<S> {}
+impl<S: Alone> Alone for Distinct<S> {}
+impl<S: Alone> Alone for Folded<S> {}
 
 /// Every table of the scope is part of schema `S`.
 #[diagnostic::on_unimplemented(
@@ -121,4 +189,11 @@ impl<S: Correlation, T: Table> Correlation for Outer<S, T> {
     note = "a query with `.correlate::<_>()` is a sub-query: give it to `exists(..)` or `.in_query(..)`"
 )]
 pub trait ScopeIn<S: Schema> {}
-impl<S: Schema, T: InSchema<S>> ScopeIn<S> for Root<T> {}
+impl<S: Schema, T: InSchema<S>> ScopeIn<S> for Listed<T> {}
+impl<S: Schema, T: Source> ScopeIn<S> for Root<T> where T::Tables: ScopeIn<S> {}
+impl<S: Schema, R: ScopeIn<S>, T: Source> ScopeIn<S> for Inner<R, T> where T::Tables: ScopeIn<S> {}
+impl<S: Schema, R: ScopeIn<S>, T: Source> ScopeIn<S> for Left<R, T> where T::Tables: ScopeIn<S> {}
+impl<S: Schema, R: ScopeIn<S>> ScopeIn<S> for Projected<R> {}
+impl<S: Schema, R: ScopeIn<S>> ScopeIn<S> for Distinct<R> {}
+impl<S: Schema, R: ScopeIn<S>> ScopeIn<S> for Related<R> {}
+impl<S: Schema, R: ScopeIn<S>> ScopeIn<S> for Folded<R> {}

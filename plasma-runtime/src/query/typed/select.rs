@@ -2,17 +2,20 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
+use super::any::AnyQuery;
 use super::assign::Order;
 use super::condition::Predicate;
 use super::project::Projection;
 use super::raw::{Fault, Raw};
-use super::scope::{Outer, Root, ScopeIn, Within};
+use super::row::{Cells, Decoder};
+use super::scope::{Distinct, Outer, Projected, Root, RowScope, ScopeIn};
+use super::source::Source;
+use super::within::Within;
 use crate::error::Result;
 use crate::query::ir;
-use crate::schema::{RowReader, Schema, Table};
-use crate::value::{Row, Value};
+use crate::schema::{Schema, Table};
+use crate::value::Row;
 
 /// A query: what is asked, and how its rows are read. [`Select`] and [`AnyQuery`] are queries.
 ///
@@ -30,7 +33,7 @@ pub trait Query: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Validation`](crate::ErrorKind::Validation) when a value in a condition is one that no column can hold, such
-    /// as text with U+0000.
+    /// as text with U+0000, or when the parts of the query do not fit together.
     fn ir(&self) -> Result<&ir::Query>;
 
     /// Reads one row of the answer.
@@ -50,57 +53,52 @@ pub trait ReadsIn<S: Schema>: Query {}
 impl<S: Schema, Out: 'static, Sc: ScopeIn<S> + 'static> ReadsIn<S> for Select<Out, Sc> {}
 impl<S: Schema, R: 'static> ReadsIn<S> for AnyQuery<R> {}
 
-/// How a row of values becomes an `R`.
-enum Decoder<R> {
-    Plain(fn(Row) -> Result<R>),
-    Mapped(Arc<dyn Fn(Row) -> Result<R> + Send + Sync>),
+fn decode_scope<Sc: RowScope>(cells: &mut Cells) -> Result<Sc::Row> {
+    Sc::read(&mut cells.values)
 }
 
-impl<R> Decoder<R> {
-    fn decode(&self, row: Row) -> Result<R> {
-        match self {
-            Decoder::Plain(decode) => decode(row),
-            Decoder::Mapped(decode) => decode(row),
-        }
-    }
-}
-
-impl<R> Clone for Decoder<R> {
-    fn clone(&self) -> Self {
-        match self {
-            Decoder::Plain(decode) => Decoder::Plain(*decode),
-            Decoder::Mapped(decode) => Decoder::Mapped(decode.clone()),
-        }
-    }
-}
-
-fn decode_row<T: Table>(row: Row) -> Result<T> {
-    (T::CODEC.decode)(&mut RowReader::new(row))
-}
-
-fn decode_projection<P: Projection<Sc, I>, Sc, I>(row: Row) -> Result<P::Out> {
-    P::read(&mut RowReader::new(row))
+fn decode_projection<P: Projection<Sc, I>, Sc, I>(cells: &mut Cells) -> Result<P::Out> {
+    P::read(&mut cells.values)
 }
 
 /// A query with rows of type `Out` over the tables of the scope `Sc`.
 ///
 /// Begins as [`Todo::select()`](Table::select). Rows come in the given order, ties (and no order at all) by `id`.
+///
+/// The order of the calls does not matter to what a query means: conditions are about the rows of its tables, whatever
+/// else has been said already, and `limit` and `offset` cut last.
 #[must_use = "a query does nothing until it is run"]
 pub struct Select<Out, Sc = Root<Out>> {
-    ir: ir::Query,
-    fault: Option<Fault>,
-    decoder: Decoder<Out>,
+    pub(super) ir: ir::Query,
+    pub(super) fault: Option<Fault>,
+    pub(super) decoder: Decoder<Out>,
     scope: PhantomData<fn() -> Sc>,
 }
 
 impl<T: Table> Select<T> {
     /// All rows of the table.
     pub(crate) fn table() -> Self {
-        Select { ir: ir::Query::all(T::DEF), fault: None, decoder: Decoder::Plain(decode_row::<T>), scope: PhantomData }
+        Select::whole(ir::Query::all(T::DEF), None)
+    }
+}
+
+impl<Sc: RowScope> Select<Sc::Row, Sc> {
+    /// A query for whole rows.
+    pub(super) fn whole(ir: ir::Query, fault: Option<Fault>) -> Self {
+        Select::new(ir, fault, Decoder::Plain(decode_scope::<Sc>))
     }
 }
 
 impl<Out, Sc> Select<Out, Sc> {
+    pub(super) fn new(ir: ir::Query, fault: Option<Fault>, decoder: Decoder<Out>) -> Self {
+        Select { ir, fault, decoder, scope: PhantomData }
+    }
+
+    /// The same query, seen in another scope.
+    pub(super) fn rescope<Sc2>(self) -> Select<Out, Sc2> {
+        Select::new(self.ir, self.fault, self.decoder)
+    }
+
     /// Keeps the rows that satisfy the condition. Several filters must all hold; `None` lets every row pass.
     pub fn filter<P: Predicate<Sc, I>, I>(mut self, condition: P) -> Self {
         if let Some(condition) = condition.into_raw() {
@@ -122,8 +120,9 @@ impl<Out, Sc> Select<Out, Sc> {
 
     /// Orders the rows. A second call orders the rows that are equal by the first.
     pub fn order_by<S: Within<Sc, I>, I>(mut self, order: Order<S>) -> Self {
-        self.fault = self.fault.or(order.raw.fault);
-        self.ir.order.push(ir::Order { expr: order.raw.ir, descending: order.descending });
+        let (keys, fault) = order.into_keys();
+        self.fault = self.fault.or(fault);
+        self.ir.order.extend(keys);
         self
     }
 
@@ -139,39 +138,57 @@ impl<Out, Sc> Select<Out, Sc> {
         self
     }
 
-    /// Returns these values of each row instead of the whole row.
-    pub fn project<P: Projection<Sc, I>, I>(self, projection: P) -> Select<P::Out, Sc> {
+    /// Returns these values of each row instead of the whole row. Columns of a left-joined table are `Option`s.
+    pub fn project<P: Projection<Sc, I>, I>(self, projection: P) -> Select<P::Out, Projected<Sc>>
+    where
+        Sc: RowScope,
+    {
         let mut raws = Vec::new();
         projection.push(&mut raws);
-        let mut fault = self.fault;
+        let (exprs, fault) = take_faults(raws, self.fault);
         let mut ir = self.ir;
-        let exprs = raws.into_iter().map(|raw| {
-            fault = fault.take().or(raw.fault);
-            raw.ir
-        });
-        ir.select = ir::Select::Exprs(exprs.collect());
-        Select { ir, fault, decoder: Decoder::Plain(decode_projection::<P, Sc, I>), scope: PhantomData }
+        ir.select = ir::Select::Exprs(exprs);
+        Select::new(ir, fault, Decoder::Plain(decode_projection::<P, Sc, I>))
     }
 
     /// Lets the conditions of a sub-query mention the columns of table `T`, which belongs to the query around it. Then
-    /// give it to [`exists`](super::exists) or [`in_query`](super::Col::in_query).
+    /// give it to [`exists`](super::exists), [`in_query`](super::Col::in_query) or [`scalar`](super::scalar).
     ///
     /// `T` must be another table than the query's own. For a table that refers to itself use
-    /// [`has`](super::Col::has) or [`any`](super::Col::any), which know which row they speak of.
-    pub fn correlate<T: Table>(mut self) -> Select<Out, Outer<Sc, T>> {
-        if self.ir.base().name == T::NAME {
+    /// [`has`](super::Col::has) or [`any`](super::Col::any), which know which row they speak of, or an
+    /// [`alias!`](crate::alias).
+    pub fn correlate<T: Source>(mut self) -> Select<Out, Outer<Sc, T>> {
+        if self.ir.sources().any(|source| source.name == T::NAME) {
             self.fault = Some(Fault::new(&format!(
-                "a query over `{0}` cannot be correlated with `{0}` itself: use `.has(..)` or `.any(..)`",
+                "a query over `{0}` cannot be correlated with `{0}` itself: use `.has(..)` or `.any(..)`, or an alias",
                 T::NAME
             )));
         }
-        Select { ir: self.ir, fault: self.fault, decoder: self.decoder, scope: PhantomData }
+        self.rescope()
     }
 
     /// The untyped query, with the reason why it cannot be run.
     pub(crate) fn into_parts(self) -> (ir::Query, Option<Fault>) {
-        (self.ir, self.fault)
+        let fault = self.fault.or_else(|| fault_of(&self.ir));
+        (self.ir, fault)
     }
+}
+
+impl<Out, Sc> Select<Out, Projected<Sc>> {
+    /// Equal rows come once. What the rows are ordered by must be selected.
+    pub fn distinct(mut self) -> Select<Out, Distinct<Sc>> {
+        self.ir.distinct = true;
+        self.rescope()
+    }
+}
+
+/// The expressions, and the first fault.
+pub(super) fn take_faults(raws: Vec<Raw>, mut fault: Option<Fault>) -> (Vec<ir::Expr>, Option<Fault>) {
+    let exprs = raws.into_iter().map(|raw| {
+        fault = fault.take().or(raw.fault);
+        raw.ir
+    });
+    (exprs.collect(), fault)
 }
 
 impl<Out: 'static, Sc> Select<Out, Sc> {
@@ -197,89 +214,34 @@ impl<Out: 'static, Sc: 'static> Query for Select<Out, Sc> {
         checked(&self.ir, self.fault.as_ref())
     }
     fn decode(&self, row: Row) -> Result<Out> {
-        self.decoder.decode(row)
+        self.decoder.decode(&mut Cells::new(row, self.ir.nested.len())?)
     }
 }
 
-fn checked<'q>(ir: &'q ir::Query, fault: Option<&Fault>) -> Result<&'q ir::Query> {
-    fault.map_or(Ok(ir), |fault| Err(fault.error()))
-}
-
-/// A query known by its rows alone: to name, to store, to choose at run time. Equal when it asks the same.
-#[must_use = "a query does nothing until it is run"]
-pub struct AnyQuery<R> {
-    ir: ir::Query,
-    fault: Option<Fault>,
-    decoder: Decoder<R>,
-}
-
-impl<R: 'static> AnyQuery<R> {
-    /// Turns each row into something else.
-    pub fn map<R2: 'static>(self, f: impl Fn(R) -> R2 + Send + Sync + 'static) -> AnyQuery<R2> {
-        let decoder = self.decoder;
-        let mapped = Decoder::Mapped(Arc::new(move |row| decoder.decode(row).map(&f)));
-        AnyQuery { ir: self.ir, fault: self.fault, decoder: mapped }
-    }
-
-    /// How many rows there are. Minds `limit` and `offset`.
-    pub fn count(self) -> AnyQuery<u64> {
-        let (ir, shape) = counting(self.ir);
-        let decoder = Decoder::Mapped(Arc::new(move |row| shape.read(&row)));
-        AnyQuery { ir, fault: self.fault, decoder }
+/// The query, unless something is wrong with it.
+pub(super) fn checked<'q>(ir: &'q ir::Query, fault: Option<&Fault>) -> Result<&'q ir::Query> {
+    match fault.cloned().or_else(|| fault_of(ir)) {
+        None => Ok(ir),
+        Some(fault) => Err(fault.error()),
     }
 }
 
-/// What becomes of the number of matching rows.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Counting {
-    /// The query counts already: its answer is one row.
-    One,
-    /// The matching rows, without so many, and at most so many.
-    Rows { offset: u64, limit: Option<u64> },
-}
-
-/// The query that counts the rows of `query`.
-pub(super) fn counting(mut query: ir::Query) -> (ir::Query, Counting) {
-    if query.select == ir::Select::Count {
-        return (query, Counting::One);
-    }
-    let shape = Counting::Rows { offset: query.offset.take().unwrap_or(0), limit: query.limit.take() };
-    query.order.clear();
-    query.select = ir::Select::Count;
-    (query, shape)
-}
-
-impl Counting {
-    /// The number of rows, read from the one row of the answer.
-    pub(super) fn read(self, row: &[Value]) -> Result<u64> {
-        let matching = row.first().and_then(Value::as_int).and_then(|n| u64::try_from(n).ok()).ok_or_else(|| {
-            crate::Error::new(crate::ErrorKind::Storage, format!("expected a number of rows, found {row:?}"))
-        })?;
-        Ok(match self {
-            Counting::One => 1,
-            Counting::Rows { offset, limit } => matching.saturating_sub(offset).min(limit.unwrap_or(u64::MAX)),
-        })
-    }
-}
-
-impl<R: 'static> Query for AnyQuery<R> {
-    type Row = R;
-    fn ir(&self) -> Result<&ir::Query> {
-        checked(&self.ir, self.fault.as_ref())
-    }
-    fn decode(&self, row: Row) -> Result<R> {
-        self.decoder.decode(row)
-    }
+/// What is wrong with the parts of a query together.
+fn fault_of(query: &ir::Query) -> Option<Fault> {
+    let ir::Select::Exprs(selected) = &query.select else { return None };
+    let stray = query.order.iter().find(|key| query.distinct && !selected.contains(&key.expr))?;
+    let key = match &stray.expr {
+        ir::Expr::Column(column) => format!("`{}.{}`", column.table, column.column),
+        _ => "a key that is not a column".to_owned(),
+    };
+    Some(Fault::new(&format!(
+        "a distinct query is ordered by {key}, which it does not select: rows that are equal could have several places"
+    )))
 }
 
 impl<Out, Sc> Clone for Select<Out, Sc> {
     fn clone(&self) -> Self {
-        Select { ir: self.ir.clone(), fault: self.fault.clone(), decoder: self.decoder.clone(), scope: PhantomData }
-    }
-}
-impl<R> Clone for AnyQuery<R> {
-    fn clone(&self) -> Self {
-        AnyQuery { ir: self.ir.clone(), fault: self.fault.clone(), decoder: self.decoder.clone() }
+        Select::new(self.ir.clone(), self.fault.clone(), self.decoder.clone())
     }
 }
 impl<Out, Sc> fmt::Debug for Select<Out, Sc> {
@@ -287,17 +249,7 @@ impl<Out, Sc> fmt::Debug for Select<Out, Sc> {
         f.debug_tuple("Select").field(&self.ir).finish()
     }
 }
-impl<R> fmt::Debug for AnyQuery<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("AnyQuery").field(&self.ir).finish()
-    }
-}
 impl<Out, Sc> PartialEq for Select<Out, Sc> {
-    fn eq(&self, other: &Self) -> bool {
-        self.ir == other.ir && self.fault == other.fault
-    }
-}
-impl<R> PartialEq for AnyQuery<R> {
     fn eq(&self, other: &Self) -> bool {
         self.ir == other.ir && self.fault == other.fault
     }

@@ -97,11 +97,22 @@ pub fn exists<Out, Sc: Correlation>(query: Select<Out, Sc>) -> Expr<bool, Sc::Ou
     Expr::new(Raw { ir: ir::Expr::Exists(Box::new(query)), fault })
 }
 
+/// The value of the sub-query's first row, which projects one column or aggregate; NULL when it has no row. Its
+/// conditions may mention the tables it is [correlated](Select::correlate) with.
+pub fn scalar<O: ColumnType, Sc: Correlation>(query: Select<O, Sc>) -> Expr<Option<O::NonNull>, Sc::Outer> {
+    let (query, fault) = resolve(query);
+    Expr::new(Raw { ir: ir::Expr::Scalar(Box::new(query)), fault })
+}
+
 /// The untyped sub-query, its outer columns at their level.
 fn resolve<Out, Sc: Correlation>(query: Select<Out, Sc>) -> (ir::Query, Option<Fault>) {
     let mut outer = Vec::new();
     Sc::outer_tables(&mut outer);
-    let (mut query, fault) = query.into_parts();
+    let (mut query, mut fault) = query.into_parts();
+    if let Some(twice) = query.sources().find(|source| outer.contains(&source.name)) {
+        let message = format!("`{}` is a source of the sub-query and of the query around it: use an alias", twice.name);
+        fault = fault.or_else(|| Some(Fault::new(&message)));
+    }
     if !outer.is_empty() {
         raise(&mut query, &outer, 0);
     }

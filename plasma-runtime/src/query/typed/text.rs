@@ -17,15 +17,15 @@ impl Textual for String {}
 impl<V: Textual + Scalar> Textual for Option<V> {}
 
 /// What becomes of a value that depends on another, such as the length of a text: NULL when that one is.
-pub trait Derived: ColumnType {
+pub trait Dependent: ColumnType {
     /// A `V` when `Self` is never NULL, else an `Option<V>`.
     type As<V: Scalar>: ColumnType;
 }
-impl<X: Scalar> Derived for X {
+impl<X: Scalar> Dependent for X {
     type As<V: Scalar> = V;
 }
 #[diagnostic::do_not_recommend]
-impl<X: Scalar> Derived for Option<X> {
+impl<X: Scalar> Dependent for Option<X> {
     type As<V: Scalar> = Option<V>;
 }
 
@@ -91,9 +91,9 @@ impl<$($g)*> $on {
         }
 
         /// The number of characters (Unicode scalar values).
-        pub fn length(self) -> Expr<<V as Derived>::As<i64>, T>
+        pub fn length(self) -> Expr<<V as Dependent>::As<i64>, T>
         where
-            V: Textual + Derived,
+            V: Textual + Dependent,
         {
             Expr::new(function(Function::Length, self.raw()))
         }

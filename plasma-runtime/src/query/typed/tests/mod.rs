@@ -5,6 +5,7 @@ mod expressions;
 #[cfg(feature = "sqlite")]
 mod meaning;
 mod queries;
+mod shapes;
 mod subqueries;
 
 use crate::query::ir::{ColumnRef, CompareOp, Expr};
