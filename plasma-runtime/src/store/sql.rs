@@ -8,7 +8,8 @@ use crate::value::{Kind, Row, Value};
 /// [`SqlExecutor`] too.
 ///
 /// Errors: a violated constraint is [`Conflict`](crate::ErrorKind::Conflict) (its `data` names the constraint's
-/// columns); everything else is [`Storage`](crate::ErrorKind::Storage).
+/// columns); a calculation that leaves its range is [`Overflow`](crate::ErrorKind::Overflow); everything else is
+/// [`Storage`](crate::ErrorKind::Storage).
 pub trait SqlConnection: MaybeSend {
     /// Runs one statement (cached by its text); returns the number of changed rows.
     fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64>;

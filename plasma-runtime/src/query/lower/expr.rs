@@ -1,81 +1,16 @@
 //! Expressions as SQL.
 
-use sea_query::extension::sqlite::SqliteBinOper;
-use sea_query::{Alias, BinOper, Expr as Sql, ExprTrait as _};
+use sea_query::{BinOper, CaseStatement, Condition, Expr as Sql, ExprTrait as _};
 
-use super::{Place, statement};
-use crate::query::ir::{ColumnRef, CompareOp, Expr};
-use crate::query::like::glob;
-use crate::schema::TableDef;
+use super::dialect::{Dialect, chain, to_sea};
+use super::scope::Scope;
+use super::statement::{Place, statement};
+use crate::query::ir::{Aggregate, CompareOp, Expr, Part};
+use crate::value::Value;
 use crate::value::json::encode_value_into;
-use crate::value::{Kind, Value};
 
 /// From this length on a list is one JSON parameter: short statements, few texts, and no limit on parameters.
 const LONG_LIST: usize = 64;
-
-/// The queries around an expression, outermost first.
-pub(super) struct Scope<'r> {
-    queries: Vec<(&'static TableDef, String)>,
-    rename: &'r dyn Fn(&str) -> String,
-}
-
-impl<'r> Scope<'r> {
-    pub(super) fn new(rename: &'r dyn Fn(&str) -> String) -> Self {
-        Scope { queries: Vec::new(), rename }
-    }
-
-    /// Enters a query; returns its alias. No user table has a name of this shape.
-    pub(super) fn enter(&mut self, table: &'static TableDef) -> Alias {
-        let alias = format!("_plasma_{}", self.queries.len());
-        self.enter_as(table, alias.clone());
-        Alias::new(alias)
-    }
-
-    pub(super) fn enter_as(&mut self, table: &'static TableDef, alias: String) {
-        self.queries.push((table, alias));
-    }
-
-    pub(super) fn leave(&mut self) {
-        self.queries.pop();
-    }
-
-    pub(super) fn table_name(&self, table: &TableDef) -> Alias {
-        Alias::new((self.rename)(table.name))
-    }
-
-    fn query(&self, level: u8) -> Option<&(&'static TableDef, String)> {
-        self.queries.len().checked_sub(1 + usize::from(level)).map(|index| &self.queries[index])
-    }
-
-    fn column(&self, reference: &ColumnRef) -> Sql {
-        // Out of scope: a name that does not exist, so that preparing the statement says so.
-        let alias = self.query(reference.level).map_or("_plasma_out_of_scope", |(_, alias)| alias);
-        column(&Alias::new(alias), reference.column)
-    }
-
-    /// The kind of an expression's values.
-    pub(super) fn kind(&self, expr: &Expr) -> Kind {
-        match expr {
-            Expr::Column(reference) => self
-                .query(reference.level)
-                .and_then(|(table, _)| table.column(reference.column))
-                .map_or(Kind::Text, |column| column.kind),
-            Expr::Literal(value) => match value {
-                Value::Null | Value::Text(_) => Kind::Text,
-                Value::Bool(_) => Kind::Bool,
-                Value::Int(_) => Kind::BigInt,
-                Value::Float(_) => Kind::Float,
-                Value::Blob(_) => Kind::Blob,
-                Value::Json(_) | Value::Rows(_) => Kind::Json,
-            },
-            _ => Kind::Bool,
-        }
-    }
-}
-
-pub(super) fn column(alias: &Alias, name: &'static str) -> Sql {
-    Sql::col((alias.clone(), name))
-}
 
 pub(super) fn expression(scope: &mut Scope<'_>, expr: &Expr) -> Sql {
     match expr {
@@ -94,53 +29,87 @@ pub(super) fn expression(scope: &mut Scope<'_>, expr: &Expr) -> Sql {
             let (left, right) = (expression(scope, left), expression(scope, right));
             left.binary(operator, right)
         }
-        Expr::And(all) => chain(scope, all, BinOper::And, "TRUE"),
-        Expr::Or(any) => chain(scope, any, BinOper::Or, "FALSE"),
+        Expr::And(all) => chain(expressions(scope, all), BinOper::And, "TRUE"),
+        Expr::Or(any) => chain(expressions(scope, any), BinOper::Or, "FALSE"),
         Expr::Not(expr) => expression(scope, expr).not(),
         Expr::IsNull(expr) => expression(scope, expr).is_null(),
-        Expr::In { expr, list } => {
-            let value = expression(scope, expr);
-            match long_list(list) {
-                Some(json) => {
-                    Sql::cust_with_exprs("(?) IN (SELECT \"value\" FROM json_each(?))", [value, Sql::val(json)])
-                }
-                None => value.is_in(list.iter().map(to_sea)),
-            }
-        }
-        Expr::Like { expr, pattern } => expression(scope, expr).binary(SqliteBinOper::Glob, glob(pattern)),
+        Expr::In { expr, list } => is_one_of(scope.dialect, expression(scope, expr), list, LONG_LIST),
+        Expr::Like { expr, pattern } => scope.dialect.like(expression(scope, expr), pattern),
         Expr::Exists(query) => Sql::exists(statement(scope, query, Place::Exists)),
-        Expr::Scalar(_)
-        | Expr::Arithmetic { .. }
-        | Expr::Function { .. }
-        | Expr::Case { .. }
-        | Expr::Aggregate { .. } => Sql::cust("INTERIM"),
         Expr::InQuery { expr, query } => {
             let value = expression(scope, expr);
             value.in_subquery(statement(scope, query, Place::In))
         }
-    }
-}
-
-/// `a AND b AND ..` as a balanced tree: SQLite allows a depth of 1,000, not a length.
-fn chain(scope: &mut Scope<'_>, parts: &[Expr], operator: BinOper, empty: &'static str) -> Sql {
-    match parts {
-        [] => Sql::cust(empty),
-        [one] => expression(scope, one),
-        _ => {
-            let (first, second) = parts.split_at(parts.len().div_ceil(2));
-            let first = chain(scope, first, operator, empty);
-            let second = chain(scope, second, operator, empty);
-            first.binary(operator, second)
+        Expr::Scalar(query) => statement(scope, query, Place::Scalar).into(),
+        Expr::Arithmetic { op, kind, left, right } => {
+            let (left, right) = (expression(scope, left), expression(scope, right));
+            scope.dialect.arithmetic(*op, *kind, left, right)
         }
+        Expr::Function { function, args } => {
+            let args = expressions(scope, args);
+            scope.dialect.function(*function, args)
+        }
+        Expr::Case { when, otherwise } => {
+            let mut case = CaseStatement::new();
+            for (condition, value) in when {
+                case = case.case(expression(scope, condition), expression(scope, value));
+            }
+            let otherwise = expression(scope, otherwise);
+            if when.is_empty() { otherwise } else { case.finally(otherwise).into() }
+        }
+        Expr::Aggregate { function, expr } => aggregate(scope, *function, expr.as_deref()),
     }
 }
 
-/// A long list of text or of integers as a JSON array; nothing else survives the way through JSON unchanged.
-fn long_list(list: &[Value]) -> Option<String> {
+fn expressions(scope: &mut Scope<'_>, exprs: &[Expr]) -> Vec<Sql> {
+    exprs.iter().map(|expr| expression(scope, expr)).collect()
+}
+
+fn aggregate(scope: &mut Scope<'_>, function: Aggregate, expr: Option<&Expr>) -> Sql {
+    let Some(expr) = expr else { return scope.dialect.aggregate(Aggregate::Count, None).into() };
+    let arg = expression(scope, expr);
+    let call = scope.dialect.aggregate(function, Some(arg));
+    if matches!(expr, Expr::Literal(_)) || sees(expr, 0) {
+        return call.into();
+    }
+    // SQL takes an aggregate of nothing but outer columns for one of the outer query. A condition that always holds
+    // ties it to this one.
+    let own = scope.any_column();
+    call.filter(Condition::any().add(own.clone().is_null()).add(own.is_not_null())).into()
+}
+
+/// Whether a column of the query `depth` queries up is in the expression.
+fn sees(expr: &Expr, depth: u8) -> bool {
+    if let Expr::Column(column) = expr {
+        return column.level == depth;
+    }
+    let mut found = false;
+    expr.parts(&mut |part| sees_part(&part, depth, &mut found));
+    found
+}
+
+fn sees_part(part: &Part<'_>, depth: u8, found: &mut bool) {
+    match part {
+        Part::Expr(expr) => *found |= sees(expr, depth),
+        Part::Query { query, correlated: true } => {
+            query.parts(&mut |part| sees_part(&part, depth.saturating_add(1), found));
+        }
+        Part::Query { .. } => {}
+    }
+}
+
+/// Whether the value is in a list, which is one parameter from the length `long` on.
+pub(super) fn is_one_of(dialect: Dialect, value: Sql, list: &[Value], long: usize) -> Sql {
+    match json_array(list).filter(|_| list.len() >= long) {
+        Some(json) => dialect.is_in_json(value, json),
+        None => value.is_in(list.iter().map(to_sea)),
+    }
+}
+
+/// A list of text or of integers as a JSON array; nothing else survives the way through JSON unchanged.
+fn json_array(list: &[Value]) -> Option<String> {
     let all = |test: fn(&Value) -> bool| list.iter().all(test);
-    if list.len() < LONG_LIST
-        || !(all(|value| matches!(value, Value::Text(_))) || all(|value| matches!(value, Value::Int(_))))
-    {
+    if !(all(|value| matches!(value, Value::Text(_))) || all(|value| matches!(value, Value::Int(_)))) {
         return None;
     }
     let mut json = String::with_capacity(list.len() * 40);
@@ -153,17 +122,4 @@ fn long_list(list: &[Value]) -> Option<String> {
     }
     json.push(']');
     Some(json)
-}
-
-pub(super) fn to_sea(value: &Value) -> sea_query::Value {
-    use sea_query::Value as Sea;
-    match value {
-        Value::Null => Sea::BigInt(None),
-        Value::Bool(b) => Sea::Bool(Some(*b)),
-        Value::Int(n) => Sea::BigInt(Some(*n)),
-        Value::Float(x) => Sea::Double(Some(*x)),
-        Value::Rows(_) => Sea::BigInt(None),
-        Value::Text(text) | Value::Json(text) => Sea::String(Some(text.clone())),
-        Value::Blob(bytes) => Sea::Bytes(Some(bytes.clone())),
-    }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::query::ir::{CompareOp, Order};
+use crate::query::ir::{CompareOp, Order, Select};
 use crate::schema::ColumnDef;
 use crate::store::SqlConnection as _;
 use crate::store::ddl::{Side, create_table};

@@ -2,7 +2,8 @@
 //!
 //! A violated constraint is [`Conflict`](ErrorKind::Conflict) with
 //! `data = {"constraint": .., "table": .., "columns": [..]}`; a value or statement beyond SQLite's limits is
-//! [`TooLarge`](ErrorKind::TooLarge); everything else is [`Storage`](ErrorKind::Storage). The rusqlite error stays the
+//! [`TooLarge`](ErrorKind::TooLarge); a calculation that leaves its range is [`Overflow`](ErrorKind::Overflow);
+//! everything else is [`Storage`](ErrorKind::Storage). The rusqlite error stays the
 //! source, and the questions below look at it.
 
 use rusqlite::ffi;
@@ -28,7 +29,10 @@ pub fn from_rusqlite(error: rusqlite::Error) -> Error {
             .with_data(json!({ "constraint": kind, "table": table, "columns": columns }))
             .with_source(error),
         None if is_too_large(code, &message) => Error::new(ErrorKind::TooLarge, message).with_source(error),
-        None => Error::new(ErrorKind::Storage, message).with_source(error),
+        None => match super::functions::overflow(&message) {
+            Some(overflow) => Error::new(ErrorKind::Overflow, overflow.to_owned()).with_source(error),
+            None => Error::new(ErrorKind::Storage, message).with_source(error),
+        },
     }
 }
 

@@ -1,13 +1,15 @@
 //! SQLite through rusqlite: one connection as a [`SqlConnection`].
 //!
 //! Statements are prepared once and cached by their text. Values are bound by what they are (booleans as 0 and 1) and
-//! read back by the [`Kind`]s the caller names. Errors are typed in one place ([`mod@error`]).
+//! read back by the [`Kind`]s the caller names. Errors are typed in one place ([`mod@error`]). Every connection knows the
+//! functions that calculate as the evaluator does ([`numeric`](crate::query::numeric)).
 //!
 //! The `rusqlite` crate is re-exported as [`rusqlite`]: only one copy of SQLite can be linked into a program, so a
 //! program that talks to SQLite itself should use this one.
 
 mod bind;
 pub mod error;
+mod functions;
 mod options;
 #[cfg(test)]
 mod tests;
@@ -119,7 +121,7 @@ impl SqliteConnection {
                 connection.pragma_update(None, "cache_size", -i64::from(kibibytes))?;
             }
             connection.set_prepared_statement_cache_capacity(options.cached_statements);
-            Ok(())
+            functions::register(&connection)
         };
         configure().map_err(from_rusqlite)?;
         if file && !options.read_only {

@@ -1,0 +1,195 @@
+//! The queries around an expression: where its columns are, and of which kind they and everything made of them are.
+
+use sea_query::{Alias, Expr as Sql};
+
+use super::Dialect;
+use crate::query::ir::{Aggregate, ColumnRef, Expr, Function, Query, Rows, Select};
+use crate::schema::TableDef;
+use crate::value::{Kind, Value};
+
+/// The queries around an expression, outermost first.
+pub(super) struct Scope<'r> {
+    pub(super) dialect: Dialect,
+    levels: Vec<Level>,
+    rename: &'r dyn Fn(&str) -> String,
+}
+
+struct Level {
+    sources: Vec<Named>,
+    /// Nothing of the queries around it is seen from here.
+    closed: bool,
+}
+
+/// A source under its alias.
+struct Named {
+    name: &'static str,
+    alias: String,
+    columns: Columns,
+}
+
+enum Columns {
+    Table(&'static TableDef),
+    Query(Vec<(&'static str, Kind)>),
+}
+
+impl Columns {
+    fn kind(&self, name: &str) -> Option<Kind> {
+        match self {
+            Columns::Table(table) => table.column(name).map(|column| column.kind),
+            Columns::Query(columns) => columns.iter().find(|(column, _)| *column == name).map(|(_, kind)| *kind),
+        }
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        match self {
+            Columns::Table(table) => table.columns.iter().map(|column| column.kind).collect(),
+            Columns::Query(columns) => columns.iter().map(|(_, kind)| *kind).collect(),
+        }
+    }
+}
+
+impl<'r> Scope<'r> {
+    pub(super) fn new(dialect: Dialect, rename: &'r dyn Fn(&str) -> String) -> Self {
+        Scope { dialect, levels: Vec::new(), rename }
+    }
+
+    /// Enters a query. A closed one stands as a table.
+    pub(super) fn enter(&mut self, query: &Query, closed: bool) {
+        let depth = self.levels.len();
+        let mut sources = Vec::with_capacity(1 + query.joins.len());
+        for (index, source) in query.sources().enumerate() {
+            // No user table has a name of this shape.
+            let alias = if index == 0 { format!("_plasma_{depth}") } else { format!("_plasma_{depth}_{index}") };
+            let columns = match &source.rows {
+                Rows::Table(table) => Columns::Table(table),
+                Rows::Query(query, names) => {
+                    Columns::Query(names.iter().copied().zip(self.kinds(query, true)).collect())
+                }
+            };
+            sources.push(Named { name: source.name, alias, columns });
+        }
+        self.levels.push(Level { sources, closed });
+    }
+
+    /// Enters a table that is already there.
+    pub(super) fn enter_table(&mut self, table: &'static TableDef, alias: String) {
+        let source = Named { name: table.name, alias, columns: Columns::Table(table) };
+        self.levels.push(Level { sources: vec![source], closed: false });
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.levels.pop();
+    }
+
+    pub(super) fn table_name(&self, table: &TableDef) -> Alias {
+        Alias::new((self.rename)(table.name))
+    }
+
+    /// The alias of a source of the query that was entered last.
+    pub(super) fn alias(&self, source: usize) -> Alias {
+        let named = self.levels.last().and_then(|level| level.sources.get(source));
+        Alias::new(named.map_or(OUT_OF_SCOPE, |named| &named.alias))
+    }
+
+    /// Some column of the query that was entered last.
+    pub(super) fn any_column(&self) -> Sql {
+        let named = self.levels.last().and_then(|level| level.sources.first());
+        let name = named.and_then(|named| match &named.columns {
+            Columns::Table(table) => table.columns.first().map(|column| column.name),
+            Columns::Query(columns) => columns.first().map(|(name, _)| *name),
+        });
+        column(&self.alias(0), name.unwrap_or(OUT_OF_SCOPE))
+    }
+
+    fn source(&self, reference: &ColumnRef) -> Option<&Named> {
+        let mut levels = self.levels.iter().rev();
+        for _ in 0..reference.level {
+            if levels.next()?.closed {
+                return None;
+            }
+        }
+        levels.next()?.sources.iter().find(|source| source.name == reference.table)
+    }
+
+    pub(super) fn column(&self, reference: &ColumnRef) -> Sql {
+        // Out of scope: a name that does not exist, so that preparing the statement says so.
+        let alias = self.source(reference).map_or(OUT_OF_SCOPE, |source| &source.alias);
+        column(&Alias::new(alias), reference.column)
+    }
+
+    /// The kinds of a query's result columns.
+    pub(super) fn kinds(&mut self, query: &Query, closed: bool) -> Vec<Kind> {
+        if query.select == Select::Count {
+            return vec![Kind::BigInt];
+        }
+        self.enter(query, closed);
+        let kinds = match &query.select {
+            Select::Exprs(exprs) => exprs.iter().map(|expr| self.kind(expr).unwrap_or(Kind::Text)).collect(),
+            _ => self
+                .levels
+                .last()
+                .into_iter()
+                .flat_map(|level| &level.sources)
+                .flat_map(|s| s.columns.kinds())
+                .collect(),
+        };
+        self.leave();
+        kinds
+    }
+
+    /// The kind of an expression's values; none when it is always NULL.
+    fn kind(&mut self, expr: &Expr) -> Option<Kind> {
+        Some(match expr {
+            Expr::Column(reference) => {
+                return self.source(reference).and_then(|source| source.columns.kind(reference.column));
+            }
+            Expr::Literal(value) => match value {
+                Value::Null => return None,
+                Value::Text(_) => Kind::Text,
+                Value::Bool(_) => Kind::Bool,
+                Value::Int(_) => Kind::BigInt,
+                Value::Float(_) => Kind::Float,
+                Value::Blob(_) => Kind::Blob,
+                Value::Json(_) | Value::Rows(_) => Kind::Json,
+            },
+            Expr::Arithmetic { kind, .. } => *kind,
+            Expr::Function { function, args } => match function {
+                Function::Lower | Function::Upper | Function::Trim | Function::Concat => Kind::Text,
+                Function::Length => Kind::BigInt,
+                Function::Date => Kind::Date,
+                Function::Coalesce => return args.iter().find_map(|arg| self.kind(arg)),
+                Function::Negate => return args.first().and_then(|arg| self.kind(arg)).map(widened),
+            },
+            Expr::Case { when, otherwise } => {
+                return when.iter().map(|(_, value)| value).chain([&**otherwise]).find_map(|value| self.kind(value));
+            }
+            Expr::Aggregate { function, expr } => match (function, expr) {
+                (Aggregate::Count | Aggregate::CountDistinct, _) | (_, None) => Kind::BigInt,
+                (Aggregate::Avg, _) => Kind::Float,
+                (Aggregate::Sum, Some(expr)) => return self.kind(expr).map(widened),
+                (Aggregate::Min | Aggregate::Max, Some(expr)) => return self.kind(expr),
+            },
+            Expr::Scalar(query) => return self.kinds(query, false).into_iter().next(),
+            Expr::Compare { .. }
+            | Expr::And(_)
+            | Expr::Or(_)
+            | Expr::Not(_)
+            | Expr::IsNull(_)
+            | Expr::In { .. }
+            | Expr::Like { .. }
+            | Expr::Exists(_)
+            | Expr::InQuery { .. } => Kind::Bool,
+        })
+    }
+}
+
+const OUT_OF_SCOPE: &str = "_plasma_out_of_scope";
+
+/// What may leave the 32 bits of its values.
+fn widened(kind: Kind) -> Kind {
+    if kind == Kind::Int { Kind::BigInt } else { kind }
+}
+
+pub(super) fn column(alias: &Alias, name: &'static str) -> Sql {
+    Sql::col((alias.clone(), name))
+}

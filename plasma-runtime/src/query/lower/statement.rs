@@ -1,0 +1,215 @@
+//! Whole queries as SQL.
+
+use sea_query::{Alias, CaseStatement, Expr as Sql, ExprTrait as _, JoinType, Order as SqlOrder, OverStatement as _};
+use sea_query::{Func, SelectStatement, WindowStatement};
+
+use super::expr::{expression, is_one_of};
+use super::scope::{Scope, column};
+use crate::query::ir::{Aggregate, Expr, Query, Rows, Select};
+use crate::value::Value;
+
+/// Where a query stands: decides what of it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place<'q> {
+    /// Its rows are the result.
+    Outermost,
+    /// Its rows are those of a table with these columns.
+    Table(&'q [&'static str]),
+    /// Only its values matter.
+    In,
+    /// Only its first value matters.
+    Scalar,
+    /// Only whether there is a row matters.
+    Exists,
+}
+
+pub(super) fn statement(scope: &mut Scope<'_>, query: &Query, place: Place<'_>) -> SelectStatement {
+    let cut = query.limit.is_some() || query.offset.is_some();
+    let counted = query.select == Select::Count;
+    // How many rows there are after the cut, or how many groups: counted around it.
+    let around = counted && (cut || query.group.is_some());
+    let exists = place == Place::Exists && !(query.distinct && query.offset.is_some());
+    scope.enter(query, matches!(place, Place::Table(_)));
+    let mut statement = body(scope, query);
+    let mut selected = match &query.select {
+        Select::Count if !around => vec![rows_counted(scope)],
+        _ if around || exists => vec![something(scope, query)],
+        Select::Row | Select::Count => query.columns().iter().map(|expr| expression(scope, expr)).collect(),
+        Select::Exprs(exprs) => exprs.iter().map(|expr| expression(scope, expr)).collect(),
+    };
+    if !around && !counted && !exists {
+        fold(scope, query, &mut selected);
+    }
+    match place {
+        Place::Table(names) if !around => name(&mut statement, selected, names),
+        _ => {
+            statement.exprs(selected);
+        }
+    }
+    if query.distinct && !counted && !exists {
+        statement.distinct();
+    }
+    // The order matters for the rows that come back, and for those a cut leaves.
+    let ordered = match place {
+        Place::Outermost | Place::Scalar => true,
+        Place::In | Place::Table(_) => cut,
+        Place::Exists => query.distinct && cut,
+    };
+    if ordered && !counted {
+        for (key, direction) in order(scope, query) {
+            statement.order_by_expr(key, direction);
+        }
+    }
+    let one = place == Place::Scalar && !counted && query.group.as_ref().is_none_or(|group| !group.keys.is_empty());
+    if cut || one {
+        // An offset needs a limit in SQLite.
+        let most = if one { 1 } else { i64::MAX };
+        statement.limit(bound(query.limit.unwrap_or(u64::MAX), most));
+        if let Some(offset) = query.offset {
+            statement.offset(bound(offset, i64::MAX));
+        }
+    }
+    let alias = scope.alias(0);
+    scope.leave();
+    if !around {
+        return statement;
+    }
+    let mut counting = SelectStatement::new();
+    match place {
+        Place::Table(names) => name(&mut counting, vec![rows_counted(scope)], names),
+        _ => {
+            counting.expr(rows_counted(scope));
+        }
+    }
+    counting.from_subquery(statement, alias).take()
+}
+
+/// The rows of a query whose column is one of the keys, cut for each key. The query selects its key, too.
+pub(super) fn of_each(scope: &mut Scope<'_>, query: &Query, key: &'static str, keys: &[Value]) -> SelectStatement {
+    scope.enter(query, false);
+    let mut statement = body(scope, query);
+    let key = column(&scope.alias(0), key);
+    statement.and_where(is_one_of(scope.dialect, key.clone(), keys, 0));
+    let selected: Vec<Sql> = match &query.select {
+        Select::Exprs(exprs) => exprs.iter().map(|expr| expression(scope, expr)).collect(),
+        Select::Row | Select::Count => query.columns().iter().map(|expr| expression(scope, expr)).collect(),
+    };
+    let order = order(scope, query);
+    let alias = scope.alias(0);
+    scope.leave();
+    if query.limit.is_none() && query.offset.is_none() {
+        statement.exprs(selected);
+        for (key, direction) in order {
+            statement.order_by_expr(key, direction);
+        }
+        return statement;
+    }
+    let mut window = WindowStatement::new();
+    window.add_partition_by(key);
+    for (key, direction) in order {
+        window.order_by_expr(key, direction);
+    }
+    let mut cut = SelectStatement::new();
+    for (index, expr) in selected.into_iter().enumerate() {
+        let name = Alias::new(format!("c{index}"));
+        cut.column((alias.clone(), name.clone()));
+        statement.expr_as(expr, name);
+    }
+    let number = Alias::new("n");
+    statement.expr_window_as(Func::cust("row_number"), window, number.clone());
+    let number = Sql::col((alias.clone(), number));
+    let bound = |n: u64| Sql::val(bound(n, i64::MAX) as i64);
+    let offset = query.offset.unwrap_or(0);
+    cut.from_subquery(statement, alias).and_where(number.clone().gt(bound(offset)));
+    if let Some(limit) = query.limit {
+        cut.and_where(number.clone().lte(bound(offset.saturating_add(limit))));
+    }
+    cut.order_by_expr(number, SqlOrder::Asc).take()
+}
+
+/// A number above i64 is all rows there are.
+fn bound(n: u64, most: i64) -> u64 {
+    Ord::min(n, most as u64)
+}
+
+/// Sources, condition and groups of the query that was entered.
+fn body(scope: &mut Scope<'_>, query: &Query) -> SelectStatement {
+    let mut statement = SelectStatement::new();
+    let alias = scope.alias(0);
+    match &query.from.rows {
+        Rows::Table(table) => statement.from_as(scope.table_name(table), alias),
+        Rows::Query(query, names) => statement.from_subquery(self::statement(scope, query, Place::Table(names)), alias),
+    };
+    for (index, join) in query.joins.iter().enumerate() {
+        let kind = if join.left { JoinType::LeftJoin } else { JoinType::InnerJoin };
+        let alias = scope.alias(index + 1);
+        let on = expression(scope, &join.on);
+        match &join.source.rows {
+            Rows::Table(table) => statement.join_as(kind, scope.table_name(table), alias, on),
+            Rows::Query(query, names) => {
+                statement.join_subquery(kind, self::statement(scope, query, Place::Table(names)), alias, on)
+            }
+        };
+    }
+    if let Some(filter) = &query.filter {
+        statement.and_where(expression(scope, filter));
+    }
+    if let Some(group) = &query.group {
+        statement.add_group_by(group.keys.iter().map(|key| expression(scope, key)).collect::<Vec<_>>());
+        if let Some(having) = &group.having {
+            statement.and_having(expression(scope, having));
+        }
+    }
+    statement
+}
+
+/// The keys of the order, then what decides ties.
+fn order(scope: &mut Scope<'_>, query: &Query) -> Vec<(Sql, SqlOrder)> {
+    let given = query.order.iter().map(|order| (order.expr.clone(), order.descending));
+    let keys: Vec<_> = given.chain(query.identity().into_iter().map(|expr| (expr, false))).collect();
+    let selected = match &query.select {
+        _ if !query.distinct => Vec::new(),
+        Select::Exprs(exprs) => exprs.clone(),
+        Select::Row | Select::Count => query.columns(),
+    };
+    keys.into_iter()
+        .map(|(expr, descending)| {
+            // Of distinct rows only what is selected is known: it is named by its position.
+            let key = match selected.iter().position(|selected| *selected == expr) {
+                Some(position) => Sql::cust((position + 1).to_string()),
+                None => expression(scope, &expr),
+            };
+            (key, if descending { SqlOrder::Desc } else { SqlOrder::Asc })
+        })
+        .collect()
+}
+
+/// All rows are one group also when nothing that is selected folds them. SQLite must see an aggregate among it.
+fn fold(scope: &Scope<'_>, query: &Query, selected: &mut [Sql]) {
+    let (Some(group), Select::Exprs(exprs)) = (&query.group, &query.select) else { return };
+    if group.keys.is_empty()
+        && !exprs.iter().any(Expr::has_aggregate)
+        && let Some(first) = selected.first_mut()
+    {
+        let counted = rows_counted(scope).is_null();
+        *first = CaseStatement::new().case(counted, Sql::cust("NULL")).finally(first.clone()).into();
+    }
+}
+
+/// One value for each row, or for each group.
+fn something(scope: &Scope<'_>, query: &Query) -> Sql {
+    if query.group.is_some() { rows_counted(scope) } else { Sql::cust("1") }
+}
+
+fn rows_counted(scope: &Scope<'_>) -> Sql {
+    scope.dialect.aggregate(Aggregate::Count, None).into()
+}
+
+fn name(statement: &mut SelectStatement, selected: Vec<Sql>, names: &[&'static str]) {
+    for (index, expr) in selected.into_iter().enumerate() {
+        match names.get(index) {
+            Some(name) => statement.expr_as(expr, Alias::new(*name)),
+            None => statement.expr(expr),
+        };
+    }
+}
