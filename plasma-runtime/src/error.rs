@@ -26,6 +26,8 @@ pub enum ErrorKind {
     InvalidArgs,
     /// The mutator panicked (code `panic`).
     Panic,
+    /// A mutator awaited something other than its transaction (code `foreign-await`).
+    ForeignAwait,
     /// The application refused with a code of its own.
     Rejected,
     /// A calculation left the range of its numbers, or divided by zero (code `overflow`).
@@ -48,6 +50,8 @@ pub enum ErrorKind {
     WrongStore,
     /// The mutation was sent already and cannot be discarded.
     AlreadySent,
+    /// The run of a mutator on the server wrote something else than the run on the client, with nothing to explain it.
+    Drift,
     /// A setting is missing or contradicts another.
     Config,
     /// The client or the server is closed.
@@ -79,6 +83,7 @@ impl ErrorKind {
             ErrorKind::UnknownMutator => "unknown-mutator",
             ErrorKind::InvalidArgs => "invalid-args",
             ErrorKind::Panic => "panic",
+            ErrorKind::ForeignAwait => "foreign-await",
             ErrorKind::Rejected => "rejected",
             ErrorKind::Overflow => "overflow",
             ErrorKind::Internal => "internal",
@@ -90,6 +95,7 @@ impl ErrorKind {
             ErrorKind::TooLarge => "payload-too-large",
             ErrorKind::WrongStore => "wrong-store",
             ErrorKind::AlreadySent => "already-sent",
+            ErrorKind::Drift => "drift",
             ErrorKind::Config => "config",
             ErrorKind::Closed => "closed",
         }
@@ -207,6 +213,7 @@ impl Error {
                 | UnknownMutator
                 | InvalidArgs
                 | Panic
+                | ForeignAwait
                 | Rejected
                 | Overflow
                 | Internal

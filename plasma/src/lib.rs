@@ -118,7 +118,8 @@ pub use plasma_runtime::{error, future, inputs, mutate, protocol, query, schema,
 pub use plasma_runtime::client::SqliteStore;
 #[cfg(feature = "client")]
 pub use plasma_runtime::client::{
-    Client, Durability, Headers, Outcome, OutcomeStatus, Receipt, ReceiptState, RetryPolicy, SignOut, Status, Stuck,
+    Client, Drift, Durability, Headers, Outcome, OutcomeStatus, Receipt, ReceiptState, RetryPolicy, SignOut, Status,
+    Stuck,
 };
 #[cfg(feature = "http-server")]
 pub use plasma_runtime::http;

@@ -16,7 +16,7 @@ use super::on_delete::{self, Kept};
 use super::rows::Writer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::{BoxFuture, poll_once, ready};
-use crate::mutate::{Access, ErasedCtx, Executor, MutatorDef, TableRules, TxMeta};
+use crate::mutate::{Access, Effects, ErasedCtx, Executor, MutatorDef, TableRules, TxMeta};
 use crate::query::eval;
 use crate::query::ir::{Change, Expr, Query, Select, Write};
 use crate::query::lower;
@@ -69,10 +69,12 @@ impl<'w, 's> ClientExecutor<'w, 's> {
         }
     }
 
-    /// Runs a mutator to its end, panics and foreign awaits turned into errors.
-    pub(crate) fn run(&mut self, mutator: &MutatorDef, meta: &TxMeta, args: &str) -> Result<()> {
-        let (run, ctx) = (mutator.run, self.ctx);
-        self.guarded(|executor| poll_once(run(executor, meta, ctx, args)))
+    /// Runs a mutator to its end, panics and foreign awaits turned into errors; returns what it was told and wrote.
+    pub(crate) fn run(&mut self, mutator: &MutatorDef, meta: &TxMeta, args: &str) -> Result<Option<Effects>> {
+        meta.begin_record(&self.definition.schema, mutator.name);
+        let ctx = self.ctx;
+        self.guarded(|executor| poll_once(mutator.start(executor, meta, ctx, args)))?;
+        Ok(meta.effects())
     }
 
     /// Runs anything that may panic or await, then the checks at the end.
@@ -80,8 +82,9 @@ impl<'w, 's> ClientExecutor<'w, 's> {
         match catch_unwind(AssertUnwindSafe(|| run(self))) {
             Ok(Some(result)) => result?,
             Ok(None) => {
-                return Err(Error::internal(
-                    "the mutator awaited something other than its transaction: it runs inside one and may only await `tx`",
+                return Err(Error::new(
+                    ErrorKind::ForeignAwait,
+                    "a local write awaited something other than its transaction: it runs inside one and may only await `tx`",
                 ));
             }
             Err(panic) => {

@@ -40,7 +40,7 @@ pub use receipt::{Receipt, ReceiptState};
 pub use runtime::clock::SystemClock;
 pub use runtime::clock::{Clock, OsEntropy};
 pub use runtime::watch::Watch;
-pub use status::{Status, Stuck};
+pub use status::{Drift, Status, Stuck};
 pub use transport::{AuthProvider, Endpoint, Headers, InProcess, Transport};
 #[cfg(all(feature = "http-client", not(target_family = "wasm")))]
 pub use transport::{HttpOptions, HttpTransport};

@@ -2,8 +2,10 @@
 
 use uuid::Uuid;
 
+use super::footprint::Footprint;
 use super::identity::{self, Meta, keys};
 use crate::error::{Error, ErrorKind, Result};
+use crate::mutate::Effects;
 use crate::store::SqlConnection;
 use crate::value::{Kind, Row, Value};
 
@@ -28,6 +30,27 @@ pub struct QueuedMutation {
     pub sent_ms: Option<i64>,
     /// Why its last replay failed: it has no optimistic effect then, and the server decides.
     pub failing: Option<String>,
+    /// What its last run was told and wrote; none when it has not run, or failed.
+    pub(crate) effects: Option<Effects>,
+}
+
+/// What the outbox keeps of the last run of a mutation.
+#[derive(Debug, Default)]
+pub(crate) struct Run {
+    /// What it read, as far as a pull could change it.
+    pub(crate) reads: Footprint,
+    /// The digests of what it was told and wrote; none when it did not run to its end.
+    pub(crate) effects: Option<Effects>,
+}
+
+impl Run {
+    /// As the columns `read_digest` and `write_digest`.
+    fn digests(&self) -> [Value; 2] {
+        match &self.effects {
+            Some(effects) => [effects.reads.as_str().into(), effects.writes.as_str().into()],
+            None => [Value::Null, Value::Null],
+        }
+    }
 }
 
 /// Why a mutation never runs.
@@ -49,9 +72,20 @@ impl Skip {
     }
 }
 
-const COLUMNS: &str = "id, key, name, args, ts, state, skip, sent_at, failing";
-const KINDS: [Kind; 9] =
-    [Kind::BigInt, Kind::Text, Kind::Text, Kind::Text, Kind::BigInt, Kind::Text, Kind::Text, Kind::BigInt, Kind::Text];
+const COLUMNS: &str = "id, key, name, args, ts, state, skip, sent_at, failing, read_digest, write_digest";
+const KINDS: [Kind; 11] = [
+    Kind::BigInt,
+    Kind::Text,
+    Kind::Text,
+    Kind::Text,
+    Kind::BigInt,
+    Kind::Text,
+    Kind::Text,
+    Kind::BigInt,
+    Kind::Text,
+    Kind::Text,
+    Kind::Text,
+];
 
 /// An id as a parameter. Ids never pass 2^53.
 pub(crate) fn id_value(id: u64) -> Value {
@@ -64,8 +98,8 @@ pub(crate) fn id_from(value: &Value) -> u64 {
 
 fn decode(row: Row) -> Result<QueuedMutation> {
     let damaged = || Error::new(ErrorKind::Storage, "a row of the outbox is damaged");
-    let [id, key, name, args, ts, state, skip, sent_at, failing] =
-        <[Value; 9]>::try_from(row).map_err(|_| damaged())?;
+    let [id, key, name, args, ts, state, skip, sent_at, failing, reads, writes] =
+        <[Value; 11]>::try_from(row).map_err(|_| damaged())?;
     let text = |value: Value| match value {
         Value::Text(text) => Some(text),
         _ => None,
@@ -84,6 +118,7 @@ fn decode(row: Row) -> Result<QueuedMutation> {
         },
         sent_ms: sent_at.as_int(),
         failing: text(failing),
+        effects: text(reads).zip(text(writes)).map(|(reads, writes)| Effects { reads, writes }),
     })
 }
 
@@ -140,11 +175,22 @@ pub(crate) fn append(
     name: &str,
     args: &str,
     timestamp_ms: i64,
-    reads: &str,
+    run: &Run,
 ) -> Result<()> {
+    let [reads, writes] = run.digests();
     store.execute(
-        "INSERT INTO _plasma_outbox (id, key, name, args, ts, state, reads) VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6)",
-        &[id_value(id), key.to_string().into(), name.into(), args.into(), timestamp_ms.into(), reads.into()],
+        "INSERT INTO _plasma_outbox (id, key, name, args, ts, state, reads, read_digest, write_digest)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8)",
+        &[
+            id_value(id),
+            key.to_string().into(),
+            name.into(),
+            args.into(),
+            timestamp_ms.into(),
+            run.reads.to_json().into(),
+            reads,
+            writes,
+        ],
     )?;
     Ok(())
 }
@@ -177,12 +223,13 @@ pub(crate) fn mark_skipped(store: &mut dyn SqlConnection, id: u64, skip: Skip) -
     Ok(())
 }
 
-/// What the last run read, and why it failed if it did.
-pub(crate) fn set_run(store: &mut dyn SqlConnection, id: u64, reads: &str, failing: Option<&str>) -> Result<()> {
+/// What the last run read and wrote, and why it failed if it did.
+pub(crate) fn set_run(store: &mut dyn SqlConnection, id: u64, run: &Run, failing: Option<&str>) -> Result<()> {
     let failing = failing.map_or(Value::Null, Value::from);
+    let [reads, writes] = run.digests();
     store.execute(
-        "UPDATE _plasma_outbox SET reads = ?2, failing = ?3 WHERE id = ?1",
-        &[id_value(id), reads.into(), failing],
+        "UPDATE _plasma_outbox SET reads = ?2, failing = ?3, read_digest = ?4, write_digest = ?5 WHERE id = ?1",
+        &[id_value(id), run.reads.to_json().into(), failing, reads, writes],
     )?;
     Ok(())
 }

@@ -106,6 +106,7 @@ pub(crate) fn rejection(error: &MutationError) -> Error {
         ErrorKind::UnknownMutator,
         ErrorKind::InvalidArgs,
         ErrorKind::Panic,
+        ErrorKind::ForeignAwait,
         ErrorKind::Internal,
     ];
     let message = error.message.clone();

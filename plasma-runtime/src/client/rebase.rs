@@ -19,7 +19,7 @@ use super::executor::{ClientExecutor, Mode};
 use super::footprint::Footprint;
 use super::identity::Meta;
 use super::inbox;
-use super::outbox::{self, QueuedMutation, id_value};
+use super::outbox::{self, QueuedMutation, Run, id_value};
 use super::rows::{Writer, fold};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mutate::{ErasedCtx, Location, Reason, TxMeta};
@@ -40,6 +40,8 @@ pub struct Stats {
     pub cleared: u64,
     /// Runs of pending mutations in all of these.
     pub replays: u64,
+    /// Canonical runs that read what ours had read, so that their writes were compared with ours.
+    pub compared: u64,
 }
 
 /// One rebase, inside one transaction.
@@ -200,12 +202,12 @@ impl<'s> Rebase<'s> {
 
     fn replay_one(&mut self, client_id: &str, entry: &QueuedMutation) -> Result<()> {
         let mutator = match self.definition.mutator(&entry.name) {
-            _ if entry.skip.is_some() => return outbox::set_run(self.writer.store, entry.id, "{}", None),
+            _ if entry.skip.is_some() => return outbox::set_run(self.writer.store, entry.id, &Run::default(), None),
             Some(mutator) if mutator.server_only => return Ok(()),
             Some(mutator) => mutator,
             None => {
                 let error = Error::new(ErrorKind::UnknownMutator, format!("there is no mutator `{}`", entry.name));
-                return self.failed(entry, error, &Footprint::default());
+                return self.failed(entry, error, Footprint::default());
             }
         };
         self.stats.replays += 1;
@@ -221,18 +223,18 @@ impl<'s> Rebase<'s> {
         }
         self.writer.savepoint_end(mark, result.is_ok())?;
         match result {
-            Ok(()) => {
+            Ok(effects) => {
                 let net = fold(self.writer.journal[mark..].to_vec());
                 effects::save(self.writer.store, self.writer.texts, entry.id, &net)?;
-                outbox::set_run(self.writer.store, entry.id, &reads.to_json(), None)
+                outbox::set_run(self.writer.store, entry.id, &Run { reads, effects }, None)
             }
-            Err(error) => self.failed(entry, error, &reads),
+            Err(error) => self.failed(entry, error, reads),
         }
     }
 
-    fn failed(&mut self, entry: &QueuedMutation, error: Error, reads: &Footprint) -> Result<()> {
+    fn failed(&mut self, entry: &QueuedMutation, error: Error, reads: Footprint) -> Result<()> {
         let why = format!("{}: {}", error.code(), error.message());
-        outbox::set_run(self.writer.store, entry.id, &reads.to_json(), Some(&why))?;
+        outbox::set_run(self.writer.store, entry.id, &Run { reads, effects: None }, Some(&why))?;
         if entry.failing.is_none() {
             self.failing.push((entry.key, error));
         }

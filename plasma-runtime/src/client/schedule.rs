@@ -3,6 +3,7 @@
 use super::engine::EngineOptions;
 use super::event::Entropy;
 use super::status::Stuck;
+use crate::mutate::Effects;
 
 /// How long a request may stay unanswered beyond what it asked the server to wait, ms. A transport has timeouts of its
 /// own; this is the watchdog that keeps a lost request from stopping the loop for ever.
@@ -19,10 +20,19 @@ pub(crate) struct InFlight<T> {
     pub(crate) what: T,
 }
 
-/// The mutations of a push, with their keys.
+/// The mutations of a push.
 #[derive(Debug)]
 pub(crate) struct SentPush {
-    pub(crate) entries: Vec<(u64, uuid::Uuid)>,
+    pub(crate) entries: Vec<SentMutation>,
+}
+
+/// One mutation of a push.
+#[derive(Debug)]
+pub(crate) struct SentMutation {
+    pub(crate) id: u64,
+    pub(crate) key: uuid::Uuid,
+    /// What the run before the push was told and wrote. The mutation may be run again before the answer comes.
+    pub(crate) effects: Option<Effects>,
 }
 
 /// Where a pull started.

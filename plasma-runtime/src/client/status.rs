@@ -25,6 +25,22 @@ pub struct Status {
     pub last_error: Option<LastError>,
     /// Why the head of the queue is not up yet, or nothing is pulled; none when the loop goes as it should.
     pub stuck: Option<Stuck>,
+    /// Mutations that did something else on the server than here, with nothing to explain it, since the client was
+    /// opened; none as it should be.
+    pub drift: Option<Drift>,
+}
+
+/// A mutator is not a function of its arguments and what it reads: see the guide on determinism.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// How many mutations have drifted.
+    pub count: u64,
+    /// The last of them.
+    pub key: uuid::Uuid,
+    /// Wire name of its mutator.
+    pub name: String,
+    /// When it was noticed, unix ms.
+    pub at_ms: i64,
 }
 
 /// The last failure of the loop.

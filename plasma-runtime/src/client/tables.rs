@@ -5,7 +5,7 @@
 //! the visible row when it has none.
 
 /// Version of this layout, in `_plasma_meta`. A store of a newer version is refused.
-pub(crate) const LAYOUT_VERSION: i64 = 1;
+pub(crate) const LAYOUT_VERSION: i64 = 2;
 
 /// Everything that is one value: see [`Meta`](super::identity::Meta) for the keys.
 const META: &str = "CREATE TABLE IF NOT EXISTS _plasma_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;";
@@ -20,6 +20,8 @@ const META: &str = "CREATE TABLE IF NOT EXISTS _plasma_meta (key TEXT PRIMARY KE
 /// - `failing`: why its last replay failed; NULL when it did not.
 /// - `reads`: what it read ([`Footprint`](super::footprint::Footprint) as JSON): the proof that a replay can be left
 ///   out stands on it.
+/// - `read_digest`, `write_digest`: [`Effects`](crate::mutate::Effects) of its last run; NULL when it has not run, or
+///   failed.
 const OUTBOX: &str = "CREATE TABLE IF NOT EXISTS _plasma_outbox (
   id INTEGER PRIMARY KEY,
   key TEXT NOT NULL,
@@ -30,8 +32,16 @@ const OUTBOX: &str = "CREATE TABLE IF NOT EXISTS _plasma_outbox (
   skip TEXT,
   sent_at INTEGER,
   failing TEXT,
-  reads TEXT NOT NULL
+  reads TEXT NOT NULL,
+  read_digest TEXT,
+  write_digest TEXT
 );";
+
+/// What a store of an older layout lacks, by the layout that brought it.
+pub(crate) const STEPS: [(i64, &str); 1] = [(
+    2,
+    "ALTER TABLE _plasma_outbox ADD COLUMN read_digest TEXT; ALTER TABLE _plasma_outbox ADD COLUMN write_digest TEXT;",
+)];
 
 /// What pending mutations changed: one row per mutation and row, net. `before` and `after` are the row as JSON in the
 /// wire form, NULL for none. Rows of `local_only` tables are not in it: writing them is final.

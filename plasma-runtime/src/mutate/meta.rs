@@ -1,11 +1,15 @@
-//! What a mutator is told about its run: the envelope, and ids that every run agrees on.
+//! What a mutator is told about its run: the envelope, and ids and random values that every run agrees on.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::random;
+use super::record::{Effects, Record};
+use crate::schema::SchemaDef;
 use crate::value::Timestamp;
 
 /// Where a mutator runs.
@@ -47,6 +51,12 @@ pub struct TxMeta {
     pub received_at: Option<i64>,
     /// Ids drawn in this run, by stream.
     drawn: Mutex<BTreeMap<(bool, &'static str), u64>>,
+    /// Random bytes drawn in this run: checked, trusted.
+    random: Mutex<[u64; 2]>,
+    /// A statement waits for the store.
+    in_flight: AtomicBool,
+    /// What the run was told and wrote, when somebody wants to know.
+    record: Mutex<Option<Record>>,
 }
 
 impl TxMeta {
@@ -61,6 +71,9 @@ impl TxMeta {
             timestamp,
             received_at: None,
             drawn: Mutex::new(BTreeMap::new()),
+            random: Mutex::new([0; 2]),
+            in_flight: AtomicBool::new(false),
+            record: Mutex::new(None),
         }
     }
 
@@ -72,7 +85,7 @@ impl TxMeta {
     /// The n-th id of `table` in this run. `trusted` ids have a stream of their own, so that a row written only on
     /// the server does not shift the ids of the rows after it.
     pub fn next_id(&self, table: &'static str, trusted: bool) -> Uuid {
-        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut drawn = lock(&self.drawn);
         let ordinal = drawn.entry((trusted, table)).or_default();
         *ordinal += 1;
         let label = if trusted { format!("trusted:{ordinal}") } else { format!("{ordinal}") };
@@ -83,6 +96,41 @@ impl TxMeta {
     /// The id of `table` under a label of the application's choice, where a branch could shift the numbering.
     pub fn id_for(&self, table: &'static str, label: &str) -> Uuid {
         self.derived_id(table, "label", label)
+    }
+
+    /// The next bytes of the random stream; `trusted` values have a stream of their own, as ids have.
+    pub fn random(&self, trusted: bool, bytes: &mut [u8]) {
+        let position = {
+            let mut positions = lock(&self.random);
+            let position = &mut positions[usize::from(trusted)];
+            std::mem::replace(position, *position + bytes.len() as u64)
+        };
+        random::fill(self.key, trusted, position, bytes);
+    }
+
+    /// From now on, what this run is told and writes is taken down.
+    pub(crate) fn begin_record(&self, schema: &SchemaDef, mutator: &str) {
+        *lock(&self.record) = Some(Record::new(schema, mutator));
+    }
+
+    /// The digests of what was taken down; none when nothing was to be. Ends the record.
+    pub(crate) fn effects(&self) -> Option<Effects> {
+        lock(&self.record).take().map(Record::finish)
+    }
+
+    /// Adds to the record, if there is one.
+    pub(super) fn note(&self, note: impl FnOnce(&mut Record)) {
+        if let Some(record) = lock(&self.record).as_mut() {
+            note(record);
+        }
+    }
+
+    pub(super) fn in_flight(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_in_flight(&self, in_flight: bool) {
+        self.in_flight.store(in_flight, Ordering::Relaxed);
     }
 
     /// A UUIDv8 (RFC 9562, section 5.8): 48 bits of the envelope's time, then SHA-256 over the length-prefixed parts.
@@ -100,4 +148,9 @@ impl TxMeta {
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
         Uuid::from_bytes(bytes)
     }
+}
+
+/// Nothing panics while it holds one of these; if it did, what is behind it would still be whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

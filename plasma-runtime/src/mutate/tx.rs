@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::write::Statement;
-use super::{Access, Executor, Location, Reason, TxMeta};
+use super::{Access, Executor, Location, RandomValue, Reason, TxMeta, random};
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::BoxFuture;
 use crate::query::sql::{Sql, SqlRow};
@@ -44,8 +44,9 @@ mod sealed {
 /// The transaction of one run of a mutator over the tables of schema `S`.
 ///
 /// A mutator runs at least twice: on the client when it is called, and on the server, where it counts. It may await
-/// only its transaction. [`now`](Tx::now) and [`new_id`](Tx::new_id) come from the mutation's envelope, so that every
-/// run agrees on them.
+/// only its transaction. [`now`](Tx::now), [`new_id`](Tx::new_id) and [`random`](Tx::random) come from the mutation's
+/// envelope, so that every run agrees on them. What only one side knows ([`received_at`](Tx::received_at),
+/// [`is_server`](Tx::is_server), [`reason`](Tx::reason) ..) may be asked, but a run that asks is never checked for drift.
 ///
 /// Reads are unfiltered: on the server a mutator sees every row, on the client the rows the client holds. Writes are
 /// checked against the caller's policy.
@@ -77,7 +78,8 @@ impl<'t, S: Schema> Tx<'t, S> {
 
     /// The way around the caller's policy, on the server only: `if let Some(mut trusted) = tx.trusted() { .. }`.
     pub fn trusted(&mut self) -> Option<Trusted<'_, S>> {
-        if !self.is_server() {
+        // Not by `is_server`, which is noted: what is done with it counts on neither side.
+        if self.meta.location != Location::Server {
             return None;
         }
         Some(Tx { executor: &mut *self.executor, meta: self.meta, types: PhantomData })
@@ -190,6 +192,29 @@ impl<S: Schema, A: Rights> Tx<'_, S, A> {
         Id::from_uuid(self.meta.id_for(T::NAME, label))
     }
 
+    /// A random value, the same in every run of the mutation: an integer or `[u8; N]` over its whole range, a `bool`, or
+    /// an `f64` in `[0, 1)`.
+    ///
+    /// Values are drawn one after the other from a stream that the mutation's key decides. It is no secret: the client
+    /// that called the mutation knows the key, and so what will be drawn. Tokens and passwords are made elsewhere.
+    pub fn random<V: RandomValue>(&self) -> V {
+        V::draw(&mut |bytes| self.random_bytes(bytes))
+    }
+
+    /// A random number below `bound`, each equally likely: `tx.random_below(6) + 1`. Otherwise as
+    /// [`random`](Tx::random).
+    ///
+    /// # Panics
+    /// When `bound` is 0: there is no number below it.
+    pub fn random_below(&self, bound: u64) -> u64 {
+        random::below(bound, &mut |bytes| self.random_bytes(bytes))
+    }
+
+    /// Fills `bytes` with random ones, as [`random`](Tx::random) does for an array.
+    pub fn random_bytes(&self, bytes: &mut [u8]) {
+        self.meta.random(A::ACCESS == Access::Trusted, bytes);
+    }
+
     /// The time at which the mutation was called, by the client's clock: hours ago after an offline day, and possibly
     /// wrong.
     pub fn now(&self) -> Timestamp {
@@ -198,32 +223,42 @@ impl<S: Schema, A: Rights> Tx<'_, S, A> {
 
     /// The server's clock at the canonical run; `None` on the client.
     pub fn received_at(&self) -> Option<Timestamp> {
+        self.told("received_at", self.meta.received_at);
         self.meta.received_at.map(Timestamp::from_millis)
     }
 
     /// The client that called the mutation; `None` for a job of the server.
     pub fn client_id(&self) -> Option<&str> {
+        self.told("client_id", &self.meta.client_id);
         self.meta.client_id.as_deref()
     }
 
     /// The mutation's number at its client; `None` for a job of the server.
     pub fn mutation_id(&self) -> Option<u64> {
+        self.told("mutation_id", self.meta.mutation_id);
         self.meta.mutation_id
     }
 
     /// Where this run takes place.
     pub fn location(&self) -> Location {
+        self.told("location", self.meta.location);
         self.meta.location
     }
 
     /// Why this run takes place.
     pub fn reason(&self) -> Reason {
+        self.told("reason", self.meta.reason);
         self.meta.reason
     }
 
     /// Whether this is the canonical run.
     pub fn is_server(&self) -> bool {
-        self.meta.location == Location::Server
+        self.location() == Location::Server
+    }
+
+    /// Notes an answer that the other side's run may be given differently: the two are not compared then.
+    fn told(&self, what: &str, answer: impl fmt::Debug) {
+        self.meta.note(|record| record.told(what, &format!("{answer:?}")));
     }
 }
 

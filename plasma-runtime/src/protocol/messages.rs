@@ -49,6 +49,9 @@ pub struct PushedMutation {
     /// Milliseconds since 1970 by the client's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<Box<RawValue>>,
+    /// Digest of what the client's run was told, as text; anything else counts as absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<Box<RawValue>>,
 }
 
 /// The answer of a push.
@@ -76,7 +79,7 @@ pub struct MutationResult {
     /// For a rejection (also a duplicate of one).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<MutationError>,
-    /// Digest of the canonical writes.
+    /// Digest of the canonical writes, when the canonical run was told what the client said it was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effects: Option<String>,
 }

@@ -61,14 +61,14 @@ impl<S: Schema, M: RunsIn<S>> Invocation<S, M> {
         let args: Arc<str> = serde_json::to_string(&self.mutation)
             .map_err(|e| Error::new(ErrorKind::InvalidArgs, "the arguments have no JSON form").with_source(e))?
             .into();
-        let run = const { MutatorDef::of::<M>() }.run;
+        let mutator = const { MutatorDef::of::<M>() };
         let whose = Arc::clone(&ctx);
         let task = Task {
             ctx: Some(ctx),
             key: self.key.map(|key| job_key(M::NAME, &key)),
             run: Arc::new(move |executor, meta| {
                 let (ctx, args) = (Arc::clone(&whose), Arc::clone(&args));
-                Box::pin(async move { run(executor, meta, &*ctx, &args).await })
+                Box::pin(async move { mutator.start(executor, meta, &*ctx, &args).await })
             }),
         };
         self.server.inner.writer.task(task).await

@@ -33,7 +33,7 @@ impl Stored {
         MutationResult { id, status: self.status, was: None, error: self.error, effects: self.effects }
     }
 
-    /// The result of every run after it.
+    /// The result of every run after it. It carries no digest: asking again must not be a way to guess.
     pub(super) fn duplicate(self, id: u64) -> MutationResult {
         MutationResult {
             id,
@@ -117,8 +117,8 @@ pub(super) async fn touch(db: &mut dyn SqlExecutor, client_id: &str, now_ms: i64
 /// Forgets messages and data of outcomes in `(from, to]`; status, code and key stay.
 pub(super) async fn settle(db: &mut dyn SqlExecutor, client_id: &str, from: u64, to: u64) -> Result<()> {
     db.execute(
-        "UPDATE _plasma_outcomes SET message = NULL, data = NULL WHERE client_id = ? AND mutation_id > ? \
-         AND mutation_id <= ? AND (message IS NOT NULL OR data IS NOT NULL)",
+        "UPDATE _plasma_outcomes SET message = NULL, data = NULL, effects = NULL WHERE client_id = ? AND mutation_id > ? \
+         AND mutation_id <= ? AND (message IS NOT NULL OR data IS NOT NULL OR effects IS NOT NULL)",
         &[Value::from(client_id), sql_id(from), sql_id(to)],
     )
     .await?;

@@ -31,6 +31,7 @@
 //! | I10 | liveness | at the end |
 //! | I11 | no row is sent or held that may not be read | at every pull |
 //! | I15 | base + replay of the outbox is one state, however it was reached | at random pulls, and at the end |
+//! | I23 | a mutator that reads the same writes the same, on both sides: no drift | at every answer to a push |
 //!
 //! `PLASMA_SIM_SEED=N` runs one seed alone and prints its trace. [`World`] is the system itself, for scripted cases.
 

@@ -35,12 +35,14 @@ pub enum Rare {
     AnswerLostAfterCommit,
     /// A reset: the client's rows were cleared and sent anew.
     Reset,
+    /// A canonical run had read what the optimistic one had: their writes were compared.
+    EffectsCompared,
 }
 
 /// A broken invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// `I1` .. `I15`, or `application` for a rule of the workload's own engines.
+    /// `I1` .. `I23`, or `application` for a rule of the workload's own engines.
     pub invariant: &'static str,
     /// What is wrong.
     pub message: String,

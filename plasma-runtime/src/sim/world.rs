@@ -12,7 +12,7 @@ use super::server::Server;
 use super::trace::Trace;
 use super::workload::{Call, Rows, Workload};
 use super::{Leg, Rare, Rng, Settings, Tamper, Violation};
-use crate::client::event::{Action, Event, Inputs, SendFailure};
+use crate::client::event::{Action, ClientErrorKind, Event, Inputs, SendFailure};
 use crate::client::{Engine, EngineOptions};
 use crate::error::{Error, Result};
 use crate::protocol::{WireRequest, WireResponse};
@@ -208,6 +208,7 @@ impl World {
             (Rare::DisjointPath, after.disjoint > before.disjoint),
             (Rare::FullPath, after.replays > before.replays),
             (Rare::Reset, after.cleared > before.cleared),
+            (Rare::EffectsCompared, after.compared > before.compared),
         ] {
             if grew {
                 self.reached.insert(rare);
@@ -272,6 +273,9 @@ impl World {
                     }
                 }
                 Action::Report(report) => {
+                    if report.kind == ClientErrorKind::Drift {
+                        self.fail(Violation::new("I23", format!("client {id}: {}", report.error)));
+                    }
                     self.note(format_args!("client {id} reports {:?}: {}", report.kind, report.error));
                 }
                 _ => {}

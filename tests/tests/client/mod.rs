@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub, reason = "written as an application writes it")]
 
+mod determinism;
 mod errors;
 mod http;
 mod life;
@@ -94,6 +95,44 @@ pub struct SlowNote {
     pub id: Id<Note>,
 }
 
+/// Writes a note that says how often this was called: what no mutator should look at.
+#[plasma::args]
+#[derive(Debug, Clone)]
+pub struct Counted {
+    /// Its id.
+    pub id: Id<Note>,
+}
+
+/// Writes a note with what the envelope gives.
+#[plasma::args]
+#[derive(Debug, Clone)]
+pub struct Thrown {
+    /// Its id.
+    pub id: Id<Note>,
+}
+
+/// Copies the text of one note into another.
+#[plasma::args]
+#[derive(Debug, Clone)]
+pub struct CopyNote {
+    /// Read.
+    pub from: Id<Note>,
+    /// Written.
+    pub to: Id<Note>,
+}
+
+/// Writes a note, and waits for what is not its transaction.
+#[plasma::args]
+#[derive(Debug, Clone)]
+pub struct Waits {
+    /// Its id.
+    pub id: Id<Note>,
+    /// `sleep` or `channel`.
+    pub how: String,
+    /// The client does not wait.
+    pub only_on_the_server: bool,
+}
+
 /// The mutators.
 pub struct Notes;
 
@@ -121,6 +160,42 @@ impl Notes {
     /// Removes it.
     pub async fn remove(tx: &mut Tx<'_>, _: &Ctx, args: RemoveNote) -> Result<()> {
         tx.delete(args.id).await
+    }
+
+    /// Looks at a global variable.
+    pub async fn counted(tx: &mut Tx<'_>, ctx: &Ctx, args: Counted) -> Result<()> {
+        let call = determinism::COUNTED.fetch_add(1, Ordering::SeqCst);
+        tx.insert(NewNote { text: format!("call {call}"), author: ctx.user.clone() }.with_id(args.id)).await?;
+        Ok(())
+    }
+
+    /// Looks at the time, throws dice, and makes an id.
+    pub async fn thrown(tx: &mut Tx<'_>, ctx: &Ctx, args: Thrown) -> Result<()> {
+        let text = format!("{:?} {} {}", tx.now(), tx.random_below(6), tx.random::<u64>());
+        let id = tx.new_id();
+        tx.insert(NewNote { text: text.clone(), author: ctx.user.clone() }.with_id(id)).await?;
+        tx.insert(NewNote { text, author: ctx.user.clone() }.with_id(args.id)).await?;
+        Ok(())
+    }
+
+    /// Reads one row and writes another.
+    pub async fn copy(tx: &mut Tx<'_>, _: &Ctx, args: CopyNote) -> Result<()> {
+        let from = tx.need(args.from).await?;
+        tx.update(args.to).set(Note::text.to(from.text)).await
+    }
+
+    /// Waits.
+    pub async fn waits(tx: &mut Tx<'_>, ctx: &Ctx, args: Waits) -> Result<()> {
+        tx.insert(NewNote { text: "before".into(), author: ctx.user.clone() }.with_id(args.id)).await?;
+        if tx.is_server() || !args.only_on_the_server {
+            if args.how == "sleep" {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            } else {
+                let (_sender, mut receiver) = tokio::sync::mpsc::channel::<()>(1);
+                receiver.recv().await;
+            }
+        }
+        Ok(())
     }
 
     /// Waits for the gate inside its transaction.

@@ -1,5 +1,6 @@
 //! The simulator over shared lists: the invariants of the whole system under faults, by seed.
 
+mod drift;
 mod planted;
 pub(crate) mod schema;
 mod workload;
@@ -50,6 +51,7 @@ fn seeds() {
             Rare::ClientCrashInStep,
             Rare::ServerCrashInStep,
             Rare::AnswerLostAfterCommit,
+            Rare::EffectsCompared,
         ]);
     }
 }

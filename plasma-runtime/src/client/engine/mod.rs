@@ -32,7 +32,7 @@ use super::outcomes::{self, Outcome, OutcomeStatus};
 use super::rebase::{Rebase, Stats};
 use super::rows::{Texts, Writer, fold, transaction};
 use super::schedule::{Channel, SentPull, SentPush, delay_ms};
-use super::status::{LastError, Status, Stuck};
+use super::status::{Drift, LastError, Status, Stuck};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mutate::ErasedCtx;
 use crate::schema::Definition;
@@ -82,6 +82,7 @@ pub struct Engine {
     last_error: Option<LastError>,
     version: u64,
     stats: Stats,
+    drift: Option<Drift>,
     told: Option<Status>,
 }
 
@@ -136,6 +137,7 @@ impl Engine {
             last_error: None,
             version: 0,
             stats: Stats::default(),
+            drift: None,
             told: None,
             options,
         };
@@ -254,6 +256,7 @@ impl Engine {
             last_pull_ms: self.last_pull_ms,
             last_error: self.last_error.clone(),
             stuck: self.stuck(now),
+            drift: self.drift.clone(),
         }
     }
 

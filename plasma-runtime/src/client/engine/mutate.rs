@@ -8,7 +8,7 @@ use crate::client::effects;
 use crate::client::event::{Action, ClientError, ClientErrorKind, Inputs, Progress, RowChange};
 use crate::client::executor::{ClientExecutor, Mode};
 use crate::client::identity::random_uuid;
-use crate::client::outbox;
+use crate::client::outbox::{self, Run};
 use crate::client::rows::{Writer, fold};
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::{BoxFuture, poll_once};
@@ -128,7 +128,7 @@ impl Engine {
         let (client_id, issued) = outbox::issued(store)?;
         let id = issued + 1;
         if mutator.server_only {
-            outbox::append(store, id, key, name, args, now, "{}")?;
+            outbox::append(store, id, key, name, args, now, &Run::default())?;
             return Ok(Ran { id: Some(id), journal: Vec::new() });
         }
         let mut envelope = TxMeta::new(Location::Client, Reason::Optimistic, key, now);
@@ -136,16 +136,16 @@ impl Engine {
         envelope.mutation_id = Some(id);
         let mut writer = Writer::new(store, &self.texts);
         let mut executor = ClientExecutor::new(&mut writer, &self.definition, ctx, Mode::First);
-        executor.run(mutator, &envelope, args)?;
+        let effects = executor.run(mutator, &envelope, args)?;
         let local = executor.wrote_local && !executor.wrote_synced;
-        let reads = std::mem::take(&mut executor.reads);
+        let run = Run { reads: std::mem::take(&mut executor.reads), effects };
         writer.check()?;
         if local {
             return Ok(Ran { id: None, journal: writer.journal });
         }
         let net = fold(writer.journal);
         effects::save(store, &self.texts, id, &net)?;
-        outbox::append(store, id, key, name, args, now, &reads.to_json())?;
+        outbox::append(store, id, key, name, args, now, &run)?;
         Ok(Ran { id: Some(id), journal: net })
     }
 

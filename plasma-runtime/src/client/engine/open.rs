@@ -38,7 +38,10 @@ pub(super) fn open(
         if fresh {
             refuse_foreign_tables(store, definition)?;
         } else {
-            refuse_newer_layout(store)?;
+            let layout = known_layout(store)?;
+            for (_, step) in tables::STEPS.iter().filter(|(since, _)| *since > layout) {
+                store.batch(step)?;
+            }
         }
         for table in tables::ALL {
             store.batch(table)?;
@@ -75,12 +78,13 @@ fn refuse_foreign_tables(store: &mut dyn SqlConnection, definition: &Definition)
     Ok(())
 }
 
-fn refuse_newer_layout(store: &mut dyn SqlConnection) -> Result<()> {
+/// The layout of the store, which must not be newer than ours.
+fn known_layout(store: &mut dyn SqlConnection) -> Result<i64> {
     let values = identity::all(store)
         .map_err(|error| wrong("the database has a table `_plasma_meta` that is not a client's").with_source(error))?;
     let layout = values.get(keys::LAYOUT).and_then(|layout| layout.parse::<i64>().ok());
     match layout {
-        Some(layout) if layout <= tables::LAYOUT_VERSION => Ok(()),
+        Some(layout) if layout <= tables::LAYOUT_VERSION => Ok(layout),
         Some(layout) => Err(wrong(format!(
             "the store was written by a newer version of plasma (layout {layout}, this one knows {})",
             tables::LAYOUT_VERSION

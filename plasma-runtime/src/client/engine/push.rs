@@ -2,14 +2,14 @@
 
 use super::Engine;
 use super::response::{Refused, Which, WireErrorExt, not_the_protocol, sort, wire_error};
-use crate::client::event::{Action, ClientErrorKind, Inputs, SendFailure};
+use crate::client::event::{Action, ClientError, ClientErrorKind, Inputs, SendFailure};
 use crate::client::identity::{self, Meta};
 use crate::client::outbox::{self, QueuedMutation, Skip};
 use crate::client::outcomes::{self, Outcome, OutcomeStatus};
 use crate::client::rotate::Rotation;
 use crate::client::rows::transaction;
-use crate::client::schedule::{InFlight, SentPush};
-use crate::client::status::Stuck;
+use crate::client::schedule::{InFlight, SentMutation, SentPush};
+use crate::client::status::{Drift, Stuck};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mutate::ErasedCtx;
 use crate::protocol::{MutationError, MutationResult, MutationStatus, PushResponse, WireResponse};
@@ -80,28 +80,56 @@ impl Engine {
         actions: &mut Vec<Action>,
     ) -> Result<bool> {
         let keep = self.options.applied_outcomes;
-        let (moved, learned) = transaction(store, |store| {
+        let (moved, learned, compared) = transaction(store, |store| {
             let mut meta = Meta::load(store)?;
             let mut learned = Vec::new();
+            let mut compared = Vec::new();
             let mut moved = false;
             if meta.client_id != sent.client_id {
                 // The ids were renumbered under way. The keys go out again and are answered as duplicates.
-                return Ok((true, learned));
+                return Ok((true, learned, compared));
             }
             for result in results {
-                let Some((id, key)) = sent.what.entries.iter().find(|(id, _)| *id == result.id) else { continue };
+                let Some(asked) = sent.what.entries.iter().find(|asked| asked.id == result.id) else { continue };
+                let (id, key) = (asked.id, asked.key);
                 moved = true;
-                let Some(entry) = outbox::by_id(store, *id)?.filter(|entry| entry.key == *key) else { continue };
-                outbox::mark_acknowledged(store, *id)?;
-                identity::acknowledge(store, &mut meta, *id, Some(&key.to_string()))?;
+                let Some(entry) = outbox::by_id(store, id)?.filter(|entry| entry.key == key) else { continue };
+                outbox::mark_acknowledged(store, id)?;
+                identity::acknowledge(store, &mut meta, id, Some(&key.to_string()))?;
                 learned.extend(learn(store, &meta, &entry, Some(result), now)?);
+                if let (Some(here), Some(there)) = (&asked.effects, &result.effects) {
+                    compared.push((key, entry.name, here.writes == *there));
+                }
             }
             outcomes::trim(store, keep)?;
-            Ok((moved, learned))
+            Ok((moved, learned, compared))
         })?;
         self.refresh(store)?;
+        for (key, name, equal) in compared {
+            self.stats.compared += 1;
+            if !equal {
+                self.drifted(key, name, now, actions);
+            }
+        }
         self.tell_outcomes(learned, actions);
         Ok(moved)
+    }
+
+    /// The canonical run was told what our run was told, and wrote something else.
+    fn drifted(&mut self, key: uuid::Uuid, name: String, now: i64, actions: &mut Vec<Action>) {
+        let error = Error::new(
+            ErrorKind::Drift,
+            format!(
+                "the mutator `{name}` did something else on the server than here, although both runs were given the same \
+                 arguments and read the same: it depends on a clock, a random source, a global variable or the order of \
+                 a `HashMap` (take `tx.now()`, `tx.new_id()`, `tx.random()`), it was given another context there, or the \
+                 two programs hold different versions of it"
+            ),
+        )
+        .with_data(serde_json::json!({ "mutator": name }));
+        let count = self.drift.as_ref().map_or(0, |drift| drift.count) + 1;
+        self.drift = Some(Drift { count, key, name, at_ms: now });
+        actions.push(Action::Report(ClientError { kind: ClientErrorKind::Drift, error, key: Some(key) }));
     }
 
     /// 413: smaller batches; a mutation that is too large alone never runs.
@@ -119,7 +147,9 @@ impl Engine {
         self.report(ClientErrorKind::PushHttp, wire_error(&refused.error), now, actions);
         self.push.trouble = Some(Stuck::TooLarge);
         let count = sent.what.entries.len();
-        if let ([(id, key)], true) = (sent.what.entries.as_slice(), sent.client_id == self.client_id(store)?) {
+        if let ([SentMutation { id, key, .. }], true) =
+            (sent.what.entries.as_slice(), sent.client_id == self.client_id(store)?)
+        {
             let learned = self.rebase(store, ctx, actions, |rebase| {
                 let store = &mut *rebase.writer.store;
                 let entry = outbox::by_id(store, *id)?.filter(|entry| entry.key == *key && entry.skip.is_none());

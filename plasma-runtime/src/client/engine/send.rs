@@ -9,7 +9,7 @@ use crate::client::identity::Meta;
 use crate::client::lease;
 use crate::client::outbox::{self, QueuedMutation};
 use crate::client::rows::transaction;
-use crate::client::schedule::{InFlight, SentPull, SentPush, WATCHDOG_MS};
+use crate::client::schedule::{InFlight, SentMutation, SentPull, SentPush, WATCHDOG_MS};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{Method, PROTOCOL_VERSION, PushRequest, PushedMutation, WireRequest};
 use crate::store::SqlConnection;
@@ -170,11 +170,11 @@ impl Engine {
                 break;
             }
             room = room.saturating_sub(size);
-            entries.push((entry.id, entry.key));
             mutations.push(pushed(&entry)?);
+            entries.push(SentMutation { id: entry.id, key: entry.key, effects: entry.effects });
         }
-        let (Some((first, _)), Some((last, _))) = (entries.first(), entries.last()) else { return Ok(None) };
-        outbox::mark_sent(store, *first, *last, now)?;
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(None) };
+        outbox::mark_sent(store, first.id, last.id, now)?;
         let request = PushRequest {
             protocol_version: PROTOCOL_VERSION,
             schema_version: self.definition.schema.version.to_owned(),
@@ -235,6 +235,7 @@ fn pushed(entry: &QueuedMutation) -> Result<PushedMutation> {
         name: None,
         args: None,
         timestamp: None,
+        reads: None,
     };
     match entry.skip {
         Some(skip) => mutation.skip = Some(text(skip.code())?),
@@ -242,6 +243,7 @@ fn pushed(entry: &QueuedMutation) -> Result<PushedMutation> {
             mutation.name = Some(text(&entry.name)?);
             mutation.args = Some(raw(entry.args.clone())?);
             mutation.timestamp = Some(raw(entry.timestamp_ms.to_string())?);
+            mutation.reads = entry.effects.as_ref().map(|effects| text(&effects.reads)).transpose()?;
         }
     }
     Ok(mutation)

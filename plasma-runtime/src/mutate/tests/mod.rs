@@ -1,8 +1,10 @@
 //! The transaction over an executor that records, the rules on arguments, and the erased mutators and policies.
 
 mod args;
+mod effects;
 mod erased;
 mod reads;
+mod run;
 mod validate;
 mod writes;
 

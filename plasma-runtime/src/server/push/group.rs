@@ -6,7 +6,7 @@ use super::mutator::{self, Asked};
 use super::work::{Done, Task, TaskFn, Work};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inputs::Entropy;
-use crate::mutate::{ErasedCtx, Location, Reason, RunFn, TxMeta};
+use crate::mutate::{Effects, ErasedCtx, Location, MutatorDef, Reason, TxMeta};
 use crate::protocol::{MutationResult, MutationStatus, PushResponse, PushedMutation};
 use crate::server::ddl::random_mark;
 use crate::server::executor::{Plans, ServerExecutor};
@@ -42,7 +42,7 @@ enum Ran {
 
 /// What runs inside the savepoint.
 enum Body<'b> {
-    Mutator(RunFn, &'b ErasedCtx, &'b str),
+    Mutator(&'b MutatorDef, &'b ErasedCtx, &'b str),
     Task(&'b TaskFn),
 }
 
@@ -227,6 +227,7 @@ impl<'g> Group<'g> {
         }
         let verdict = self.verdicts.iter().find(|(id, _)| *id == mutation.id).map(|(_, error)| error);
         let hopeless = engine.faults().is_hopeless(client, mutation.id, engine.options().faults_before_rejection);
+        let mut effects = None;
         let ran = if let Some(error) = verdict {
             Ok(Ran::Rejected(mutator::copy(error)))
         } else if hopeless {
@@ -241,8 +242,16 @@ impl<'g> Group<'g> {
                     meta.mutation_id = Some(mutation.id);
                     meta.received_at = Some(self.now);
                     let ctx = &*job.caller.ctx;
-                    let body = Body::Mutator(mutator.run, ctx, args);
-                    Ok(self.run_one(Some(ctx), plans, &meta, Some((group, client, mutation.id)), body).await?)
+                    let claimed = mutator::claimed_reads(mutation);
+                    if claimed.is_some() {
+                        meta.begin_record(&engine.definition.schema, mutator.name);
+                    }
+                    let body = Body::Mutator(mutator, ctx, args);
+                    let ran = self.run_one(Some(ctx), plans, &meta, Some((group, client, mutation.id)), body).await?;
+                    // Told only to a client that knows what was read: else it could learn of rows it may not see.
+                    let known = |effects: &Effects| claimed.as_ref() == Some(&effects.reads);
+                    effects = meta.effects().filter(known).map(|effects| effects.writes);
+                    Ok(ran)
                 }
             }
         };
@@ -250,7 +259,10 @@ impl<'g> Group<'g> {
             Stored { key: mutation.key.clone(), status: MutationStatus::Applied, error: None, effects: None };
         let mut wrote = false;
         match ran {
-            Ok(Ran::Applied) => wrote = true,
+            Ok(Ran::Applied) => {
+                wrote = true;
+                stored.effects = effects;
+            }
             Ok(Ran::Rejected(error)) => {
                 stored.status = MutationStatus::Rejected;
                 stored.error = Some(mutator::wire_error(&error));
@@ -299,7 +311,7 @@ impl<'g> Group<'g> {
         self.db.execute("SAVEPOINT plasma_mutation", &[]).await?;
         let mut executor = ServerExecutor::new(self.engine, self.db, ctx, plans);
         let outcome = mutator::poll_guarded(|| match body {
-            Body::Mutator(run, ctx, args) => run(&mut executor, meta, ctx, args),
+            Body::Mutator(mutator, ctx, args) => mutator.start(&mut executor, meta, ctx, args),
             Body::Task(run) => run(&mut executor, meta),
         });
         let outcome = executor.finish(outcome).await;

@@ -57,6 +57,11 @@ fn member<T: serde::de::DeserializeOwned>(raw: Option<&RawValue>, message: &'sta
     raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).ok_or_else(|| invalid(message))
 }
 
+/// What the client says its run was told; none when it does not say.
+pub(super) fn claimed_reads(mutation: &PushedMutation) -> Option<String> {
+    mutation.reads.as_ref().and_then(|raw| serde_json::from_str(raw.get()).ok())
+}
+
 /// The name a mutation carries, for reports; empty when it is not one.
 pub(super) fn wire_name(mutation: &PushedMutation) -> String {
     mutation.name.as_ref().and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
@@ -81,9 +86,9 @@ fn has_nul(json: &str) -> bool {
 pub(super) fn poll_guarded<'t>(start: impl FnOnce() -> BoxFuture<'t, Result<()>>) -> Result<()> {
     match catch_unwind(AssertUnwindSafe(|| poll_once(start()))) {
         Ok(Some(outcome)) => outcome,
-        Ok(None) => Err(Error::rejected(
-            "internal",
-            "the mutator awaited something other than its transaction: a mutator may only await `tx`",
+        Ok(None) => Err(Error::new(
+            ErrorKind::ForeignAwait,
+            "a job awaited something other than its transaction: it runs inside one and may only await `tx`",
         )),
         Err(panic) => {
             let words = panic
@@ -129,7 +134,8 @@ pub(super) fn copy(error: &Error) -> Error {
 
 /// Whether a rejection is a defect that the application's people should hear of.
 pub(super) fn is_defect(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Panic | ErrorKind::Internal) || error.code() == "internal"
+    matches!(error.kind(), ErrorKind::Panic | ErrorKind::ForeignAwait | ErrorKind::Internal)
+        || error.code() == "internal"
 }
 
 #[cfg(test)]

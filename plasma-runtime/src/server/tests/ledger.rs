@@ -218,8 +218,8 @@ fn panics_foreign_awaits_and_internal_errors_are_final_and_say_nothing() {
     let result = server.run("alice", half("panic")).error.unwrap();
     assert_eq!((result.code.as_str(), result.message.as_str()), ("panic", "the mutator panicked"));
     let result = server.run("alice", half("await")).error.unwrap();
-    assert_eq!(result.code, "internal");
-    assert!(result.message.contains("may only await `tx`"), "{}", result.message);
+    assert_eq!(result.code, "foreign-await");
+    assert!(result.message.contains("the mutator `script` awaited"), "{}", result.message);
     let result = server.run("alice", half("internal")).error.unwrap();
     assert_eq!(result.code, "internal");
     assert!(!result.message.contains("secret"), "{}", result.message);

@@ -1,5 +1,6 @@
 //! Tests of the server engine over hand-written tables and one mutator that does what its arguments say.
 
+mod effects;
 pub(super) mod fixture;
 mod group;
 mod handle;

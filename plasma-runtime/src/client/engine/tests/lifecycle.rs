@@ -32,7 +32,7 @@ fn a_mutation_that_fails_leaves_nothing() {
         ("list.add", json!({ "id": id(2) }), ErrorKind::InvalidArgs),
         ("list.add", json!({ "id": "no uuid", "name": "x" }), ErrorKind::Conflict),
         ("panics", json!({ "n": 1 }), ErrorKind::Panic),
-        ("awaits", json!({}), ErrorKind::Internal),
+        ("awaits", json!({}), ErrorKind::ForeignAwait),
         ("unheard.of", json!({}), ErrorKind::UnknownMutator),
     ] {
         let error = client.try_mutate(name, args).unwrap_err();

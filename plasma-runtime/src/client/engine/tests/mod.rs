@@ -1,3 +1,4 @@
+mod drift;
 mod history;
 mod lifecycle;
 mod on_delete;
