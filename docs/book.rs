@@ -22,6 +22,7 @@ chapters! {
     tables = "guide/tables.md",
     queries = "guide/queries.md",
     mutators = "guide/mutators.md",
+    determinism = "guide/determinism.md",
     policies = "guide/policies.md",
     client = "guide/client.md",
     server = "guide/server.md",
