@@ -19,8 +19,9 @@ use crate::future::{BoxFuture, poll_once, ready};
 use crate::mutate::{Access, Effects, ErasedCtx, Executor, MutatorDef, TableRules, TxMeta};
 use crate::query::eval;
 use crate::query::ir::{Change, Expr, Query, Select, Write};
-use crate::query::lower;
+use crate::query::lower::Dialect;
 use crate::schema::{Definition, TableDef};
+use crate::store::query::Reading;
 use crate::value::{Row, Value};
 
 /// What a run may write.
@@ -100,8 +101,11 @@ impl<'w, 's> ClientExecutor<'w, 's> {
     }
 
     fn select(&mut self, query: &Query) -> Result<Vec<Row>> {
-        let lowered = lower::select(lower::Dialect::Sqlite, query);
-        self.writer.query(&lowered.sql, &lowered.params, &lowered.kinds)
+        let mut reading = Reading::new(Dialect::Sqlite, query);
+        while let Some(statement) = reading.next() {
+            reading.answer(self.writer.query(&statement.sql, &statement.params, &statement.kinds)?)?;
+        }
+        Ok(reading.finish())
     }
 
     fn run_write(&mut self, write: Write, access: Access) -> Result<u64> {

@@ -7,9 +7,10 @@ use crate::client::event::RowChange;
 use crate::error::{Error, Result};
 use crate::query::eval::{NoTables, matches};
 use crate::query::ir::{self, Select};
-use crate::query::lower::{Dialect, Lowered};
+use crate::query::lower::{self, Dialect, Lowered};
 use crate::schema::TableDef;
 use crate::store::SqlConnection;
+use crate::store::query::run;
 use crate::value::json::encode_value_into;
 use crate::value::{Row, Value};
 
@@ -18,7 +19,9 @@ use crate::value::{Row, Value};
 pub(super) struct Statement {
     /// The query as it was asked.
     pub query: ir::Query,
-    sql: Lowered,
+    keyed: ir::Query,
+    /// The one statement it takes when nothing is nested, lowered once.
+    lowered: Option<Lowered>,
     tables: Vec<&'static str>,
     key: Key,
     /// The one table, when there are no other queries in it: a change of one row says nothing of others.
@@ -59,10 +62,10 @@ impl Statement {
                 Key::Hidden(width, count)
             }
         };
-        let sql = crate::query::lower::select(Dialect::Sqlite, &keyed);
+        let lowered = keyed.nested.is_empty().then(|| lower::select(Dialect::Sqlite, &keyed));
         let tables = query.tables().iter().map(|table| table.name).collect();
         let alone = query.plain_table().filter(|_| is_alone(&query));
-        Statement { query, sql, tables, key, alone }
+        Statement { query, keyed, lowered, tables, key, alone }
     }
 
     /// Whether these changes may change the result: they touch one of its tables, and where there are no sub-queries,
@@ -84,7 +87,10 @@ impl Statement {
 
     /// Runs the query.
     pub(super) fn run(&self, store: &mut dyn SqlConnection) -> Result<RawRows> {
-        let mut values = store.query(&self.sql.sql, &self.sql.params, &self.sql.kinds)?;
+        let mut values = match &self.lowered {
+            Some(lowered) => store.query(&lowered.sql, &lowered.params, &lowered.kinds)?,
+            None => run(store, Dialect::Sqlite, &self.keyed)?,
+        };
         let mut keys = Vec::with_capacity(values.len());
         for row in &mut values {
             keys.push(match self.key {

@@ -10,16 +10,12 @@ use crate::client::engine::LocalRun;
 use crate::error::{Error, Result};
 use crate::future::{BoxFuture, MaybeSend, ready};
 use crate::mutate::{Executor, Tx, TxMeta};
-use crate::query::lower::{self, Dialect, Lowered};
+use crate::query::lower::Dialect;
 use crate::query::typed::ReadsIn;
 use crate::query::typed::read::{self, Read};
 use crate::schema::{Id, InSchema, Schema};
 use crate::store::SqlConnection;
-use crate::value::Row;
-
-fn rows(lowered: &Lowered, store: &mut dyn SqlConnection) -> Result<Vec<Row>> {
-    store.query(&lowered.sql, &lowered.params, &lowered.kinds)
-}
+use crate::store::query::run;
 
 /// Reads see the rows as they are shown: with the effects of pending mutations. On a store file they run on a connection
 /// of their own and do not wait while a large pull is applied.
@@ -29,8 +25,8 @@ impl<S: Schema> Client<S> {
         let read = read?;
         read.check(&S::DEF)?;
         // Not the read itself: a reference to it must not be held over the await, or the future is not `Send`.
-        let lowered = lower::select(Dialect::Sqlite, read.query());
-        let rows = self.inner.shared.read(|store| rows(&lowered, store)).await?;
+        let query = read.query().clone();
+        let rows = self.inner.shared.read(|store| run(store, Dialect::Sqlite, &query)).await?;
         read.finish(rows)
     }
 
@@ -171,7 +167,7 @@ impl<S: Schema> ReadTx<'_, S> {
     fn run<R>(&mut self, read: Result<Read<R>>) -> Result<R> {
         let read = read?;
         read.check(&S::DEF)?;
-        let rows = rows(&lower::select(Dialect::Sqlite, read.query()), self.store)?;
+        let rows = run(self.store, Dialect::Sqlite, read.query())?;
         read.finish(rows)
     }
 

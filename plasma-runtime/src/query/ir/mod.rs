@@ -217,11 +217,6 @@ impl Query {
         if plain { self.from.as_table() } else { None }
     }
 
-    /// INTERIM: the table of a plain query, until everything reads the whole representation.
-    pub(crate) fn base(&self) -> &'static TableDef {
-        self.from.as_table().expect("only plain queries yet")
-    }
-
     /// What decides between rows that are equal by [`order`](Query::order), all ascending: of a distinct query what it
     /// selects; of a grouped query the keys; else the ids of the sources.
     pub fn identity(&self) -> Vec<Expr> {

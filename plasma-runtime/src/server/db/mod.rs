@@ -12,10 +12,11 @@ use super::{ServerEngine, Task};
 use crate::error::{Error, Result};
 use crate::future::{BoxFuture, poll_once};
 use crate::mutate::{ErasedCtx, Tx};
-use crate::query::lower::{self, Dialect};
+use crate::query::lower::Dialect;
 use crate::query::typed::ReadsIn;
 use crate::query::typed::read::{self, Read};
 use crate::schema::{Id, InSchema, Schema};
+use crate::store::query::run_on;
 
 /// Reads and writes of the application's own code on the server: [`as_ctx`](ServerDb::as_ctx) with a caller's rights,
 /// [`trusted`](ServerDb::trusted) with all. Writes go through the writer like everybody's, into the change log, and
@@ -133,10 +134,9 @@ impl<S: Schema> Scoped<S> {
         if let Some(ctx) = &self.ctx {
             restrict::to_readable(&mut query, &|table| readable(&inner.engine, &**ctx, table))?;
         }
-        let lowered = lower::select(Dialect::Sqlite, &query);
         let rows = inner
             .readers
-            .run(move |db| poll_once(db.query(&lowered.sql, &lowered.params, &lowered.kinds)))
+            .run(move |db| poll_once(Box::pin(run_on(db, Dialect::Sqlite, &query))))
             .await?
             .ok_or_else(|| Error::internal("the database's futures are not ready at once"))??;
         read.finish(rows)

@@ -24,9 +24,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::future::BoxFuture;
 use crate::mutate::{Access, ErasedCtx, Executor};
 use crate::query::ir::{self, Write};
-use crate::query::lower::{self, Dialect};
+use crate::query::lower::Dialect;
 use crate::schema::TableDef;
 use crate::store::SqlExecutor;
+use crate::store::query::Reading;
 use crate::value::{Kind, Row, Value};
 
 /// What of a row is checked at the end of the mutation.
@@ -149,8 +150,11 @@ impl<'e> ServerExecutor<'e> {
 impl Executor for ServerExecutor<'_> {
     fn query<'a>(&'a mut self, query: &'a ir::Query) -> BoxFuture<'a, Result<Vec<Row>>> {
         Box::pin(async move {
-            let lowered = lower::select(Dialect::Sqlite, query);
-            self.rows(&lowered.sql, &lowered.params, &lowered.kinds).await
+            let mut reading = Reading::new(Dialect::Sqlite, query);
+            while let Some(statement) = reading.next() {
+                reading.answer(self.rows(&statement.sql, &statement.params, &statement.kinds).await?)?;
+            }
+            Ok(reading.finish())
         })
     }
 

@@ -15,7 +15,6 @@ use crate::mutate::{Access, ErasedCtx, Executor, MutatorDef, TxMeta};
 use crate::protocol::{WireRequest, WireResponse};
 use crate::query::ir::{Change, Expr, Query, Select, Write};
 use crate::schema::{ColumnDef, Definition, OnDelete, SchemaDef, TableDef, fingerprint};
-use crate::store::SqlConnection;
 use crate::store::sqlite::SqliteConnection;
 use crate::value::{Kind, Row, Value, json};
 
@@ -470,8 +469,7 @@ impl Client {
 
     pub(super) fn rows(&mut self, table: &'static TableDef) -> Vec<Row> {
         let query = Query::all(table);
-        let lowered = crate::query::lower::select(crate::query::lower::Dialect::Sqlite, &query);
-        self.store.query(&lowered.sql, &lowered.params, &lowered.kinds).unwrap()
+        crate::store::query::run(&mut self.store, crate::query::lower::Dialect::Sqlite, &query).unwrap()
     }
 
     /// One column of a table, in order of id.
