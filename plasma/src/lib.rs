@@ -94,6 +94,10 @@
 //! | `http-client` | the HTTP transport of the client, without the server's dependencies |
 //! | `http-server` | the HTTP service and its accept loop |
 //! | `sim` | the deterministic simulator, also for applications |
+//! | `chrono` | columns of `chrono::DateTime<Utc>` and `chrono::NaiveDate` |
+//! | `jiff` | columns of `jiff::Timestamp` and `jiff::civil::Date` |
+//! | `time` | columns of `time::OffsetDateTime` and `time::Date` |
+//! | `rust_decimal` | exact conversions between `Fixed<N>` and `rust_decimal::Decimal` |
 //!
 //! What the macros generate never depends on a feature.
 

@@ -182,3 +182,6 @@ fn is_media_type(mime: &str) -> bool {
     };
     mime.len() <= MAX_MIME && mime.split_once('/').is_some_and(|(main, sub)| part(main) && part(sub))
 }
+
+#[cfg(test)]
+mod tests;

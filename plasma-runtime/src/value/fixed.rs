@@ -198,3 +198,6 @@ impl<'de, const N: u8> serde::Deserialize<'de> for Fixed<N> {
         std::borrow::Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,3 +108,6 @@ impl<'de> serde::Deserialize<'de> for Timestamp {
             .map_err(|_| serde::de::Error::custom("a timestamp is a decimal string of microseconds"))
     }
 }
+
+#[cfg(test)]
+mod tests;

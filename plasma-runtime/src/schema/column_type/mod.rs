@@ -1,6 +1,8 @@
 //! Rust types that can be columns.
 
 mod derive_id;
+#[cfg(any(feature = "chrono", feature = "jiff", feature = "rust_decimal", feature = "time"))]
+mod external;
 mod id;
 mod json;
 mod scalar;
