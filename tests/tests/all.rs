@@ -10,4 +10,5 @@
 mod blackbox;
 mod client;
 mod model;
+mod options;
 mod sim;
