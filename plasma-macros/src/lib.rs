@@ -12,6 +12,7 @@ mod messages;
 mod mutators;
 mod names;
 mod options;
+mod projection;
 mod schema;
 mod table;
 mod tokens;
@@ -51,6 +52,12 @@ pub fn mutators(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_derive(Column, attributes(column))]
 pub fn column(item: TokenStream) -> TokenStream {
     entry::derive("#[derive(plasma::Column)]", item.into(), column::derive).into()
+}
+
+#[allow(missing_docs)]
+#[proc_macro_derive(Projection, attributes(projection, from))]
+pub fn projection(item: TokenStream) -> TokenStream {
+    entry::derive("#[derive(plasma::Projection)]", item.into(), projection::derive).into()
 }
 
 /// Emits nothing. It is added to a table so that the compiler knows its `#[column(..)]` attributes, which stay on the

@@ -147,3 +147,17 @@ pub(crate) fn same_variant_text(text: &str, other: &str) -> String {
 pub(crate) fn derived_already(name: &str) -> String {
     format!("`#[plasma::args]` derives `{name}` already")
 }
+
+pub(crate) const PROJECTION_GENERIC: &str = "a projected struct cannot have generic parameters";
+pub(crate) const PROJECTION_NEEDS_NAMED_FIELDS: &str =
+    "`#[derive(plasma::Projection)]` needs a struct with named fields";
+pub(crate) const PROJECTION_EMPTY: &str = "a projected struct needs a field";
+pub(crate) const PROJECTION_NEEDS_LIST: &str = "`#[projection]` needs options: `#[projection(from = Todo)]`";
+pub(crate) const PROJECTION_SOURCE: &str = "expected a column, `Table::column`; for what is calculated or counted use \
+                                            `.project((..)).map(|(..)| ..)`";
+pub(crate) fn projection_no_source(field: &str) -> String {
+    format!(
+        "nothing says where `{field}` comes from: `#[from(Table::column)]` on the field, or \
+         `#[projection(from = Table)]` on the struct for columns of the same name"
+    )
+}

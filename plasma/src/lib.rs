@@ -110,8 +110,8 @@ pub mod prelude;
 pub use macros::*;
 pub use plasma_runtime::mutate::{Checks, Columns, Conflict, Mutation, Policy, Tx, Validate};
 pub use plasma_runtime::query::typed::{
-    Filter, Query, all_of, any_of, col_ref, count, exists, from_subquery, from_subquery_as, is_missing, not, row,
-    scalar, when,
+    Cursor, Filter, Page, Query, all_of, any_of, col_ref, count, exists, from_subquery, from_subquery_as, is_missing,
+    not, row, scalar, when,
 };
 pub use plasma_runtime::schema::{ColumnType, NewRow, Schema, Table};
 pub use plasma_runtime::{Date, Error, ErrorKind, FileHash, FileRef, Fixed, Id, Json, Result, Rounding, Timestamp};

@@ -238,3 +238,44 @@ pub use plasma_macros::mutators;
 ///
 /// `#[column(crate = path)]` says where this crate is found, when it is not `::plasma`.
 pub use plasma_macros::Column;
+
+/// Makes a struct a projection: a query returns it instead of rows.
+///
+/// ```
+/// use plasma::prelude::*;
+///
+/// #[plasma::table]
+/// pub struct User {
+///     pub id: Id<User>,
+///     pub name: String,
+/// }
+///
+/// #[plasma::table]
+/// pub struct Issue {
+///     pub id: Id<Issue>,
+///     pub title: String,
+///     #[column(on_delete = set_null)]
+///     pub assignee_id: Option<Id<User>>,
+/// }
+///
+/// /// What a list shows of an issue.
+/// #[derive(Debug, Clone, PartialEq, plasma::Projection)]
+/// #[projection(from = Issue)]
+/// pub struct Card {
+///     pub id: Id<Issue>,
+///     pub title: String,
+///     #[from(User::name)]
+///     pub assignee: Option<String>,
+/// }
+///
+/// let cards = Issue::select().left_join(Issue::assignee_id).project_as::<Card, _>();
+/// # let _ = cards;
+/// ```
+///
+/// Each field is read from the column in its `#[from(Table::column)]` (or `#[from(Alias::col(Table::column))]`), or else
+/// from the column of its own name of the struct's `#[projection(from = Table)]`. Its type is the column's, or an
+/// `Option` of it; in a query that joins the table from the left it must be an `Option`. What is calculated or counted
+/// has no column: `.project((..)).map(|(..)| ..)` makes a struct of anything.
+///
+/// `#[projection(crate = path)]` says where this crate is found, when it is not `::plasma`.
+pub use plasma_macros::Projection;

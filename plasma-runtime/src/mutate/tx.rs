@@ -8,8 +8,8 @@ use super::{Access, Executor, Location, RandomValue, Reason, TxMeta, random};
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::BoxFuture;
 use crate::query::sql::{Sql, SqlRow};
-use crate::query::typed::ReadsIn;
 use crate::query::typed::read::{self, Read};
+use crate::query::typed::{Page, ReadsIn};
 use crate::schema::{Id, InSchema, Schema, Table};
 use crate::value::Timestamp;
 
@@ -154,6 +154,15 @@ impl<S: Schema, A: Rights> Tx<'_, S, A> {
     /// Those of [`all`](Tx::all).
     pub fn count<Q: ReadsIn<S>>(&mut self, query: Q) -> BoxFuture<'_, Result<u64>> {
         self.read(read::count(query))
+    }
+
+    /// A page of a query: as many rows as its `limit` says, and the place to give to
+    /// [`after`](crate::query::typed::Select::after) for the next page.
+    ///
+    /// # Errors
+    /// Those of [`all`](Tx::all), and [`Validation`](crate::ErrorKind::Validation) when the query counts, or its cursor is of another order.
+    pub fn page<Q: ReadsIn<S>>(&mut self, query: Q) -> BoxFuture<'_, Result<Page<Q::Row>>> {
+        self.read(read::page(query))
     }
 
     /// Whether a query has a row.

@@ -15,11 +15,12 @@ pub use plasma_runtime::mutate::{
     RegisteredIn, RunsIn, Tx, TxArg, Validate,
 };
 pub use plasma_runtime::query::typed::{
-    ChangeList, Changes, Col, Filter, IdCol, Ordered, Textual, column_operands, numeric_newtype, text_operands,
+    ChangeList, Changes, Col, FillFrom, Fills, Filter, IdCol, Ordered, Path, Raw, Shape, Textual, Within,
+    column_operands, numeric_newtype, push_field, text_operands,
 };
 pub use plasma_runtime::schema::{
     CheckDef, Codec, ColumnDef, ColumnType, Definition, FileOptions, Id, InSchema, IndexDef, LockedVersion, NewRow,
-    OnDelete, Scalar, Schema, SchemaDef, Table, TableDef, UploadTime, fingerprint,
+    OnDelete, RowReader, Scalar, Schema, SchemaDef, Table, TableDef, UploadTime, fingerprint,
 };
 pub use plasma_runtime::value::{Kind, Value};
 pub use serde;

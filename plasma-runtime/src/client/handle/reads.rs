@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::future::{BoxFuture, MaybeSend, ready};
 use crate::mutate::{Executor, Tx, TxMeta};
 use crate::query::lower::Dialect;
-use crate::query::typed::ReadsIn;
 use crate::query::typed::read::{self, Read};
+use crate::query::typed::{Page, ReadsIn};
 use crate::schema::{Id, InSchema, Schema};
 use crate::store::SqlConnection;
 use crate::store::query::run;
@@ -78,6 +78,15 @@ impl<S: Schema> Client<S> {
     /// As [`all`](Self::all).
     pub fn count<Q: ReadsIn<S>>(&self, query: Q) -> BoxFuture<'_, Result<u64>> {
         Box::pin(self.run_read(read::count(query)))
+    }
+
+    /// A page of a query: as many rows as its `limit` says, and the place to give to
+    /// [`after`](crate::query::typed::Select::after) for the next page.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all), and [`Validation`](crate::ErrorKind::Validation) when the query counts, or its cursor is of another order.
+    pub fn page<Q: ReadsIn<S>>(&self, query: Q) -> BoxFuture<'_, Result<Page<Q::Row>>> {
+        Box::pin(self.run_read(read::page(query)))
     }
 
     /// Whether the query has a row.
@@ -217,6 +226,15 @@ impl<S: Schema> ReadTx<'_, S> {
     /// Those of [`Client::count`].
     pub fn count<Q: ReadsIn<S>>(&mut self, query: Q) -> Ready<Result<u64>> {
         std::future::ready(self.run(read::count(query)))
+    }
+
+    /// A page of a query: as many rows as its `limit` says, and the place to give to
+    /// [`after`](crate::query::typed::Select::after) for the next page.
+    ///
+    /// # Errors
+    /// As [`Client::all`], and [`Validation`](crate::ErrorKind::Validation) when the query counts, or its cursor is of another order.
+    pub fn page<Q: ReadsIn<S>>(&mut self, query: Q) -> Ready<Result<Page<Q::Row>>> {
+        std::future::ready(self.run(read::page(query)))
     }
 
     /// Whether the query has a row.

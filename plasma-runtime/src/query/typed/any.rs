@@ -19,6 +19,14 @@ pub struct AnyQuery<R> {
 }
 
 impl<R: 'static> AnyQuery<R> {
+    /// The query with something done to it; what cannot be done is told when it runs.
+    pub(super) fn changed(mut self, change: impl FnOnce(&mut ir::Query) -> Result<(), Fault>) -> Self {
+        if let Err(fault) = change(&mut self.ir) {
+            self.fault = self.fault.or(Some(fault));
+        }
+        self
+    }
+
     /// Turns each row into something else.
     pub fn map<R2: 'static>(self, f: impl Fn(R) -> R2 + Send + Sync + 'static) -> AnyQuery<R2> {
         let decoder = self.decoder;

@@ -19,6 +19,7 @@ mod join;
 mod null;
 mod numeric;
 mod operand;
+mod page;
 mod project;
 mod raw;
 pub mod read;
@@ -26,6 +27,7 @@ mod relation;
 mod row;
 mod scope;
 mod select;
+mod shape;
 mod source;
 mod subquery;
 #[cfg(test)]
@@ -48,6 +50,7 @@ pub use join::{InnerJoin, JoinTarget, JoinWith, LeftJoin, On};
 pub use null::{Cases, NextWhen, When, when};
 pub use numeric::numeric_newtype;
 pub use operand::{CompareWith, Operand, SameAs, StoreFrom, ValueFrom, column_operands, text_operands};
+pub use page::{Cursor, Page};
 pub use project::{Computed, Projectable, Projection, WholeRow, row};
 pub(crate) use raw::Fault;
 pub use raw::Raw;
@@ -58,6 +61,7 @@ pub use scope::{
     ScopeIn,
 };
 pub use select::{Query, ReadsIn, Select};
+pub use shape::{FillFrom, Fills, Shape, push_field};
 pub use source::{Alias, ColumnLike, Source, TableSource, alias_column, alias_on, is_missing};
 pub use subquery::{SameKey, exists, scalar};
 pub use text::{Dependent, Textual};

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::any::counting;
 use super::column::IdCol;
+pub use super::page::page;
 use super::select::{Query, Select};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::ir;
@@ -27,7 +28,7 @@ impl<R> fmt::Debug for Read<R> {
 }
 
 impl<R> Read<R> {
-    fn new(query: ir::Query, finish: impl FnOnce(Vec<Row>) -> Result<R> + Send + 'static) -> Self {
+    pub(super) fn new(query: ir::Query, finish: impl FnOnce(Vec<Row>) -> Result<R> + Send + 'static) -> Self {
         Read { query, finish: Box::new(finish) }
     }
 

@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::future::{BoxFuture, poll_once};
 use crate::mutate::{ErasedCtx, Tx};
 use crate::query::lower::Dialect;
-use crate::query::typed::ReadsIn;
 use crate::query::typed::read::{self, Read};
+use crate::query::typed::{Page, ReadsIn};
 use crate::schema::{Id, InSchema, Schema};
 use crate::store::query::run_on;
 
@@ -100,6 +100,15 @@ impl<S: Schema> Scoped<S> {
     /// Those of [`all`](Self::all).
     pub async fn count<Q: ReadsIn<S>>(&self, query: Q) -> Result<u64> {
         self.read(read::count(query)?).await
+    }
+
+    /// A page of a query: as many rows as its `limit` says, and the place to give to
+    /// [`after`](crate::query::typed::Select::after) for the next page.
+    ///
+    /// # Errors
+    /// Those of [`all`](Self::all), and [`Validation`](crate::ErrorKind::Validation) when the query counts, or its cursor is of another order.
+    pub async fn page<Q: ReadsIn<S>>(&self, query: Q) -> Result<Page<Q::Row>> {
+        self.read(read::page(query)?).await
     }
 
     /// Whether a query has a row.

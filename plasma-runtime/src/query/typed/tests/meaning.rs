@@ -14,7 +14,7 @@ use crate::store::sqlite::SqliteConnection;
 use crate::value::{Row, Value};
 
 /// A small world with every shape of reference: none, to itself, to a missing row, in a chain, in a circle.
-struct World {
+pub(super) struct World {
     users: Vec<User>,
     orgs: Vec<Org>,
     members: Vec<Member>,
@@ -32,7 +32,7 @@ fn encode<T: Table>(value: T) -> Row {
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let users = (0..3).map(|n| User { id: id(n), name: format!("user-{n}"), admin: n == 0 }).collect();
         let orgs = (0..3).map(|n| Org { id: id(n), name: ["a", "b", "c%"][n].to_owned() }).collect();
         let pairs = [(0, 0, "admin"), (0, 1, "guest"), (1, 1, "admin"), (9, 2, "guest")];
@@ -71,7 +71,7 @@ impl World {
         ]
     }
 
-    fn sqlite(&self) -> SqliteConnection {
+    pub(super) fn sqlite(&self) -> SqliteConnection {
         let mut db = SqliteConnection::in_memory().expect("a database in memory");
         for (table, rows) in self.rows() {
             db.batch(&ddl::create_table(table, Side::Client)).expect("a table");
@@ -96,7 +96,7 @@ impl eval::RowSource for World {
 }
 
 /// The rows of a query from SQLite, which must be the evaluator's too.
-fn answer<Q: Query>(world: &mut World, db: &mut SqliteConnection, query: &Q) -> Vec<Q::Row> {
+pub(super) fn answer<Q: Query>(world: &mut World, db: &mut SqliteConnection, query: &Q) -> Vec<Q::Row> {
     let ir: &ir::Query = query.ir().expect("a query without faults");
     let lowered = lower::select(Dialect::Sqlite, ir);
     let rows = db.query(&lowered.sql, &lowered.params, &lowered.kinds).expect(&lowered.sql);

@@ -4,6 +4,8 @@ mod conditions;
 mod expressions;
 #[cfg(feature = "sqlite")]
 mod meaning;
+#[cfg(feature = "sqlite")]
+mod pages;
 mod queries;
 mod shapes;
 mod subqueries;

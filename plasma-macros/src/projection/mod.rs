@@ -1,0 +1,20 @@
+//! `#[derive(plasma::Projection)]`.
+
+mod expand;
+mod model;
+mod parse;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::errors::Errors;
+
+/// Expands the derive. While something is wrong there is no impl: whoever projects the struct hears it from the derive.
+pub(crate) fn derive(item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let projection = parse::projection(item, &mut errors);
+    let sound = errors.is_empty();
+    let expanded = projection.map(|projection| expand::projection(&projection, sound));
+    let errors = errors.finish();
+    quote!(#expanded #errors)
+}
