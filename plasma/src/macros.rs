@@ -66,7 +66,8 @@
 /// # Types
 ///
 /// `Id<T>`, `String`, `i32`, `i64`, `f64` (finite), `bool`, `Vec<u8>`, [`Json<T>`](crate::Json),
-/// [`Timestamp`](crate::Timestamp), your own newtypes and unit-only enums with
+/// [`Timestamp`](crate::Timestamp), [`Date`](crate::Date), [`Fixed<N>`](crate::Fixed), [`FileRef`](crate::FileRef), the
+/// moments and dates of chrono, time and jiff by feature, your own newtypes and enums with
 /// [`#[derive(plasma::Column)]`](macro@crate::Column), and `Option` of each of them. Kind, nullability and the target of
 /// a foreign key come from the type and not from how it is spelled, so aliases work everywhere.
 ///
@@ -201,7 +202,7 @@ pub use plasma_macros::args;
 /// nothing: an `Err` rejects the mutation, which is then reported, with its code and message.
 pub use plasma_macros::mutators;
 
-/// Makes a newtype or a unit-only enum a column type.
+/// Makes a newtype or an enum of unit variants a column type.
 ///
 /// ```
 /// use plasma::prelude::*;
@@ -232,9 +233,19 @@ pub use plasma_macros::mutators;
 /// ```
 ///
 /// A **newtype** is stored like its field, and has an order or is searched as text exactly when its field is.
+/// `#[column(numeric)]` lets it be added to and subtracted from its own kind, and multiplied with and divided by plain
+/// numbers, as far as its field can. `#[column(text)]` lets it be compared with `&str`; a `&str` is not stored in it.
+///
 /// An **enum** is stored as text: the variant's name in `snake_case`, or as `rename_all` (serde's words) and `rename`
-/// say. It has no order, because its texts would sort by their letters. Reading a text that is no variant, from a newer
-/// program, is an error.
+/// say. It has no order, because its texts would sort by their letters. With `#[column(as = int)]` it is stored as the
+/// number of the variant, an `i32` that must be written down, and is ordered by it.
+///
+/// Reading a value that is no variant, from a newer program, is an error unless a variant stands for it:
+///
+/// | `#[column(other)]` on | reading | writing |
+/// | --- | --- | --- |
+/// | `Other(String)`, with `as = int` `Other(i32)` | keeps the value | writes it back |
+/// | `Unknown` | forgets the value | a [`Validation`](crate::ErrorKind::Validation) error: the newer value would be lost |
 ///
 /// `#[column(crate = path)]` says where this crate is found, when it is not `::plasma`.
 pub use plasma_macros::Column;

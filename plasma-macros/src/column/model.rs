@@ -26,7 +26,7 @@ pub(crate) enum Shape {
         text: bool,
     },
     /// As one text or number per variant.
-    Enum(Variants),
+    Enum(Box<Variants>),
     /// It cannot be, which is a mistake told already; an impl that is never used keeps the mistake at one error.
     Nothing,
 }

@@ -117,7 +117,7 @@ fn variants(item: &DeriveInput, data: &DataEnum, whole: &Whole, errors: &mut Err
             None => known(variant, rename, whole, &mut found.known, errors),
         }
     }
-    if errors.count() > before { Shape::Nothing } else { Shape::Enum(found) }
+    if errors.count() > before { Shape::Nothing } else { Shape::Enum(Box::new(found)) }
 }
 
 /// A variant with a value of its own.

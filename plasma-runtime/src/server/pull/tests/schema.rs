@@ -57,6 +57,9 @@ pub(super) static NOTES: TableDef = TableDef {
             nullable("small", Kind::Int),
             nullable("flag", Kind::Bool),
             nullable("tree", Kind::Json),
+            nullable("day", Kind::Date),
+            nullable("price", Kind::Fixed(2)),
+            nullable("scan", Kind::File),
         ],
     )
 };
