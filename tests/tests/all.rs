@@ -9,6 +9,7 @@
 
 mod blackbox;
 mod client;
+mod lock;
 mod model;
 mod options;
 mod sim;

@@ -8,9 +8,21 @@ use std::path::{Path, PathBuf};
 
 #[test]
 fn cases() {
+    provide_locks();
     let cases = trybuild::TestCases::new();
     cases.pass("pass/*.rs");
     cases.compile_fail("fail/*/*.rs");
+}
+
+/// The cases are compiled in a crate of their own that trybuild writes; `lock = "locks/.."` is looked for there.
+fn provide_locks() {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is a folder of the target directory");
+    let folder = target.join("tests/trybuild").join(env!("CARGO_PKG_NAME")).join("locks");
+    fs::create_dir_all(&folder).expect("a folder for the locks");
+    for lock in fs::read_dir("locks").expect("the locks are here") {
+        let lock = lock.expect("a readable folder");
+        fs::copy(lock.path(), folder.join(lock.file_name())).expect("the lock is copied");
+    }
 }
 
 /// Cases with more than one error, and why that cannot be helped.

@@ -289,21 +289,14 @@ const fn has(mut lines: Lines<'_>, name: &str) -> bool {
 }
 
 const fn new_column(changes: &mut Changes, table: &TableDef, column: &ColumnDef) {
+    // Rows there are hold NULL or the default in it.
     if column.nullable {
         return;
     }
     if column.default.is_none() {
-        changes.add(
-            table.name,
-            column.name,
-            &["new, so that rows there are have no value: make it nullable or give it a default"],
-        );
+        changes.add(table.name, column.name, &["new, but neither nullable nor with a default"]);
     } else if column.unique {
-        changes.add(
-            table.name,
-            column.name,
-            &["new and `unique`, so that rows there are would share the default: make it nullable"],
-        );
+        changes.add(table.name, column.name, &["new and `unique`, with a default that all rows would share"]);
     }
 }
 
@@ -313,8 +306,8 @@ const fn new_column(changes: &mut Changes, table: &TableDef, column: &ColumnDef)
 /// When the lock is not current, or cannot be written: the test fails.
 #[track_caller]
 pub fn test<S: Schema>(manifest_dir: &str, lock: &str, source: &str, compiled: bool) {
-    // A test binary that was moved is told by cargo where the crate is.
-    let moved = std::env::var_os("CARGO_MANIFEST_DIR");
+    // Elsewhere than where it was compiled, cargo (or nextest) says where the crate is.
+    let moved = std::env::var_os("CARGO_MANIFEST_DIR").filter(|_| !Path::new(manifest_dir).is_dir());
     let manifest_dir = moved.as_deref().map_or_else(|| Path::new(manifest_dir), Path::new);
     let place = Place { manifest_dir, lock, source, compiled };
     let verified = Mode::from_env().and_then(|mode| verify(&S::DEF, &place, mode));
