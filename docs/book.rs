@@ -20,6 +20,7 @@ chapters! {
     readme = "../README.md",
     introduction = "introduction.md",
     tables = "guide/tables.md",
+    schema_versions = "guide/schema-versions.md",
     queries = "guide/queries.md",
     mutators = "guide/mutators.md",
     determinism = "guide/determinism.md",

@@ -109,6 +109,7 @@ pub use plasma_macros::table;
 /// | `tables(..)` | every table; required |
 /// | `mutators(..)` | every set of mutators: the one registry of both sides |
 /// | `fingerprint = 0x..` | pins the schema: a change of it stops the build, with the new number in the message |
+/// | `lock = ".."` | the lock, from the folder of `Cargo.toml`, when it is not `plasma.lock`; `false` for none |
 /// | `crate = path` | where this crate is found, when it is not `::plasma` |
 ///
 /// The build stops when two tables have the same SQL name, when a foreign key refers to a table that is not listed, when
@@ -117,6 +118,11 @@ pub use plasma_macros::table;
 ///
 /// The fingerprint is a hash of names, kinds, nullability, uniqueness and foreign keys, in any order. Client and server
 /// compare it at every request.
+///
+/// When there is a `plasma.lock` beside `Cargo.toml`, the build also stops when the schema differs from the version of
+/// the same name in it so that programs with that version could not go on. The message lists every change. A test
+/// (`plasma_lock_app` for `App`) says whether the lock is current, and writes it: `PLASMA_LOCK=write cargo test
+/// plasma_lock`. See [`schema::lock`](crate::schema::lock) and the guide.
 pub use plasma_macros::schema;
 
 /// Makes a struct the arguments of a mutator: what is sent, and what waits in the outbox.

@@ -10,7 +10,7 @@ const VERSION: &str = "1";
 
 const KINDS: &[&str] =
     &["id", "text", "int", "bigint", "float", "bool", "blob", "json", "timestamp", "date", "fixed(..)", "file"];
-const ACTIONS: &[&str] = &["no_action", "restrict", "cascade", "set_null"];
+const ACTIONS: &[&str] = &["restrict", "cascade", "set_null"];
 
 /// A version of a schema.
 #[derive(Debug, PartialEq, Eq)]

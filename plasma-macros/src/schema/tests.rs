@@ -65,7 +65,7 @@ fn a_mangled_lock_is_refused_with_its_line() {
         ("body: text   null", "body: text null null", 11, "`null` stands twice in column `body`"),
         ("body: text   null", "id: id", 11, "column `id` stands here twice"),
         ("-> users on_delete", "-> on_delete", 14, "unknown word `set_null`"),
-        ("on_delete set_null", "on_delete", 14, "expected one of `no_action`, `restrict`"),
+        ("on_delete set_null", "on_delete", 14, "expected one of `restrict`, `cascade`"),
         ("fixed(2)", "fixed(x)", 15, "the kind of `price` is `fixed(x)`"),
         ("unique( owner_id,slug )", "unique(owner_id, nobody)", 20, "names the column `nobody`"),
         ("unique( owner_id,slug )", "unique(owner_id", 20, "expected `unique(column, ..)`"),

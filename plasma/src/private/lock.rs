@@ -1,6 +1,9 @@
 //! The schema against `plasma.lock`: at compile time what would break a program with the locked version, and in a test
 //! whether the lock is current.
 
+#[cfg(test)]
+mod tests;
+
 use std::io::Write as _;
 use std::path::Path;
 
