@@ -1,6 +1,6 @@
 use plasma::prelude::*;
 
-#[plasma::table(auth = open)]
+#[plasma::table(name = "users", auth = open)]
 pub struct User {
     pub id: Id<User>,
 }
