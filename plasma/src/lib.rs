@@ -108,7 +108,9 @@ mod macros;
 pub mod prelude;
 
 pub use macros::*;
-pub use plasma_runtime::mutate::{Checks, Columns, Conflict, Mutation, Policy, Tx, Validate};
+pub use plasma_runtime::error::{Constraint, Violation};
+pub use plasma_runtime::mutate::{Checks, Columns, Conflict, Mutation, Policy, Trusted, Tx, Upserted, Validate};
+pub use plasma_runtime::query::sql::sql;
 pub use plasma_runtime::query::typed::{
     Cursor, Filter, Page, Query, all_of, any_of, col_ref, count, exists, from_subquery, from_subquery_as, is_missing,
     not, row, scalar, when,

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::future::{BoxFuture, poll_once};
 use crate::mutate::{ErasedCtx, Tx};
 use crate::query::lower::Dialect;
+use crate::query::sql::{Sql, SqlRow};
 use crate::query::typed::read::{self, Read};
 use crate::query::typed::{Page, ReadsIn};
 use crate::schema::{Id, InSchema, Schema};
@@ -46,6 +47,37 @@ impl<S: Schema> ServerDb<S> {
         S::Ctx: Clone,
     {
         Scoped { server: self.server.clone(), ctx: Some(Arc::new(ctx.clone())) }
+    }
+
+    /// All rows of [raw SQL](crate::query::sql), of one moment. It obeys no policy and sees every table of the database.
+    ///
+    /// ```no_run
+    /// # async fn f<S: plasma_runtime::schema::Schema>(db: plasma_runtime::server::ServerDb<S>) -> plasma_runtime::Result<()> {
+    /// use plasma_runtime::query::sql::sql;
+    /// let busy = db.sql(sql::<(String, i64)>("SELECT owner, count(*) FROM todos GROUP BY owner", ())).await?;
+    /// # let _ = busy; Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Validation`](crate::ErrorKind::Validation) when a parameter cannot be stored,
+    /// [`Internal`](crate::ErrorKind::Internal) when the text is no single statement that only reads,
+    /// [`Storage`](crate::ErrorKind::Storage) when the database cannot run it, or its columns are not what the types say,
+    /// [`Closed`](crate::ErrorKind::Closed) when the server is closed.
+    pub async fn sql<R: SqlRow>(&self, query: Sql<R>) -> Result<Vec<R>> {
+        let query = query.bound()?;
+        self.server
+            .inner
+            .readers
+            .run(move |db| {
+                let read = async {
+                    db.check_reads(&query.text).await?;
+                    let rows = db.query(&query.text, &query.params, &query.kinds).await?;
+                    query.finish(rows)
+                };
+                poll_once(Box::pin(read))
+            })
+            .await?
+            .ok_or_else(|| Error::internal("the database's futures are not ready at once"))?
     }
 
     /// With all rights.

@@ -10,6 +10,7 @@ use crate::error::{ErrorKind, Result};
 use crate::future::BoxFuture;
 use crate::mutate::{ErasedCtx, Mutation, MutatorArgs, MutatorDef, PolicyDef, RunsIn, TableRules, Tx};
 use crate::query::ir::{ColumnRef, Expr, Query};
+use crate::query::sql::sql;
 use crate::query::typed::Select;
 use crate::schema::samples::{Member, NewTodo, Org, Todo, User};
 use crate::schema::{Definition, Id, InSchema, NewRow, Schema, SchemaDef, Table, TableDef, fingerprint};
@@ -226,5 +227,76 @@ async fn a_job_runs_once_per_key_with_the_rights_of_its_context() {
     for _ in 0..2 {
         let error = server.invoke(add(99, "x")).as_ctx(&ann).key("broken").await.unwrap_err();
         assert_eq!(error.code(), "conflict");
+    }
+}
+
+#[tokio::test]
+async fn raw_sql_reads_on_the_server_and_cannot_write() {
+    let server = tracker().await;
+    let db = server.db();
+    let seen = db
+        .trusted()
+        .write(|tx| {
+            Box::pin(async move {
+                let new = |title: &str| NewTodo { title: title.to_owned(), org_id: id(11) };
+                tx.insert_all([new("a").with(Todo::points.to(3)), new("b").with(Todo::points.to(4))]).await?;
+                let mut trusted = tx.trusted().expect("on the server");
+                assert_eq!(trusted.count(Todo::select()).await?, 2, "a trusted transaction reads like any other");
+                let text = "SELECT title, points FROM todos WHERE org_id = ? AND points >= ? ORDER BY title DESC";
+                let rows = trusted.sql(sql::<(String, i32)>(text, (id::<Org>(11), 3))).await?;
+                for write in [
+                    "DELETE FROM todos",
+                    "UPDATE todos SET points = 0 RETURNING points",
+                    "COMMIT",
+                    "PRAGMA user_version",
+                ] {
+                    let refused = trusted.sql(sql::<i32>(write, ())).await.expect_err(write);
+                    assert_eq!(refused.kind(), ErrorKind::Internal, "{write}");
+                }
+                Ok(rows)
+            })
+        })
+        .await
+        .unwrap();
+    assert_eq!(seen, [("b".to_owned(), 4), ("a".to_owned(), 3)]);
+    let all = |points: Option<i32>| {
+        sql::<(String, Option<String>, i64)>("SELECT title, note, points FROM todos WHERE points = ?", (points,))
+    };
+    assert_eq!(db.sql(all(Some(4))).await.unwrap(), [("b".to_owned(), None, 4)]);
+    assert_eq!(db.sql(all(None)).await.unwrap(), []);
+    assert_eq!(db.sql(sql::<i64>("VALUES (1), (2)", ())).await.unwrap(), [1, 2]);
+    assert_eq!(db.sql(sql::<String>("WITH t AS (SELECT ?) SELECT * FROM t", ("x",))).await.unwrap(), ["x"]);
+    let kind = async |query| db.sql::<i64>(query).await.expect_err("refused").kind();
+    for (query, expected) in [
+        (sql("DELETE FROM todos", ()), ErrorKind::Internal),
+        (sql("SELECT 1; DELETE FROM todos", ()), ErrorKind::Storage),
+        (sql("WITH t AS (SELECT 1) DELETE FROM todos", ()), ErrorKind::Internal),
+        (sql("BEGIN", ()), ErrorKind::Internal),
+        (sql("PRAGMA query_only = 0", ()), ErrorKind::Internal),
+        (sql("SELECT nothing FROM todos", ()), ErrorKind::Storage),
+        (sql("SELECT title FROM todos", ()), ErrorKind::Storage),
+        (sql("SELECT NULL", ()), ErrorKind::Storage),
+        (sql("SELECT points, points FROM todos", ()), ErrorKind::Internal),
+        (sql("SELECT ?", ()), ErrorKind::Internal),
+        (sql("SELECT 1 WHERE ? = 'x'", ("\0",)), ErrorKind::Validation),
+    ] {
+        let text = format!("{query:?}");
+        assert_eq!(kind(query).await, expected, "{text}");
+    }
+    assert_eq!(db.trusted().count(Todo::select()).await.unwrap(), 2, "nothing was written");
+}
+
+/// A mistake in raw SQL would be met by every run again: it ends the mutation, and is not tried again for ever.
+#[tokio::test]
+async fn a_mistake_in_raw_sql_is_a_defect_and_no_fault() {
+    let server = tracker().await;
+    for text in ["SELECT nothing FROM todos", "SELECT 'x'", "SELECT 1; SELECT 2", "not sql"] {
+        let error = server
+            .db()
+            .trusted()
+            .write(move |tx| Box::pin(async move { tx.trusted().expect("here").sql(sql::<i64>(text, ())).await }))
+            .await
+            .expect_err("a mistake");
+        assert_eq!(error.kind(), ErrorKind::Internal, "{text}: {error}");
     }
 }
