@@ -5,14 +5,14 @@
 use crate::mutate::{MutatorDef, PolicyDef};
 use crate::query::typed::{Col, IdCol};
 use crate::schema::{
-    Codec, ColumnDef, Definition, Id, InSchema, Json, NewRow, Schema, SchemaDef, Table, TableDef, fingerprint,
+    Codec, ColumnDef, Definition, Id, InSchema, IndexDef, Json, NewRow, Schema, SchemaDef, Table, TableDef, fingerprint,
 };
 use crate::value::{Timestamp, Value};
 
 macro_rules! sample {
     (
         $t:ident = $name:literal, new $new:ident { $($nf:ident: $nty:ty),* $(,)? },
-        { $($f:ident: $ty:ty $([$($option:tt)*])?),* $(,)? }
+        { $($f:ident: $ty:ty $([$($option:tt)*])?),* $(,)? } $([$($table:tt)*])?
     ) => {
         #[derive(Debug, Clone, PartialEq)]
         pub(crate) struct $t {
@@ -46,7 +46,7 @@ macro_rules! sample {
                     $(w.write(new.$nf);)*
                 },
             };
-            const DEF: &'static TableDef = &TableDef::new($name, <$t as Table>::CODEC.columns);
+            const DEF: &'static TableDef = &TableDef::new($name, <$t as Table>::CODEC.columns)$($($table)*)?;
         }
         impl NewRow for $new {
             type Table = $t;
@@ -76,6 +76,13 @@ sample!(Todo = "todos", new NewTodo { title: String, org_id: Id<Org> }, {
     parent_id: Option<Id<Todo>>,
     owner_id: Option<Id<User>>,
 });
+// Met by its id, by `code`, or by `shop` and `place` together.
+sample!(Stock = "stock", new NewStock { code: i64, shop: i64, place: Option<i64> }, {
+    code: i64 [.unique()],
+    shop: i64,
+    place: Option<i64>,
+    qty: i64 [.default_value(|| Value::Int(1))],
+} [.indexes(&[IndexDef::unique(&["shop", "place"])])]);
 sample!(Stray = "stray", new NewStray {}, { name: Option<String> });
 
 /// A schema over the sample tables but `Stray`.
@@ -88,7 +95,7 @@ pub(crate) struct Ctx {
     pub(crate) user: Option<Id<User>>,
 }
 
-const TABLES: &[&TableDef] = &[User::DEF, Org::DEF, Member::DEF, Todo::DEF];
+const TABLES: &[&TableDef] = &[User::DEF, Org::DEF, Member::DEF, Todo::DEF, Stock::DEF];
 
 impl Schema for App {
     type Ctx = Ctx;
@@ -102,3 +109,4 @@ impl InSchema<App> for User {}
 impl InSchema<App> for Org {}
 impl InSchema<App> for Member {}
 impl InSchema<App> for Todo {}
+impl InSchema<App> for Stock {}

@@ -5,6 +5,8 @@ mod effects;
 mod erased;
 mod reads;
 mod run;
+#[cfg(all(feature = "client", feature = "http-server", feature = "sqlite"))]
+mod upsert;
 mod validate;
 mod writes;
 

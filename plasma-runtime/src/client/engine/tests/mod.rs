@@ -7,3 +7,4 @@ mod random;
 mod rebase;
 mod support;
 mod sync;
+mod upsert;

@@ -215,8 +215,11 @@ pub(super) fn definition_of(schema: SchemaDef) -> Definition {
         ("panics", panics),
         ("awaits", awaits),
     ];
-    let mut mutators: Vec<MutatorDef> =
-        mutators.into_iter().map(|(name, run)| MutatorDef { name, server_only: false, run }).collect();
+    let mut mutators: Vec<MutatorDef> = mutators
+        .into_iter()
+        .chain(super::upsert::MUTATORS)
+        .map(|(name, run)| MutatorDef { name, server_only: false, run })
+        .collect();
     mutators.push(MutatorDef { name: "audit", server_only: true, run: panics });
     Definition { schema, mutators, policies: Vec::new() }
 }
