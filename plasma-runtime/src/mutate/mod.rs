@@ -33,6 +33,6 @@ pub(crate) use stamp::{time, touch};
 pub use tx::{OfCaller, OfServer, Rights, Trusted, Tx};
 pub use validate::{Checks, FieldError, Validate};
 pub use write::{
-    Delete, DeleteWhere, Insert, InsertAll, NeedsChanges, Returning, Update, UpdateSet, UpdateWhere, UpdateWhereSet,
+    Delete, DeleteWhere, Insert, InsertAll, Returning, Update, UpdateWhere, UpdateWhereWithoutSet, UpdateWithoutSet,
     Upsert, Upserted,
 };

@@ -1,6 +1,6 @@
 //! The statements a transaction writes with.
 
-use super::write::{Delete, DeleteWhere, Insert, InsertAll, Update, UpdateWhere};
+use super::write::{Delete, DeleteWhere, Insert, InsertAll, UpdateWhereWithoutSet, UpdateWithoutSet};
 use super::{Insertable, Rights, Tx};
 use crate::query::typed::Filter;
 use crate::schema::{Id, InSchema, Schema};
@@ -30,13 +30,13 @@ impl<S: Schema, A: Rights> Tx<'_, S, A> {
 
     /// Changes the row with this id: `tx.update(id).set(Todo::done.to(true)).await?`. Fails with `not-found` when
     /// there is none.
-    pub fn update<T: InSchema<S>>(&mut self, id: Id<T>) -> Update<'_, T> {
-        Update::new(self.statement(), id)
+    pub fn update<T: InSchema<S>>(&mut self, id: Id<T>) -> UpdateWithoutSet<'_, T> {
+        UpdateWithoutSet::new(self.statement(), id)
     }
 
     /// Changes every row that satisfies the condition; returns how many did.
-    pub fn update_where<T: InSchema<S>>(&mut self, condition: impl Into<Filter<T>>) -> UpdateWhere<'_, T> {
-        UpdateWhere::new(self.statement(), condition.into())
+    pub fn update_where<T: InSchema<S>>(&mut self, condition: impl Into<Filter<T>>) -> UpdateWhereWithoutSet<'_, T> {
+        UpdateWhereWithoutSet::new(self.statement(), condition.into())
     }
 
     /// Deletes the row with this id. Fails with `not-found` when there is none.

@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub, reason = "written as an application writes it")]
 
+mod constraints;
 mod determinism;
 mod errors;
 mod http;
@@ -52,8 +53,23 @@ pub struct Draft {
     pub text: String,
 }
 
+/// A seat that one person has.
+#[plasma::table(name = "seats", auth = open)]
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seat {
+    /// Its id.
+    pub id: Id<Seat>,
+    /// Where it is.
+    #[column(unique)]
+    pub label: String,
+    /// Who has it.
+    pub holder: String,
+    /// What is to be said about it.
+    pub note_id: Option<Id<Note>>,
+}
+
 /// The schema of these tests.
-#[plasma::schema(version = "notes-1", ctx = Ctx, tables(Note, Draft), mutators(Notes))]
+#[plasma::schema(version = "notes-2", ctx = Ctx, tables(Note, Draft, Seat), mutators(Notes, constraints::Seats))]
 pub struct App;
 /// Its transactions.
 pub type Tx<'a> = plasma::Tx<'a, App>;

@@ -57,6 +57,7 @@ pub struct Account {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Counter {
     pub id: Id<Counter>,
+    #[column(unique)]
     pub name: String,
     pub n: i64,
 }
@@ -294,6 +295,33 @@ pub struct RemoveTodo {
     pub id: Id<Todo>,
 }
 
+/// A to-do that may be there already, under its slug.
+#[plasma::args]
+#[derive(Debug, Clone)]
+pub struct ClaimTodo {
+    pub step: Step,
+    pub id: Id<Todo>,
+    pub list_id: Id<List>,
+    pub title: String,
+    pub slug: Option<String>,
+}
+
+#[plasma::args]
+#[derive(Debug, Clone)]
+pub struct EnsureTodo {
+    pub step: Step,
+    pub list_id: Id<List>,
+    pub title: String,
+    pub slug: Option<String>,
+}
+
+#[plasma::args]
+#[derive(Debug, Clone)]
+pub struct SweepList {
+    pub step: Step,
+    pub list_id: Id<List>,
+}
+
 #[derive(Debug)]
 pub struct Todos;
 
@@ -313,6 +341,43 @@ impl Todos {
     pub async fn rename(tx: &mut Tx<'_>, caller: &Caller, args: RenameTodo) -> plasma::Result<()> {
         audit(tx, caller, args.step, None).await?;
         tx.update(args.id).set((Todo::title.to(args.title), Todo::slug.to(args.slug))).await
+    }
+
+    /// Changes the to-do of a slug, or adds one. The row that is met may be one that the caller cannot see.
+    pub async fn claim(tx: &mut Tx<'_>, caller: &Caller, args: ClaimTodo) -> plasma::Result<()> {
+        audit(tx, caller, args.step, None).await?;
+        seen(tx, caller, args.list_id).await?;
+        let created_at = tx.now();
+        let todo = NewTodo { list_id: args.list_id, title: args.title.clone(), created_at }
+            .with(Todo::slug.to(args.slug))
+            .with_id(args.id);
+        let claimed = tx
+            .insert(todo)
+            .on_conflict_update((Todo::title.to(args.title), Todo::done.to(false)))
+            .by(columns!(Todo::slug))
+            .returning()
+            .await?;
+        tx.update(args.list_id).set(List::name.to(claimed.title)).await
+    }
+
+    /// Adds a to-do unless its slug is taken. Then it writes nothing but its entry.
+    pub async fn ensure(tx: &mut Tx<'_>, caller: &Caller, args: EnsureTodo) -> plasma::Result<()> {
+        audit(tx, caller, args.step, None).await?;
+        seen(tx, caller, args.list_id).await?;
+        let created_at = tx.now();
+        let todo = NewTodo { list_id: args.list_id, title: args.title, created_at }.with(Todo::slug.to(args.slug));
+        tx.insert(todo).on_conflict_ignore().await?;
+        Ok(())
+    }
+
+    /// Deletes what is done, and remembers how much that was.
+    pub async fn sweep(tx: &mut Tx<'_>, caller: &Caller, args: SweepList) -> plasma::Result<()> {
+        audit(tx, caller, args.step, None).await?;
+        seen(tx, caller, args.list_id).await?;
+        let gone = tx.delete_where(Todo::list_id.eq(args.list_id).and(Todo::done)).returning().await?;
+        let opened = tx.update_where(Todo::list_id.eq(args.list_id)).set(Todo::done.to(true)).returning().await?;
+        let tally = (gone.len() * 100 + opened.iter().filter(|todo| todo.done).count()) as i64;
+        tx.update(args.list_id).set(List::tally.to(tally)).await
     }
 
     /// A row that moves out of a reader's sight, or into it.
@@ -362,6 +427,13 @@ pub struct Bump {
     pub id: Id<Counter>,
 }
 
+#[plasma::args]
+#[derive(Debug, Clone)]
+pub struct HitCounter {
+    pub step: Step,
+    pub name: String,
+}
+
 #[derive(Debug)]
 pub struct Counters;
 
@@ -371,5 +443,13 @@ impl Counters {
         let counter = tx.get(args.id).await?.ok_or_else(|| plasma::Error::not_found("no such counter"))?;
         audit(tx, caller, args.step, Some(counter.name.clone())).await?;
         tx.update(args.id).set(Counter::n.to(counter.n + 1)).await
+    }
+
+    /// Makes the counter at the first hit, whoever it is that hits first.
+    pub async fn hit(tx: &mut Tx<'_>, caller: &Caller, args: HitCounter) -> plasma::Result<()> {
+        audit(tx, caller, args.step, Some(args.name.clone())).await?;
+        let counter = NewCounter { name: args.name, n: 1 };
+        tx.insert(counter).on_conflict_update(Counter::n.to(Counter::n + 1)).await?;
+        Ok(())
     }
 }

@@ -98,9 +98,13 @@ impl Workload for Lists {
         // Mostly the other one; at times oneself, or somebody who never comes.
         let other = user_name(if rng.chance(80) { 1 - user.min(1) } else { rng.below(3) });
         let (name, mut args) = match (rng.below(100), list, todo) {
-            (0..=13, Some(list), _) => {
+            (0..=5, Some(list), _) => {
                 ("todos.add", json!({ "id": rng.uuid().to_string(), "list_id": list, "title": title, "slug": slug }))
             }
+            (6..=9, Some(list), _) => {
+                ("todos.claim", json!({ "id": rng.uuid().to_string(), "list_id": list, "title": title, "slug": slug }))
+            }
+            (10..=13, Some(list), _) => ("todos.ensure", json!({ "list_id": list, "title": title, "slug": slug })),
             (14..=20, _, Some(todo)) => ("todos.rename", json!({ "id": todo, "title": title, "slug": slug })),
             (21..=27, Some(list), Some(todo)) => ("todos.relocate", json!({ "id": todo, "list_id": list })),
             (28..=32, _, Some(todo)) => ("todos.remove", json!({ "id": todo })),
@@ -112,7 +116,8 @@ impl Workload for Lists {
                 ("lists.unshare", json!({ "list_id": list, "user": user }))
             }
             (53..=54, Some(list), _) => ("lists.remove", json!({ "id": list })),
-            (55..=62, Some(list), _) => ("lists.finish", json!({ "id": list })),
+            (55..=58, Some(list), _) => ("lists.finish", json!({ "id": list })),
+            (59..=62, Some(list), _) => ("todos.sweep", json!({ "list_id": list })),
             (63..=70, Some(list), _) => ("lists.tally", json!({ "id": list })),
             (71..=80, _, _) => (
                 "accounts.transfer",
@@ -122,7 +127,8 @@ impl Workload for Lists {
                     "amount": rng.between(1, 60),
                 }),
             ),
-            (81..=90, _, _) => ("counters.bump", json!({ "id": fixed_id(2, rng.below(COUNTERS)) })),
+            (81..=85, _, _) => ("counters.bump", json!({ "id": fixed_id(2, rng.below(COUNTERS)) })),
+            (86..=90, _, _) => ("counters.hit", json!({ "name": format!("counter{}", rng.below(2 * COUNTERS)) })),
             _ => ("lists.create", json!({ "id": rng.uuid().to_string(), "name": title })),
         };
         args["step"] = step;

@@ -9,7 +9,7 @@ use std::fmt;
 
 pub use delete::{Delete, DeleteWhere};
 pub use insert::{Insert, InsertAll};
-pub use update::{NeedsChanges, Update, UpdateSet, UpdateWhere, UpdateWhereSet};
+pub use update::{Update, UpdateWhere, UpdateWhereWithoutSet, UpdateWithoutSet};
 pub use upsert::{Upsert, Upserted};
 
 use super::tx::defect;
@@ -131,4 +131,4 @@ macro_rules! debug {
         }
     )*};
 }
-debug!(Insert, InsertAll, Upsert, Update, UpdateSet, UpdateWhere, UpdateWhereSet, Delete, DeleteWhere);
+debug!(Insert, InsertAll, Upsert, Update, UpdateWithoutSet, UpdateWhere, UpdateWhereWithoutSet, Delete, DeleteWhere);

@@ -1,7 +1,7 @@
 //! Updates: of one row, and of all that satisfy a condition.
 //!
 //! What `update(..)` returns has only `set`, and what that returns can be awaited, so that an update without changes
-//! does not compile.
+//! does not compile. The first type is named for the compiler's message: it is "not a future".
 
 use super::{Returning, Statement, decode, decode_all, found, has_id};
 use crate::error::Result;
@@ -10,40 +10,21 @@ use crate::query::ir;
 use crate::query::typed::{ChangeList, Changes, Filter};
 use crate::schema::{Id, Table};
 
-/// What awaiting an [`Update`] or an [`UpdateWhere`] itself needs and never has: for the sake of its message.
-#[diagnostic::on_unimplemented(
-    message = "an update needs changes",
-    label = "nothing is changed: write `.set(..)` before `.await`",
-    note = "`tx.update(id).set(Todo::done.to(true)).await?`"
-)]
-pub trait NeedsChanges<W> {}
-
-/// A change of one row, to be [`set`](Update::set).
+/// A change of one row, to be [`set`](UpdateWithoutSet::set).
 #[must_use = "an update does nothing until it is given changes by `.set(..)` and awaited"]
-pub struct Update<'t, T> {
+pub struct UpdateWithoutSet<'t, T> {
     statement: Statement<'t>,
     id: Id<T>,
 }
 
-impl<'t, T: Table> Update<'t, T> {
+impl<'t, T: Table> UpdateWithoutSet<'t, T> {
     pub(in crate::mutate) fn new(statement: Statement<'t>, id: Id<T>) -> Self {
-        Update { statement, id }
+        UpdateWithoutSet { statement, id }
     }
 
     /// The changes: one, or a tuple, an `Option`, a list of them. Expressions in them see the row before the update.
-    pub fn set<C: Changes<T>>(self, changes: C) -> UpdateSet<'t, T> {
-        UpdateSet { statement: self.statement, id: self.id, changes: ChangeList::default() }.set(changes)
-    }
-}
-
-impl<'t, T: Table> IntoFuture for Update<'t, T>
-where
-    (): NeedsChanges<Self>,
-{
-    type Output = Result<()>;
-    type IntoFuture = BoxFuture<'t, Self::Output>;
-    fn into_future(self) -> Self::IntoFuture {
-        self.set(()).into_future()
+    pub fn set<C: Changes<T>>(self, changes: C) -> Update<'t, T> {
+        Update { statement: self.statement, id: self.id, changes: ChangeList::default() }.set(changes)
     }
 }
 
@@ -52,13 +33,13 @@ where
 /// # Errors
 /// [`NotFound`](crate::ErrorKind::NotFound) when there is no such row, else those of [`Insert`](super::Insert).
 #[must_use = "a statement does nothing until it is awaited"]
-pub struct UpdateSet<'t, T> {
+pub struct Update<'t, T> {
     statement: Statement<'t>,
     id: Id<T>,
     changes: ChangeList,
 }
 
-impl<T: Table> UpdateSet<'_, T> {
+impl<T: Table> Update<'_, T> {
     /// Adds changes. The last one given for a column is stored.
     pub fn set<C: Changes<T>>(mut self, changes: C) -> Self {
         changes.add_to(&mut self.changes);
@@ -71,7 +52,7 @@ impl<T: Table> UpdateSet<'_, T> {
     }
 }
 
-impl<'t, T: Table> IntoFuture for UpdateSet<'t, T> {
+impl<'t, T: Table> IntoFuture for Update<'t, T> {
     type Output = Result<()>;
     type IntoFuture = BoxFuture<'t, Self::Output>;
     fn into_future(self) -> Self::IntoFuture {
@@ -88,11 +69,11 @@ impl<'t, T: Table> IntoFuture for UpdateSet<'t, T> {
     }
 }
 
-impl<'t, T: Table> IntoFuture for Returning<UpdateSet<'t, T>> {
+impl<'t, T: Table> IntoFuture for Returning<Update<'t, T>> {
     type Output = Result<T>;
     type IntoFuture = BoxFuture<'t, Self::Output>;
     fn into_future(self) -> Self::IntoFuture {
-        let UpdateSet { mut statement, id, changes } = self.0;
+        let Update { mut statement, id, changes } = self.0;
         let (table, id) = (T::DEF, id.to_string());
         Box::pin(async move {
             let changes = statement.complete(table, changes)?;
@@ -108,32 +89,21 @@ impl<'t, T: Table> IntoFuture for Returning<UpdateSet<'t, T>> {
     }
 }
 
-/// A change of every matching row, to be [`set`](UpdateWhere::set).
+/// A change of every matching row, to be [`set`](UpdateWhereWithoutSet::set).
 #[must_use = "an update does nothing until it is given changes by `.set(..)` and awaited"]
-pub struct UpdateWhere<'t, T> {
+pub struct UpdateWhereWithoutSet<'t, T> {
     statement: Statement<'t>,
     filter: Filter<T>,
 }
 
-impl<'t, T: Table> UpdateWhere<'t, T> {
+impl<'t, T: Table> UpdateWhereWithoutSet<'t, T> {
     pub(in crate::mutate) fn new(statement: Statement<'t>, filter: Filter<T>) -> Self {
-        UpdateWhere { statement, filter }
+        UpdateWhereWithoutSet { statement, filter }
     }
 
     /// The changes: one, or a tuple, an `Option`, a list of them. Expressions in them see the row before the update.
-    pub fn set<C: Changes<T>>(self, changes: C) -> UpdateWhereSet<'t, T> {
-        UpdateWhereSet { statement: self.statement, filter: self.filter, changes: ChangeList::default() }.set(changes)
-    }
-}
-
-impl<'t, T: Table> IntoFuture for UpdateWhere<'t, T>
-where
-    (): NeedsChanges<Self>,
-{
-    type Output = Result<u64>;
-    type IntoFuture = BoxFuture<'t, Self::Output>;
-    fn into_future(self) -> Self::IntoFuture {
-        self.set(()).into_future()
+    pub fn set<C: Changes<T>>(self, changes: C) -> UpdateWhere<'t, T> {
+        UpdateWhere { statement: self.statement, filter: self.filter, changes: ChangeList::default() }.set(changes)
     }
 }
 
@@ -142,13 +112,13 @@ where
 /// # Errors
 /// Those of [`Insert`](super::Insert); one refused row refuses the whole statement.
 #[must_use = "a statement does nothing until it is awaited"]
-pub struct UpdateWhereSet<'t, T> {
+pub struct UpdateWhere<'t, T> {
     statement: Statement<'t>,
     filter: Filter<T>,
     changes: ChangeList,
 }
 
-impl<'t, T: Table> UpdateWhereSet<'t, T> {
+impl<'t, T: Table> UpdateWhere<'t, T> {
     /// Adds changes. The last one given for a column is stored.
     pub fn set<C: Changes<T>>(mut self, changes: C) -> Self {
         changes.add_to(&mut self.changes);
@@ -167,7 +137,7 @@ impl<'t, T: Table> UpdateWhereSet<'t, T> {
     }
 }
 
-impl<'t, T: Table> IntoFuture for UpdateWhereSet<'t, T> {
+impl<'t, T: Table> IntoFuture for UpdateWhere<'t, T> {
     type Output = Result<u64>;
     type IntoFuture = BoxFuture<'t, Self::Output>;
     fn into_future(self) -> Self::IntoFuture {
@@ -183,7 +153,7 @@ impl<'t, T: Table> IntoFuture for UpdateWhereSet<'t, T> {
     }
 }
 
-impl<'t, T: Table> IntoFuture for Returning<UpdateWhereSet<'t, T>> {
+impl<'t, T: Table> IntoFuture for Returning<UpdateWhere<'t, T>> {
     type Output = Result<Vec<T>>;
     type IntoFuture = BoxFuture<'t, Self::Output>;
     fn into_future(self) -> Self::IntoFuture {

@@ -119,7 +119,11 @@ impl ChangeList {
 }
 
 /// Changes of a row of table `T`: an [`Assign`], a tuple of changes (to 12), an `Option`, a `Vec`, an array.
-#[diagnostic::on_unimplemented(message = "`{Self}` does not change a `{T}` row", label = "not a change to `{T}`")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not change a `{T}` row",
+    label = "not a change to `{T}`",
+    note = "a change is a column of the table with its new value: `.set(Todo::done.to(true))`"
+)]
 pub trait Changes<T> {
     /// Adds them to the list. A later change of a column replaces an earlier one.
     fn add_to(self, list: &mut ChangeList);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{ErrorKind, Result};
 use crate::future::BoxFuture;
-use crate::mutate::{ErasedCtx, Mutation, MutatorArgs, MutatorDef, PolicyDef, RunsIn, TableRules, Tx};
+use crate::mutate::{ErasedCtx, Mutation, MutatorArgs, MutatorDef, New, PolicyDef, RunsIn, TableRules, Tx};
 use crate::query::ir::{ColumnRef, Expr, Query};
 use crate::query::sql::sql;
 use crate::query::typed::Select;
@@ -299,4 +299,48 @@ async fn a_mistake_in_raw_sql_is_a_defect_and_no_fault() {
             .expect_err("a mistake");
         assert_eq!(error.kind(), ErrorKind::Internal, "{text}: {error}");
     }
+}
+
+fn new_todo(n: u128, org: u128, owner: u128) -> New<Todo> {
+    let new = NewTodo { title: format!("todo {n}"), org_id: id(org) };
+    new.with(Todo::owner_id.to(id::<User>(owner))).with_id(id(n))
+}
+
+/// An upsert that meets a row is an update for the policy; one that meets none is an insert. A row that may not be read
+/// is no row to meet.
+#[tokio::test]
+async fn an_upsert_is_judged_by_what_it_becomes() {
+    let server = tracker().await;
+    let db = server.db();
+    // 31 is Ann's own, 32 is Ben's in her organisation, 33 she may not see.
+    for (n, org, owner) in [(31, 11, 1), (32, 11, 2), (33, 12, 2)] {
+        db.trusted().write(move |tx| Box::pin(async move { tx.insert(new_todo(n, org, owner)).await })).await.unwrap();
+    }
+    let ann = db.as_ctx(&Me(id(1)));
+    let upsert = async |row: fn() -> New<Todo>| {
+        ann.write(move |tx| {
+            Box::pin(
+                async move { tx.insert(row()).on_conflict_update(Todo::points.to(5)).await.map(|done| done.inserted) },
+            )
+        })
+        .await
+    };
+    // Ann may not insert a row for Ben; this one becomes an update of her own.
+    assert!(!upsert(|| new_todo(31, 11, 2)).await.unwrap());
+    assert!(upsert(|| new_todo(34, 11, 1)).await.unwrap());
+    assert_eq!(upsert(|| new_todo(35, 11, 2)).await.unwrap_err().kind(), ErrorKind::Unauthorized, "an insert");
+    assert_eq!(upsert(|| new_todo(32, 11, 1)).await.unwrap_err().kind(), ErrorKind::Unauthorized, "an update");
+    // Word for word what an insert of a taken id is told.
+    let hidden = upsert(|| new_todo(33, 11, 1)).await.unwrap_err();
+    let insert = ann.write(move |tx| Box::pin(async move { tx.insert(new_todo(33, 11, 1)).await })).await.unwrap_err();
+    assert_eq!((hidden.kind(), hidden.data()), (ErrorKind::Conflict, None));
+    assert_eq!(hidden.message(), insert.message());
+    let points = db.trusted().all(Todo::select().order_by(Todo::id.asc()).project(Todo::points)).await.unwrap();
+    assert_eq!(points, [5, 0, 0, 0]);
+    // What is left alone is not judged.
+    let ignored = ann
+        .write(move |tx| Box::pin(async move { tx.insert(new_todo(33, 11, 1)).on_conflict_ignore().await }))
+        .await
+        .unwrap();
+    assert!(!ignored.inserted);
 }
