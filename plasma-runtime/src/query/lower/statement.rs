@@ -71,6 +71,10 @@ pub(super) fn statement(scope: &mut Scope<'_>, query: &Query, place: Place<'_>) 
     }
     let alias = scope.alias(0);
     scope.leave();
+    if place == Place::Exists && !around && query.distinct && query.offset.is_some() {
+        // SQLite drops the DISTINCT of an EXISTS also where an offset makes it matter.
+        return SelectStatement::new().expr(Sql::cust("1")).from_subquery(statement, alias).take();
+    }
     if !around {
         return statement;
     }

@@ -1,3 +1,6 @@
+mod nodes;
+mod plans;
+
 use super::*;
 use crate::query::ir::{CompareOp, Order, Select};
 use crate::schema::ColumnDef;
