@@ -155,8 +155,8 @@ impl Exact {
         let bits = top * 32 + 64 - self.digits[top].leading_zeros() as usize;
         // What does not fit into 53 bits, and what is below the smallest float, is rounded away.
         let dropped = bits.saturating_sub(53).max(GUARD);
-        let mut mantissa = self.from_bit(dropped);
-        let half = self.from_bit(dropped - 1) & 1 == 1;
+        let mut mantissa = self.bits_from(dropped);
+        let half = self.bits_from(dropped - 1) & 1 == 1;
         let more = rest != 0 || (0..dropped - 1).any(|bit| self.digits[bit / 32] >> (bit % 32) & 1 == 1);
         if half && (more || mantissa & 1 == 1) {
             mantissa += 1;
@@ -173,7 +173,7 @@ impl Exact {
     }
 
     /// The bits from this one on, as far as they fit.
-    fn from_bit(&self, bit: usize) -> u64 {
+    fn bits_from(&self, bit: usize) -> u64 {
         let digit = |at: usize| self.digits.get(at).map_or(0, |digit| *digit as u128);
         let at = bit / 32;
         ((digit(at) | digit(at + 1) << 32 | digit(at + 2) << 64) >> (bit % 32)) as u64

@@ -105,6 +105,7 @@ impl<Out, Sc: RowScope> Select<Out, Sc> {
     /// (`Todo::owner_id`), or on a condition (`Comment::on(Comment::todo_id.eq(Todo::id))`).
     ///
     /// The row becomes a tuple, `(Todo, User)`; with up to 12 elements.
+    #[expect(clippy::type_complexity, reason = "the row and the scope of the joined query, which inference hides")]
     pub fn inner_join<J, I>(self, with: J) -> Select<<Inner<Sc, J::Target> as RowScope>::Row, Inner<Sc, J::Target>>
     where
         J: JoinWith<Sc, InnerJoin, I>,
@@ -119,6 +120,7 @@ impl<Out, Sc: RowScope> Select<Out, Sc> {
     ///
     /// The row becomes a tuple with an `Option`, `(Todo, Option<User>)`, and projected columns of the table are
     /// `Option`s.
+    #[expect(clippy::type_complexity, reason = "the row and the scope of the joined query, which inference hides")]
     pub fn left_join<J, I>(self, with: J) -> Select<<Left<Sc, J::Target> as RowScope>::Row, Left<Sc, J::Target>>
     where
         J: JoinWith<Sc, LeftJoin, I>,

@@ -80,10 +80,13 @@ impl Cells {
     }
 }
 
+/// A closure that makes an `R` of the values of a row.
+type Map<R> = dyn Fn(&mut Cells) -> Result<R> + Send + Sync;
+
 /// How the values of a row become an `R`.
 pub(super) enum Decoder<R> {
     Plain(fn(&mut Cells) -> Result<R>),
-    Mapped(Arc<dyn Fn(&mut Cells) -> Result<R> + Send + Sync>),
+    Mapped(Arc<Map<R>>),
 }
 
 impl<R> Decoder<R> {
