@@ -190,8 +190,9 @@ mod tests {
         let different: std::collections::BTreeSet<_> = ids.iter().collect();
         assert_eq!(different.len(), ids.len());
         assert_eq!(Id::<User>::derive((1i32, a)), Id::derive((1i64, a)));
-        assert_eq!(Id::<User>::derive("x"), Id::derive(&"x".to_owned()));
-        assert_eq!(Id::<User>::derive("x"), Id::derive("x".to_owned()));
+        let text = "x".to_owned();
+        assert_eq!(Id::<User>::derive("x"), Id::derive(&text));
+        assert_eq!(Id::<User>::derive("x"), Id::derive(text));
         for id in ids {
             assert_eq!((id.uuid().get_version_num(), id.uuid().get_variant()), (8, uuid::Variant::RFC4122));
             assert_eq!(id.to_string().parse::<Id<User>>().unwrap(), id);

@@ -214,3 +214,21 @@ impl ColumnType for FileRef {
     }
 }
 impl Scalar for FileRef {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{ColumnDef, TableDef, fingerprint};
+
+    #[test]
+    fn every_scale_is_another_schema() {
+        let hash = |kind: Kind| {
+            let columns = [ColumnDef::new("id", Kind::Id), ColumnDef::new("total", kind)];
+            fingerprint::table(&TableDef::new("t", Box::leak(Box::new(columns))))
+        };
+        let kinds = (0..=18).map(Kind::Fixed).chain([Kind::BigInt, Kind::Date, Kind::File, Kind::Text, Kind::Json]);
+        let hashes: std::collections::BTreeSet<u64> = kinds.map(hash).collect();
+        assert_eq!(hashes.len(), 24);
+        assert_eq!((<Fixed<0>>::KIND, <Fixed<18>>::KIND), (Kind::Fixed(0), Kind::Fixed(18)));
+    }
+}

@@ -101,3 +101,21 @@ fn formats_with_width_and_sign() {
     assert_eq!(format!("{:>8}|{:+}", Fixed::<2>::from_minor(-5), Fixed::<2>::from_minor(5)), "   -0.05|+0.05");
     assert_eq!(format!("{:?}", Fixed::<2>::MIN), "Fixed(-92233720368547758.08)");
 }
+
+/// Ties are rare among random numbers.
+#[test]
+fn every_small_quotient_is_rounded_by_its_rule() {
+    for numerator in -120i128..=120 {
+        for denominator in (-24i128..=24).filter(|denominator| *denominator != 0) {
+            for rounding in ALL {
+                let expected = rounded(numerator, denominator, rounding);
+                assert_eq!(
+                    rounding.divide(numerator, denominator),
+                    Some(expected),
+                    "{numerator}/{denominator} {rounding:?}"
+                );
+            }
+        }
+        assert_eq!(Rounding::Floor.divide(numerator, 0), None);
+    }
+}
