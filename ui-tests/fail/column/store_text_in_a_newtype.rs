@@ -6,7 +6,7 @@ use plasma::prelude::*;
 #[column(text)]
 pub struct Email(pub String);
 
-#[plasma::table]
+#[plasma::table(name = "users")]
 pub struct User {
     pub id: Id<User>,
     pub email: Email,
