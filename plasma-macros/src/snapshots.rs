@@ -130,6 +130,14 @@ expansions! {
         #[plasma::args(validate)]
         pub struct Rename { pub title: String }
     "#;
+    args_with_types_of_the_application: crate::args::attribute => r#"
+        #[plasma::args(garde)]
+        pub struct Put {
+            #[arg(email, trim)] pub mail: String,
+            pub places: Option<Vec<Place>>,
+            #[serde(with = "by_hand")] pub other: Other,
+        }
+    "#;
     args_with_open_range: crate::args::attribute => r#"
         #[plasma::args]
         pub struct Rename { #[arg(len(1..200))] pub title: String }

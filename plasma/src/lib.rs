@@ -93,6 +93,7 @@
 //! | `http` (default) | `http-client` and `http-server` |
 //! | `http-client` | the HTTP transport of the client, without the server's dependencies |
 //! | `http-server` | the HTTP service and its accept loop |
+//! | `garde`, `validator` | `#[plasma::args(garde)]`, `#[plasma::args(validator)]`: rules of these crates |
 //! | `sim` | the deterministic simulator, also for applications |
 //! | `chrono` | columns of `chrono::DateTime<Utc>` and `chrono::NaiveDate` |
 //! | `jiff` | columns of `jiff::Timestamp` and `jiff::civil::Date` |

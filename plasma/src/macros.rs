@@ -161,7 +161,15 @@ pub use plasma_macros::schema;
 /// | --- | --- |
 /// | `len(1..=200)` | characters (Unicode scalar values) of a `String`, items of a `Vec` |
 /// | `range(1..=99)` | the value of a number |
-/// | `trim` | white space at both ends is removed when the arguments are read; `len` counts what is left |
+/// | `trim` | white space at both ends is removed when the arguments are read; the other rules look at what is left |
+/// | `email` | a `String` is an e-mail address as the HTML standard defines one for forms |
+///
+/// | `#[plasma::args(..)]` | meaning |
+/// | --- | --- |
+/// | `validate` | the struct's own [`Validate`](crate::Validate) runs after the rules of the fields |
+/// | `garde` | so does its `garde::Validate` (feature `garde`); the code is `garde` |
+/// | `validator` | so does its `validator::Validate` (feature `validator`); the code is the rule's |
+/// | `crate = path` | where this crate is found, when it is not `::plasma` |
 ///
 /// An `Option` is checked when it has a value. Bounds are inclusive. Rules run before the optimistic run, on the server
 /// and at every replay; what breaks one is rejected with code `validation` and the fields in `data`.

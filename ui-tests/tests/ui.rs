@@ -26,11 +26,18 @@ fn provide_locks() {
 }
 
 /// Cases with more than one error, and why that cannot be helped.
-const SEVERAL_ERRORS: &[(&str, usize, &str)] = &[(
-    "declaration/field_without_type.stderr",
-    2,
-    "the compiler reports broken syntax before the macro runs; the macro must still say why it emits nothing",
-)];
+const SEVERAL_ERRORS: &[(&str, usize, &str)] = &[
+    (
+        "declaration/field_without_type.stderr",
+        2,
+        "the compiler reports broken syntax before the macro runs; the macro must still say why it emits nothing",
+    ),
+    (
+        "mutators/one_type_for_two_sets.stderr",
+        2,
+        "two blocks cannot see each other, and each of the two impls a mutation has conflicts",
+    ),
+];
 
 #[test]
 fn one_mistake_is_one_error() {

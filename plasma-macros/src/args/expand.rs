@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Attribute, Fields, ItemStruct, Path, parse_quote_spanned};
+use syn::{Attribute, Fields, ItemStruct, Path, Type, parse_quote_spanned};
 
 use super::model::{Args, FieldRules, Limits};
 use crate::{names, tokens};
@@ -25,9 +25,20 @@ pub(crate) fn args(args: &Args, sound: bool) -> TokenStream {
     let rules = args.rules.iter().map(rules);
     let validate = (args.validate && sound)
         .then(|| quote_spanned!(ident.span()=> <#ident as #private::Validate>::validate(self, __plasma_checks);));
+    // The adapters are traits at the struct's name: which crate is missing is theirs to tell.
+    let foreign = [(args.garde, "ValidByGarde"), (args.validator, "ValidByValidator")].into_iter().filter_map(
+        |(option, adapter)| {
+            let adapter = quote::format_ident!("{adapter}", span = ident.span());
+            option
+                .filter(|_| sound)
+                .map(|_| quote_spanned!(ident.span()=> <#ident as #private::#adapter>::check(self, __plasma_checks);))
+        },
+    );
+    let foreign: TokenStream = foreign.collect();
+    let (bounds, fields) = own_types(args);
     quote! {
         #[derive(#krate::__private::ArgsAttrs, #(#derives)*)]
-        #[serde(crate = #serde)]
+        #[serde(crate = #serde #bounds)]
         #item
         #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
         const _: () = {
@@ -35,13 +46,88 @@ pub(crate) fn args(args: &Args, sound: bool) -> TokenStream {
 
             #[automatically_derived]
             impl #private::MutatorArgs for #ident {
+                fn from_json(__plasma_json: &str) -> #private::serde_json::Result<Self> {
+                    use #private::args::Border as _;
+                    (&#private::args::Probe::<Self>::new()).read(__plasma_json)
+                }
+                fn to_json(&self) -> #private::serde_json::Result<::std::string::String> {
+                    use #private::args::Border as _;
+                    (&#private::args::Probe::<Self>::new()).write(self)
+                }
                 fn check(&self, __plasma_checks: &mut #private::Checks) {
                     let _ = &__plasma_checks;
                     #(#rules)*
                     #validate
+                    #foreign
                 }
             }
+
+            #fields
         };
+    }
+}
+
+/// For the types a macro cannot know: serde's bounds, under which the derives compile whatever the types are, and one
+/// question for each type at its place.
+fn own_types(args: &Args) -> (TokenStream, TokenStream) {
+    let Fields::Named(fields) = &args.item.fields else { return Default::default() };
+    // Bounds are written as text, in which `$crate` means nothing; and the application's own bounds stand over ours.
+    let has_own = says(&args.item.attrs, &["bound", "from", "into", "remote"]);
+    let (mut serialize, mut deserialize, mut asked) = (String::new(), String::new(), TokenStream::new());
+    let mut seen = Vec::new();
+    for field in &fields.named {
+        let (ty, spelled) = (&field.ty, tokens::spelled(&field.ty));
+        let by_hand = says(&field.attrs, &["bound", "with", "skip", "flatten"]);
+        if is_known(ty) || by_hand || has_own || spelled.contains(['$', '\'']) || seen.contains(&spelled) {
+            continue;
+        }
+        serialize.push_str(&format!("for<'__plasma> {spelled}: _serde::Serialize, "));
+        deserialize.push_str(&format!("for<'__plasma> {spelled}: _serde::Deserialize<'__plasma>, "));
+        let blamed = innermost(ty);
+        let span = tokens::span_of(blamed);
+        let private = tokens::private_at(span);
+        asked.extend(quote_spanned!(span=> const _: fn() = #private::args::field::<#blamed>;));
+        seen.push(spelled);
+    }
+    if seen.is_empty() {
+        return Default::default();
+    }
+    (quote!(, bound(serialize = #serialize, deserialize = #deserialize)), asked)
+}
+
+/// Whether an attribute of serde has one of these words in it: then the application says how it is read and written.
+fn says(attributes: &[Attribute], words: &[&str]) -> bool {
+    attributes
+        .iter()
+        .filter(|attribute| tokens::is_helper(attribute, "serde"))
+        .filter_map(|attribute| attribute.meta.require_list().ok())
+        .any(|list| words.iter().any(|word| list.tokens.to_string().contains(word)))
+}
+
+/// The type in the options and lists around it.
+fn innermost(ty: &Type) -> &Type {
+    if let Type::Path(path) = ty
+        && let Some(last) = path.path.segments.last()
+        && (last.ident == "Option" || last.ident == "Vec")
+        && let syn::PathArguments::AngleBracketed(inner) = &last.arguments
+        && let (1, Some(syn::GenericArgument::Type(inner))) = (inner.args.len(), inner.args.first())
+    {
+        return innermost(inner);
+    }
+    ty
+}
+
+/// Types that can be fields for certain, by their usual names: most are, and their derives stay as they are.
+fn is_known(ty: &Type) -> bool {
+    const KNOWN: &[&str] = &["String", "bool", "i32", "i64", "f64", "u8", "u32", "u64", "usize", "Id", "Timestamp"];
+    let Type::Path(path) = ty else { return false };
+    let Some(last) = path.path.segments.last() else { return false };
+    match &last.arguments {
+        _ if KNOWN.iter().any(|known| last.ident == known) => true,
+        syn::PathArguments::AngleBracketed(inner) if last.ident == "Option" || last.ident == "Vec" => {
+            inner.args.iter().all(|inner| matches!(inner, syn::GenericArgument::Type(ty) if is_known(ty)))
+        }
+        _ => false,
     }
 }
 
@@ -94,7 +180,11 @@ fn rules(rules: &FieldRules) -> TokenStream {
         let (from, to) = bounds(limits);
         quote_spanned!(span=> #private::rules::range::<#ty, _>(__plasma_checks, #name, &self.#field, #from, #to);)
     });
-    quote!(#len #range)
+    let email = rules
+        .email
+        .is_some()
+        .then(|| quote_spanned!(span=> #private::rules::email::<#ty>(__plasma_checks, #name, &self.#field, #trim);));
+    quote!(#len #range #email)
 }
 
 fn bounds(limits: &Limits) -> (TokenStream, TokenStream) {

@@ -13,6 +13,10 @@ pub(crate) struct Args {
     pub(crate) derived: Vec<String>,
     /// `validate`: the application's own `Validate` runs after the rules of the fields.
     pub(crate) validate: bool,
+    /// `garde`, and where it stands.
+    pub(crate) garde: Option<Span>,
+    /// `validator`, and where it stands.
+    pub(crate) validator: Option<Span>,
     /// `crate = path`.
     pub(crate) krate: Option<Path>,
     /// The fields that have rules, by position.
@@ -27,6 +31,8 @@ pub(crate) struct FieldRules {
     pub(crate) ty: Type,
     /// `trim`, and where it stands.
     pub(crate) trim: Option<Span>,
+    /// `email`, and where it stands.
+    pub(crate) email: Option<Span>,
     /// `len(1..=200)`.
     pub(crate) len: Option<Limits>,
     /// `range(1..=99)`.

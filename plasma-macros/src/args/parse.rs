@@ -8,8 +8,8 @@ use super::model::{Args, FieldRules, Limits};
 use crate::errors::Errors;
 use crate::{messages, names, options, tokens};
 
-const OPTIONS: &[&str] = &["validate", "crate"];
-const RULES: &[&str] = &["len", "range", "trim"];
+const OPTIONS: &[&str] = &["validate", "garde", "validator", "crate"];
+const RULES: &[&str] = &["len", "range", "trim", "email"];
 
 /// Reads the arguments; nothing when the item is not a struct.
 pub(crate) fn args(attribute: TokenStream, item: TokenStream, errors: &mut Errors) -> Option<Args> {
@@ -24,10 +24,21 @@ pub(crate) fn args(attribute: TokenStream, item: TokenStream, errors: &mut Error
             return None;
         }
     };
-    let mut args = Args { generic: false, derived: Vec::new(), validate: false, krate: None, rules: Vec::new(), item };
+    let mut args = Args {
+        generic: false,
+        derived: Vec::new(),
+        validate: false,
+        garde: None,
+        validator: None,
+        krate: None,
+        rules: Vec::new(),
+        item,
+    };
     for entry in options::parse("option", OPTIONS, attribute, errors) {
         match entry.name().as_str() {
             "validate" => args.validate = entry.flag(errors).is_some(),
+            "garde" => args.garde = entry.flag(errors),
+            "validator" => args.validator = entry.flag(errors),
             _ => args.krate = entry.path(errors),
         }
     }
@@ -58,6 +69,7 @@ fn rules(field: &syn::Field, errors: &mut Errors) -> Option<FieldRules> {
         field: field.ident.clone().expect("the caller matched a struct with named fields"),
         ty: field.ty.clone(),
         trim: None,
+        email: None,
         len: None,
         range: None,
     };
@@ -71,6 +83,7 @@ fn rules(field: &syn::Field, errors: &mut Errors) -> Option<FieldRules> {
             let repeated = match name.as_str() {
                 "len" => rules.len.is_some(),
                 "range" => rules.range.is_some(),
+                "email" => rules.email.is_some(),
                 _ => rules.trim.is_some(),
             };
             if repeated {
@@ -80,11 +93,13 @@ fn rules(field: &syn::Field, errors: &mut Errors) -> Option<FieldRules> {
             match name.as_str() {
                 "len" => rules.len = limits(&entry, errors),
                 "range" => rules.range = limits(&entry, errors),
+                "email" => rules.email = entry.flag(errors),
                 _ => rules.trim = entry.flag(errors),
             }
         }
     }
-    (rules.len.is_some() || rules.range.is_some() || rules.trim.is_some()).then_some(rules)
+    let any = rules.len.is_some() || rules.range.is_some() || rules.trim.is_some() || rules.email.is_some();
+    any.then_some(rules)
 }
 
 fn limits(entry: &options::Entry, errors: &mut Errors) -> Option<Limits> {

@@ -108,7 +108,8 @@ fn checks(schema: &Schema, locked: Option<&Locked>) -> TokenStream {
     if !schema.mutators.is_empty() {
         let span = schema.mutators_span;
         let private = tokens::private_at(span);
-        checks.extend(quote_spanned!(span=> #private::check::mutators(__PLASMA_MUTATORS);));
+        let sets = distinct(&schema.mutators).into_iter().map(|set| tokens::spelled(&set));
+        checks.extend(quote_spanned!(span=> #private::check::mutators(__PLASMA_MUTATORS, &[#(#sets),*]);));
     }
     if let Some((pin, span)) = schema.pin {
         let ident = &schema.ident;

@@ -1,19 +1,18 @@
 //! Reading the arguments of a mutation strictly, with errors that name the member.
 
-use serde::de::DeserializeOwned;
-
+use super::MutatorArgs;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Reads arguments: a JSON object, without U+0000 in any text.
 ///
 /// # Errors
 /// [`InvalidArgs`](ErrorKind::InvalidArgs); the message names the member as a path, such as `items[2].title`.
-pub(crate) fn decode<M: DeserializeOwned>(json: &str) -> Result<M> {
+pub(crate) fn decode<M: MutatorArgs>(json: &str) -> Result<M> {
     // A struct can be read from a JSON array too; arguments are objects.
     if !json.trim_start().starts_with('{') {
         return Err(invalid("", "expected an object"));
     }
-    let args = serde_json::from_str(json).map_err(|error| {
+    let args = M::from_json(json).map_err(|error| {
         let place = offset(json, error.line(), error.column());
         // The position is told by the path; the rest of the sentence is serde's.
         let text = error.to_string();

@@ -18,6 +18,7 @@ mod statements;
 mod tests;
 mod tx;
 mod validate;
+mod validators;
 mod write;
 
 pub use conflict::{Conflict, ConflictFn, ConflictRows, ResolveFn};
@@ -32,6 +33,7 @@ pub use registry::{ErasedCtx, MutatorDef, PolicyDef, RulesFn, RunFn, TableRules}
 pub(crate) use stamp::{time, touch};
 pub use tx::{OfCaller, OfServer, Rights, Trusted, Tx};
 pub use validate::{Checks, FieldError, Validate};
+pub use validators::{ValidByGarde, ValidByValidator};
 pub use write::{
     Delete, DeleteWhere, Insert, InsertAll, Returning, Update, UpdateWhere, UpdateWhereWithoutSet, UpdateWithoutSet,
     Upsert, Upserted,

@@ -1,8 +1,5 @@
 //! Mutations: arguments with a mutator.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::args;
 use super::{Checks, ErasedCtx, Executor, MutatorDef, Tx, TxMeta};
 use crate::error::{Error, Result};
@@ -15,7 +12,19 @@ use crate::schema::Schema;
     label = "not mutator arguments",
     note = "annotate the struct with `#[plasma::args]`"
 )]
-pub trait MutatorArgs: Serialize + DeserializeOwned + MaybeSend + Sized + 'static {
+pub trait MutatorArgs: MaybeSend + Sized + 'static {
+    /// Reads them from the JSON text of an object.
+    ///
+    /// # Errors
+    /// Those of serde.
+    fn from_json(json: &str) -> serde_json::Result<Self>;
+
+    /// Writes them as the JSON text of an object.
+    ///
+    /// # Errors
+    /// Those of serde: a map whose keys are no text.
+    fn to_json(&self) -> serde_json::Result<String>;
+
     /// Reports broken rules: those of `#[arg(..)]` and of `Validate`.
     fn check(&self, checks: &mut Checks) {
         let _ = checks;

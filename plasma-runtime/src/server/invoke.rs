@@ -58,7 +58,9 @@ impl<S: Schema, M: RunsIn<S>> Invocation<S, M> {
         let ctx = self.ctx.ok_or_else(|| {
             Error::new(ErrorKind::Config, format!("`{}` is invoked without a context: call `.as_ctx(..)`", M::NAME))
         })?;
-        let args: Arc<str> = serde_json::to_string(&self.mutation)
+        let args: Arc<str> = self
+            .mutation
+            .to_json()
             .map_err(|e| Error::new(ErrorKind::InvalidArgs, "the arguments have no JSON form").with_source(e))?
             .into();
         let mutator = const { MutatorDef::of::<M>() };

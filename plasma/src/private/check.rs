@@ -221,17 +221,29 @@ pub const fn table<const N: usize>(all: &Tables<N>, index: usize) {
     }
 }
 
-/// Every mutator has a wire name of its own.
+/// Every mutator has a wire name of its own. `names` are the types of the sets.
 #[track_caller]
-pub const fn mutators(sets: &[&[MutatorDef]]) {
+pub const fn mutators(sets: &[&[MutatorDef]], names: &[&str]) {
     let mut set = 0;
     while set < sets.len() {
         let mut i = 0;
         while i < sets[set].len() {
             let name = sets[set][i].name;
-            if count(sets, name) > 1 {
-                let parts = ["two mutators are named `", name, "`; give one of them `#[mutator(name = \"..\")]`"];
-                panic!("{}", Message::of(&parts).text());
+            let mut other = set + 1;
+            while other < sets.len() {
+                if has(sets[other], name) {
+                    let parts = [
+                        "the sets `",
+                        names[set],
+                        "` and `",
+                        names[other],
+                        "` both have a mutator named `",
+                        name,
+                        "`; give one of them `#[mutator(name = \"..\")]`",
+                    ];
+                    panic!("{}", Message::of(&parts).text());
+                }
+                other += 1;
             }
             i += 1;
         }
@@ -239,19 +251,15 @@ pub const fn mutators(sets: &[&[MutatorDef]]) {
     }
 }
 
-const fn count(sets: &[&[MutatorDef]], name: &str) -> usize {
-    let (mut count, mut set) = (0, 0);
-    while set < sets.len() {
-        let mut i = 0;
-        while i < sets[set].len() {
-            if str_eq(sets[set][i].name, name) {
-                count += 1;
-            }
-            i += 1;
+const fn has(set: &[MutatorDef], name: &str) -> bool {
+    let mut i = 0;
+    while i < set.len() {
+        if str_eq(set[i].name, name) {
+            return true;
         }
-        set += 1;
+        i += 1;
     }
-    count
+    false
 }
 
 /// The schema is the one whose fingerprint was pinned.

@@ -1,5 +1,6 @@
 //! What the macros' output refers to. Not public API: it changes with the macros, which are of exactly this version.
 
+pub mod args;
 pub mod check;
 mod column;
 pub mod lock;
@@ -12,7 +13,7 @@ pub use plasma_runtime::error::Result;
 pub use plasma_runtime::future::BoxFuture;
 pub use plasma_runtime::mutate::{
     Checks, ConflictFn, CtxArg, Mutation, MutatorArgs, MutatorDef, MutatorOutput, MutatorSet, Policy, PolicyDef,
-    RegisteredIn, RunsIn, Tx, TxArg, Validate,
+    RegisteredIn, RunsIn, Tx, TxArg, ValidByGarde, ValidByValidator, Validate,
 };
 pub use plasma_runtime::query::typed::{
     ChangeList, Changes, Col, FillFrom, Fills, Filter, IdCol, Ordered, Path, Raw, Shape, Textual, Within,
@@ -24,6 +25,7 @@ pub use plasma_runtime::schema::{
 };
 pub use plasma_runtime::value::{Kind, Value};
 pub use serde;
+pub use serde_json;
 
 pub use column::{
     holds_text, int_value, is_number, other_is_not_stored, text_value, unknown_variant, variant_int, variant_text,

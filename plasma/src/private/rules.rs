@@ -98,6 +98,36 @@ fn bound<N>(limit: Option<N>) -> Bound<N> {
     limit.map_or(Bound::Unbounded, Bound::Included)
 }
 
+/// What `email` can look at.
+#[diagnostic::on_unimplemented(
+    message = "`email` needs a `String` or an `Option<String>`, found `{Self}`",
+    label = "not text"
+)]
+pub trait Text {
+    /// The text, if there is one.
+    fn text(&self) -> Option<&str>;
+}
+
+impl Text for String {
+    fn text(&self) -> Option<&str> {
+        Some(self)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Text> Text for Option<T> {
+    fn text(&self) -> Option<&str> {
+        self.as_ref().and_then(T::text)
+    }
+}
+
+/// `#[arg(email)]`.
+pub fn email<T: Text>(checks: &mut Checks, field: &str, value: &T, trim: bool) {
+    if let Some(text) = value.text() {
+        checks.email(field, if trim { str::trim(text) } else { text });
+    }
+}
+
 /// What `trim` can trim.
 #[diagnostic::on_unimplemented(
     message = "`trim` needs a `String` or an `Option<String>`, found `{Self}`",

@@ -9,6 +9,7 @@ mod http;
 mod life;
 mod local;
 mod sync;
+mod validation;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

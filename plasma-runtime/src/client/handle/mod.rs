@@ -127,7 +127,7 @@ impl<S: Schema> Client<S> {
     /// [`Storage`](ErrorKind::Storage); [`Closed`](ErrorKind::Closed).
     // A boxed future: of an `async fn`, a bound that does not hold is reported three times.
     pub fn mutate<M: RunsIn<S>>(&self, mutation: M) -> BoxFuture<'_, Result<Receipt<M>>> {
-        let args = serde_json::to_string(&mutation).map_err(|error| not_json(M::NAME, error));
+        let args = mutation.to_json().map_err(|error| not_json(M::NAME, error));
         Box::pin(async move { self.issue(M::NAME, &args?).await })
     }
 

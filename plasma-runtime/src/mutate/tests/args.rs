@@ -1,9 +1,10 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ErrorKind;
+use crate::mutate::MutatorArgs;
 use crate::mutate::args::decode;
 
-#[derive(Debug, Deserialize, PartialEq)]
+#[derive(Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 struct Order {
     title: String,
@@ -11,7 +12,16 @@ struct Order {
     note: Option<String>,
 }
 
-#[derive(Debug, Deserialize, PartialEq)]
+impl MutatorArgs for Order {
+    fn from_json(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json)
+    }
+    fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 struct Item {
     name: String,

@@ -21,6 +21,12 @@ struct AddTodo {
 }
 
 impl MutatorArgs for AddTodo {
+    fn from_json(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json)
+    }
+    fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
     fn check(&self, checks: &mut Checks) {
         checks.len("title", &self.title, 1..=10);
     }

@@ -49,3 +49,40 @@ fn every_broken_rule_is_told_at_once() {
     ]});
     assert_eq!(error.data(), Some(&fields));
 }
+
+/// The examples are those of the HTML standard's definition and of what it leaves out.
+#[test]
+fn e_mail_addresses_are_those_of_a_form() {
+    let broken = |text: &str| {
+        let mut checks = Checks::new();
+        checks.email("mail", text);
+        checks.errors().len()
+    };
+    let longest = format!("{}@{}.org", "a".repeat(186), "b".repeat(63));
+    for good in ["a@b", "ann@example.org", "a.b+c!#$%&'*/=?^_`{|}~-@x-1.y.z", ".dots..are.fine.@a.b", &longest] {
+        assert_eq!(broken(good), 0, "{good}");
+    }
+    let label = format!("a@{}.org", "b".repeat(64));
+    for bad in [
+        "",
+        "a",
+        "@b",
+        "a@",
+        "a@b@c",
+        "a b@c",
+        "a@b c",
+        "a@-b",
+        "a@b-",
+        "a@b..c",
+        "a@.b",
+        "a@b.",
+        "ä@b.c",
+        "a@bücher.de",
+        "\"a\"@b",
+        "a@[127.0.0.1]",
+        &label,
+        &format!("a{longest}"),
+    ] {
+        assert_eq!(broken(bad), 1, "{bad}");
+    }
+}

@@ -87,7 +87,14 @@ struct AddTodo {
     title: String,
 }
 
-impl MutatorArgs for AddTodo {}
+impl MutatorArgs for AddTodo {
+    fn from_json(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json)
+    }
+    fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+}
 impl Mutation for AddTodo {
     type Schema = Tracker;
     const NAME: &'static str = "todos.add";

@@ -1,0 +1,7 @@
+#[plasma::args]
+pub enum Change {
+    Title(String),
+    Done,
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+#[plasma::args]
+pub struct Invite {
+    #[arg(email)]
+    pub whom: i64,
+}
+
+fn main() {}

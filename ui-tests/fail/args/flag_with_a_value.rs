@@ -1,0 +1,7 @@
+#[plasma::args]
+pub struct Rename {
+    #[arg(trim = true)]
+    pub title: String,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[plasma::args(garde)]
+pub struct Rename {
+    pub title: String,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[plasma::args(unchecked)]
+pub struct Rename {
+    pub title: String,
+}
+
+fn main() {}

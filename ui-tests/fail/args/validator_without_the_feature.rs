@@ -1,0 +1,6 @@
+#[plasma::args(validator)]
+pub struct Rename {
+    pub title: String,
+}
+
+fn main() {}

@@ -1,0 +1,24 @@
+include!("../../common/app.rs");
+
+#[plasma::args]
+pub struct Finish {
+    pub id: Id<Todo>,
+}
+
+pub struct Todos;
+
+#[plasma::mutators(Work)]
+impl Todos {
+    #[mutator(name = "finish it")]
+    pub async fn finish(_: &mut WorkTx<'_>, _: &Ctx, _: Finish) -> plasma::Result<()> {
+        Ok(())
+    }
+}
+
+#[plasma::schema(version = "1", ctx = Ctx, tables(User, Todo), mutators(Todos))]
+pub struct Work;
+
+#[allow(dead_code)]
+type WorkTx<'a> = plasma::Tx<'a, Work>;
+
+fn main() {}

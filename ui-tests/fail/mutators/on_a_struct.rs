@@ -1,0 +1,6 @@
+include!("../../common/app.rs");
+
+#[plasma::mutators(App)]
+pub struct Todos;
+
+fn main() {}

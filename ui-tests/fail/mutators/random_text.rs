@@ -1,0 +1,24 @@
+include!("../../common/app.rs");
+
+#[plasma::args]
+pub struct Finish {
+    pub id: Id<Todo>,
+}
+
+pub struct Todos;
+
+#[plasma::mutators(Work)]
+impl Todos {
+    pub async fn finish(tx: &mut WorkTx<'_>, _: &Ctx, args: Finish) -> plasma::Result<()> {
+        let title = tx.random::<String>();
+        tx.update(args.id).set(Todo::title.to(title)).await
+    }
+}
+
+#[plasma::schema(version = "1", ctx = Ctx, tables(User, Todo), mutators(Todos))]
+pub struct Work;
+
+#[allow(dead_code)]
+type WorkTx<'a> = plasma::Tx<'a, Work>;
+
+fn main() {}
