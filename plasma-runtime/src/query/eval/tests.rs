@@ -1,4 +1,12 @@
+#[cfg(feature = "sqlite")]
+mod backend;
+#[cfg(feature = "sqlite")]
+mod coverage;
+#[cfg(feature = "sqlite")]
 mod differential;
 mod examples;
+#[cfg(feature = "sqlite")]
 mod generate;
+#[cfg(feature = "sqlite")]
+mod planted;
 mod timing;
