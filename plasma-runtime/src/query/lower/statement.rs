@@ -53,7 +53,7 @@ pub(super) fn statement(scope: &mut Scope<'_>, query: &Query, place: Place<'_>) 
     let ordered = match place {
         Place::Outermost | Place::Scalar => true,
         Place::In | Place::Table(_) => cut,
-        Place::Exists => query.distinct && cut,
+        Place::Exists => false,
     };
     if ordered && !counted {
         for (key, direction) in order(scope, query) {

@@ -22,6 +22,9 @@ pub(super) trait Backend {
     /// The rows of a query, in order, with related rows.
     fn run(&mut self, query: &Query) -> Result<Vec<Row>>;
 
+    /// The query in the database's own words.
+    fn explain(&self, query: &Query) -> String;
+
     /// The ids of the rows that match a condition, ascending, by the form that policies and live queries put into their
     /// own statements.
     fn matching(&mut self, table: &'static TableDef, filter: &Expr) -> Result<Vec<Row>>;
@@ -63,6 +66,11 @@ impl Backend for Sqlite {
     fn run(&mut self, query: &Query) -> Result<Vec<Row>> {
         let lowered = lower::select(Dialect::Sqlite, query);
         self.db.query(&(self.spoil)(lowered.sql), &lowered.params, &lowered.kinds)
+    }
+
+    fn explain(&self, query: &Query) -> String {
+        let lowered = lower::select(Dialect::Sqlite, query);
+        format!("{}\n{:?}", (self.spoil)(lowered.sql), lowered.params)
     }
 
     fn matching(&mut self, table: &'static TableDef, filter: &Expr) -> Result<Vec<Row>> {

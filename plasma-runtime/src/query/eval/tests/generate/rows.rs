@@ -79,7 +79,9 @@ impl Choices<'_> {
             }
             Kind::Timestamp => Value::Int(self.pick(&[0, -1, 1_732_190_399_999_999, 1_732_190_400_000_000])),
             Kind::Int | Kind::BigInt | Kind::Fixed(_) => Value::Int(self.pick(&[0, 1, -1, 2, -10, 7])),
-            Kind::Float if edge => Value::Float(self.pick(&[f64::MAX, f64::MIN, 5e-324, 9_007_199_254_740_992.0, 1e22])),
+            Kind::Float if edge => {
+                Value::Float(self.pick(&[f64::MAX, f64::MIN, 5e-324, 9_007_199_254_740_992.0, 1e22]))
+            }
             Kind::Float => Value::Float(self.pick(&[0.0, 1.0, -1.0, 0.1, 1.0 / 3.0, -0.1, 2.5, -0.0])),
             Kind::Bool => Value::Bool(self.once_in(2)),
             Kind::Blob => Value::Blob((0..self.below(3)).map(|_| self.pick(&[0, 1, 127, 128, 255])).collect()),
@@ -95,8 +97,26 @@ impl Choices<'_> {
             return self.pick(&["a", "A", "ab", "aB", "B"]).to_owned();
         }
         let pieces = [
-            "", "a", "b", "A", "B", " ", "%", "_", "\\", "[", "]", "*", "?", "^", "é", "É", "\u{a0}", "\u{ff5e}",
-            "\u{1f600}", "ab",
+            "",
+            "a",
+            "b",
+            "A",
+            "B",
+            " ",
+            "%",
+            "_",
+            "\\",
+            "[",
+            "]",
+            "*",
+            "?",
+            "^",
+            "é",
+            "É",
+            "\u{a0}",
+            "\u{ff5e}",
+            "\u{1f600}",
+            "ab",
         ];
         (0..self.below(4)).map(|_| self.pick(&pieces)).collect()
     }

@@ -29,9 +29,10 @@ pub(super) struct Level {
 impl Level {
     /// The columns an expression may name: of a group those that are keys.
     fn columns(&self) -> impl Iterator<Item = Column> {
-        self.columns.iter().copied().filter(|column| {
-            self.keys.as_ref().is_none_or(|keys| keys.iter().any(|(key, _)| *key == column.expr(0)))
-        })
+        self.columns
+            .iter()
+            .copied()
+            .filter(|column| self.keys.as_ref().is_none_or(|keys| keys.iter().any(|(key, _)| *key == column.expr(0))))
     }
 }
 
