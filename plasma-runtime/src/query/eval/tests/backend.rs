@@ -6,7 +6,7 @@ use crate::query::eval::RowSource;
 use crate::query::ir::{Expr, Query};
 use crate::query::lower::{self, Dialect};
 use crate::schema::TableDef;
-use crate::store::SqlConnection;
+use crate::store::{self, SqlConnection};
 use crate::store::ddl::{Side, create_table, quote};
 use crate::store::sqlite::SqliteConnection;
 use crate::value::compare::compare;
@@ -64,8 +64,7 @@ impl Backend for Sqlite {
     }
 
     fn run(&mut self, query: &Query) -> Result<Vec<Row>> {
-        let lowered = lower::select(Dialect::Sqlite, query);
-        self.db.query(&(self.spoil)(lowered.sql), &lowered.params, &lowered.kinds)
+        store::query::run(&mut Spoiled(&mut self.db, self.spoil), Dialect::Sqlite, query)
     }
 
     fn explain(&self, query: &Query) -> String {
@@ -77,6 +76,37 @@ impl Backend for Sqlite {
         let (condition, params) = lower::condition(Dialect::Sqlite, table, "relation", filter, &|name| name.to_owned());
         let sql = format!("SELECT id FROM {} AS relation WHERE {condition} ORDER BY id", quote(table.name));
         self.db.query(&(self.spoil)(sql), &params, &[Kind::Id])
+    }
+}
+
+/// A connection whose queries are changed on their way.
+struct Spoiled<'c>(&'c mut SqliteConnection, fn(String) -> String);
+
+impl SqlConnection for Spoiled<'_> {
+    fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64> {
+        self.0.execute(sql, params)
+    }
+
+    fn query(&mut self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>> {
+        self.0.query(&(self.1)(sql.to_owned()), params, kinds)
+    }
+
+    fn batch(&mut self, sql: &str) -> Result<()> {
+        self.0.batch(sql)
+    }
+
+    fn in_transaction(&self) -> bool {
+        self.0.in_transaction()
+    }
+
+    fn for_each(
+        &mut self,
+        sql: &str,
+        params: &[Value],
+        kinds: &[Kind],
+        each: &mut dyn FnMut(Row) -> Result<bool>,
+    ) -> Result<()> {
+        self.0.for_each(&(self.1)(sql.to_owned()), params, kinds, each)
     }
 }
 

@@ -23,7 +23,7 @@ fn assert_found(name: &str, spoil: fn(String) -> String, rewrite: &dyn Fn(&mut Q
     sqlite.spoil = spoil;
     let mut state = 1;
     let found = (0..CASES).any(|_| {
-        let (rows, queries) = (numbers(&mut state, 500), numbers(&mut state, 700));
+        let (rows, queries) = (numbers(&mut state, 500), numbers(&mut state, 1_000));
         // A difference in rows, not a statement that SQLite refuses.
         agree(&mut sqlite, &rows, &queries, rewrite, &mut Tally::default())
             .is_err_and(|difference| difference.starts_with("rows differ"))

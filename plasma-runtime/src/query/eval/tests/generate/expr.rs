@@ -23,10 +23,10 @@ impl Choices<'_> {
         if scope::is_grouped(scope) && self.once_in(2) {
             return self.aggregate(scope, kind, depth.saturating_sub(1));
         }
-        if depth == 0 || !self.once_in(3) {
+        if depth == 0 || self.below(2) == 0 {
             return self.leaf(scope, kind);
         }
-        match self.below(8) {
+        match self.below(7) {
             0 => {
                 let count = 1 + self.below(3);
                 self.function(scope, Function::Coalesce, kind, count, depth - 1)

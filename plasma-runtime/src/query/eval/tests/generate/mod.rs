@@ -57,8 +57,10 @@ impl<'c> Choices<'c> {
         self.below(times) == times - 1
     }
 
+    /// Any kind; those that something is made of twice as often.
     fn kind(&mut self) -> Kind {
-        self.pick(&KINDS)
+        let often = [Kind::Text, Kind::BigInt, Kind::Float, Kind::Bool];
+        if self.once_in(3) { self.pick(&often) } else { self.pick(&KINDS) }
     }
 
     /// Rows of every table.

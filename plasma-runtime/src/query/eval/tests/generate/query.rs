@@ -34,7 +34,7 @@ static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
 });
 
 pub(super) fn outermost(choices: &mut Choices<'_>) -> Query {
-    let depth = 2 + choices.below(2);
+    let depth = 3 + choices.below(3);
     query(choices, &mut Vec::new(), Place::Rows { nesting: 0 }, depth).0
 }
 
@@ -58,17 +58,17 @@ fn query(choices: &mut Choices<'_>, around: &mut Scope, place: Place, depth: usi
     if choices.once_in(2) {
         query.filter = Some(choices.condition(around, depth));
     }
-    if !nested_place && choices.once_in(3) {
+    if !nested_place && choices.below(5) > 2 {
         choices.group(&mut query, around, depth);
     }
     let kinds = choices.selected(&mut query, around, place, depth);
     let related = matches!(place, Place::Rows { .. }) && query.group.is_none() && query.select != Select::Count;
     query.distinct = !nested_place && query.select != Select::Count && choices.once_in(5);
     for _ in 0..choices.below(3) {
-        let expr = choices.order_key(&query, around, depth.min(1));
+        let expr = choices.order_key(&query, around, depth.min(2));
         query.order.push(Order { expr, descending: choices.once_in(2) });
     }
-    query.limit = choices.once_in(3).then(|| choices.below(5) as u64);
+    query.limit = choices.once_in(3).then(|| choices.pick(&[3, 2, 1, 100, 0]));
     query.offset = choices.once_in(4).then(|| choices.below(3) as u64);
     if let (Place::Rows { nesting: nesting @ 0..3 }, true, false) = (place, related, query.distinct) {
         choices.nested(&mut query, around, nesting, depth);
@@ -127,7 +127,7 @@ impl Choices<'_> {
                 }
             }
             if on.is_empty() || self.once_in(4) {
-                on.push(self.condition(around, depth.min(2)));
+                on.push(self.condition(around, depth.min(3)));
             }
             let on = if on.len() == 1 && self.once_in(2) { on.remove(0) } else { Expr::And(on) };
             query.joins.push(Join { left: self.once_in(2), source, on });
@@ -138,20 +138,20 @@ impl Choices<'_> {
         let keys: Vec<(Expr, Kind)> = (0..self.below(3))
             .map(|_| {
                 let kind = self.kind();
-                (self.expr(around, kind, depth.min(1)), kind)
+                (self.expr(around, kind, depth.min(2)), kind)
             })
             .collect();
         let exprs = keys.iter().map(|(key, _)| key.clone()).collect();
         if let Some(level) = around.last_mut() {
             level.keys = Some(keys);
         }
-        let having = self.once_in(2).then(|| self.condition(around, depth.min(2)));
+        let having = self.once_in(2).then(|| self.condition(around, depth.min(4)));
         query.group = Some(Group { keys: exprs, having });
     }
 
     fn selected(&mut self, query: &mut Query, around: &mut Scope, place: Place, depth: usize) -> Vec<Kind> {
         let exprs = |this: &mut Self, around: &mut Scope, kinds: Vec<Kind>| {
-            let exprs = kinds.iter().map(|kind| this.expr(around, *kind, depth.min(2))).collect();
+            let exprs = kinds.iter().map(|kind| this.expr(around, *kind, depth.min(4))).collect();
             (Select::Exprs(exprs), kinds)
         };
         let count_fits = match place {

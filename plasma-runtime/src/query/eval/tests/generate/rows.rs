@@ -54,7 +54,8 @@ pub(in super::super) static TABLES: [&TableDef; 3] = [&ALL, &SOME, &FEW];
 impl Choices<'_> {
     /// Up to seven rows; the ids are the same in every table.
     pub(super) fn rows(&mut self, table: &TableDef) -> Vec<Row> {
-        (0..self.below(8))
+        let count = self.pick(&[3, 2, 1, 0, 4, 5, 6, 7]);
+        (0..count)
             .map(|n| {
                 let mut row: Row = table.columns.iter().map(|column| self.value(column.kind)).collect();
                 row[table.id] = Value::Text(row_id(n));
