@@ -9,4 +9,7 @@ mod examples;
 mod generate;
 #[cfg(feature = "sqlite")]
 mod planted;
+#[cfg(feature = "sqlite")]
+mod regressions;
+mod sources;
 mod timing;

@@ -6,9 +6,9 @@ use crate::query::eval::RowSource;
 use crate::query::ir::{Expr, Query};
 use crate::query::lower::{self, Dialect};
 use crate::schema::TableDef;
-use crate::store::{self, SqlConnection};
 use crate::store::ddl::{Side, create_table, quote};
 use crate::store::sqlite::SqliteConnection;
+use crate::store::{self, SqlConnection};
 use crate::value::compare::compare;
 use crate::value::{Kind, Row, Value};
 

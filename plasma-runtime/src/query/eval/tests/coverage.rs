@@ -78,7 +78,7 @@ const PLACES: [&str; 6] = ["outermost", "nested query", "derived table", "exists
 const PARTS: [&str; 16] = [
     "inner join",
     "left join",
-    "derived table",
+    "rows of a query",
     "same table twice",
     "filter",
     "group",
@@ -106,9 +106,7 @@ fn possible() -> BTreeSet<(&'static str, &'static str)> {
     for (parent, takes) in over {
         for (child, gives, _) in OPERATORS {
             let no_group = is_aggregate(parent) || matches!(parent, "filter" | "on" | "key");
-            let elsewhere = no_group && is_aggregate(child) || is_aggregate(parent) && child == "outer column";
-            // The offset of a date is an integer; times are all of a kind that nothing calculates.
-            if takes & gives != 0 && !elsewhere {
+            if takes & gives != 0 && !(no_group && is_aggregate(child)) {
                 pairs.insert((parent, child));
             }
         }
@@ -122,6 +120,7 @@ fn possible() -> BTreeSet<(&'static str, &'static str)> {
             || without("distinct", &["count of rows", "related rows"])
             || without("related rows", &["group", "one group", "having", "count of rows"])
             || without("nested query", &["group", "one group", "having", "distinct", "count of rows"])
+            || (matches!(a, "in query" | "scalar") && b == "whole rows")
             || (matches!(a, "derived table" | "exists" | "in query" | "scalar") && b == "related rows")
     };
     for (index, part) in PARTS.into_iter().enumerate() {

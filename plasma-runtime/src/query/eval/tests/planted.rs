@@ -5,8 +5,8 @@ use super::differential::{Tally, agree};
 use crate::query::ir::{Aggregate, ArithmeticOp, CompareOp, Expr, Function, Part, PartMut, Query, Select};
 use crate::value::{Kind, Value};
 
-/// Cases per bug: fewer than the comparison itself runs.
-const CASES: usize = 1_000;
+/// Cases per bug: as many as the comparison itself runs.
+const CASES: usize = 2_000;
 
 /// Numbers for one case, out of Knuth's MMIX generator.
 fn numbers(state: &mut u64, count: usize) -> Vec<u16> {

@@ -13,6 +13,7 @@ impl Choices<'_> {
     pub(super) fn condition(&mut self, scope: &mut Scope, depth: usize) -> Expr {
         let depth_below = depth.saturating_sub(1);
         let ways = if depth == 0 { 6 } else { 13 };
+
         match self.below(ways) {
             0 | 1 => {
                 let op = self.pick(&COMPARISONS);

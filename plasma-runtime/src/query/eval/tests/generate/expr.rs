@@ -6,7 +6,6 @@ use super::scope::{self, Scope};
 use crate::query::ir::{Aggregate, ArithmeticOp, Expr, Function};
 use crate::value::{Kind, Value};
 
-/// What an aggregate takes from the level it folds.
 const COUNTS: [Aggregate; 2] = [Aggregate::Count, Aggregate::CountDistinct];
 
 impl Choices<'_> {
@@ -111,10 +110,10 @@ impl Choices<'_> {
     /// A value of the group.
     fn aggregate(&mut self, scope: &mut Scope, kind: Kind, depth: usize) -> Expr {
         let (function, of) = match kind {
-            Kind::BigInt => match self.below(5) {
+            Kind::BigInt => match self.below(8) {
                 0 => return Expr::Aggregate { function: Aggregate::Count, expr: None },
-                1 | 2 => (self.pick(&COUNTS), self.kind()),
-                3 => (Aggregate::Sum, self.pick(&[Kind::BigInt, Kind::Int])),
+                1..=5 => (self.pick(&COUNTS), self.kind()),
+                6 => (Aggregate::Sum, self.pick(&[Kind::BigInt, Kind::Int])),
                 _ => (self.pick(&[Aggregate::Min, Aggregate::Max]), kind),
             },
             Kind::Float => match self.below(3) {
@@ -126,38 +125,6 @@ impl Choices<'_> {
             _ => (self.pick(&[Aggregate::Min, Aggregate::Max]), kind),
         };
         let expr = scope::in_group(scope, |scope| self.expr(scope, of, depth));
-        // An aggregate of an outer column alone is, by SQL's rule, one of the outer query.
-        if names_only_outside(&expr) {
-            return self.leaf(scope, kind);
-        }
         Expr::Aggregate { function, expr: Some(Box::new(expr)) }
     }
-}
-
-/// Whether the expression names columns, but none of its own query.
-fn names_only_outside(expr: &Expr) -> bool {
-    let (mut own, mut outside) = (false, false);
-    names(expr, 0, &mut |depth, level| {
-        if level == depth {
-            own = true
-        } else if level > depth {
-            outside = true
-        }
-    });
-    outside && !own
-}
-
-fn names(expr: &Expr, depth: u8, found: &mut dyn FnMut(u8, u8)) {
-    use crate::query::ir::Part;
-    if let Expr::Column(column) = expr {
-        found(depth, column.level);
-    }
-    expr.parts(&mut |part| match part {
-        Part::Expr(expr) => names(expr, depth, found),
-        Part::Query { query, .. } => query.parts(&mut |part| {
-            if let Part::Expr(expr) = part {
-                names(expr, depth + 1, found);
-            }
-        }),
-    });
 }

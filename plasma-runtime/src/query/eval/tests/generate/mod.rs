@@ -7,7 +7,7 @@ mod query;
 mod rows;
 mod scope;
 
-pub(super) use self::rows::{TABLES, Tables};
+pub(super) use self::rows::{TABLES, Tables, row_id};
 use crate::query::ir::{Expr, Query};
 use crate::schema::TableDef;
 use crate::value::Kind;
@@ -74,7 +74,7 @@ impl<'c> Choices<'c> {
 
     /// A whole query, as an application could send it.
     pub(super) fn query(&mut self) -> Query {
-        self.sources = 7;
+        self.sources = 8;
         query::outermost(self)
     }
 

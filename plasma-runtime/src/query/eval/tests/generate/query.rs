@@ -55,7 +55,7 @@ fn query(choices: &mut Choices<'_>, around: &mut Scope, place: Place, depth: usi
     around.push(Level { columns, keys: None });
     let mut query = Query::of(from);
     choices.joins(&mut query, around, depth);
-    if choices.once_in(2) {
+    if choices.below(5) > if nested_place { 3 } else { 1 } {
         query.filter = Some(choices.condition(around, depth));
     }
     if !nested_place && choices.below(5) > 2 {
@@ -64,7 +64,7 @@ fn query(choices: &mut Choices<'_>, around: &mut Scope, place: Place, depth: usi
     let kinds = choices.selected(&mut query, around, place, depth);
     let related = matches!(place, Place::Rows { .. }) && query.group.is_none() && query.select != Select::Count;
     query.distinct = !nested_place && query.select != Select::Count && choices.once_in(5);
-    for _ in 0..choices.below(3) {
+    for _ in 0..choices.below(3) + usize::from(nested_place) {
         let expr = choices.order_key(&query, around, depth.min(2));
         query.order.push(Order { expr, descending: choices.once_in(2) });
     }
@@ -192,7 +192,7 @@ impl Choices<'_> {
 
     fn nested(&mut self, parent: &mut Query, around: &Scope, nesting: usize, depth: usize) {
         let columns: Vec<Column> = around.last().map_or(&[][..], |level| &level.columns).to_vec();
-        for _ in 0..self.below(3) {
+        for _ in 0..self.below(4) {
             let by: Vec<_> = columns.iter().filter(|column| column.kind == Kind::Id).collect();
             if by.is_empty() || self.sources == 0 {
                 return;
