@@ -52,14 +52,16 @@ impl<'q> Evaluator<'q, '_> {
             for order in &query.order {
                 keys.push(self.value(&order.expr, Some(&frame))?.into_owned());
             }
-            let identity = match (&query.group, &unit.shown) {
-                (_, Some(shown)) => shown.clone(),
-                (Some(group), None) => self.values(&group.keys, &frame)?,
-                (None, None) => Vec::new(),
+            // What decides between equals, unless it is in the row.
+            let identity = match (&unit.shown, &query.select, &query.group) {
+                (Some(shown), Select::Exprs(_), _) => shown.clone(),
+                (_, _, Some(group)) => self.values(&group.keys, &frame)?,
+                _ => Vec::new(),
             };
             keyed.push((keys, Key(identity), unit));
         }
-        let positions = if query.group.is_some() || query.distinct { Vec::new() } else { identity(query) };
+        let in_row = query.group.is_none() && (query.select == Select::Row || !query.distinct);
+        let positions = if in_row { identity(query) } else { Vec::new() };
         keyed.sort_by(|(a, a_identity, a_unit), (b, b_identity, b_unit)| {
             let given = query.order.iter().zip(a.iter().zip(b));
             given

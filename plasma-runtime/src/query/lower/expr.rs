@@ -69,7 +69,7 @@ fn aggregate(scope: &mut Scope<'_>, function: Aggregate, expr: Option<&Expr>) ->
     let Some(expr) = expr else { return scope.dialect.aggregate(Aggregate::Count, None).into() };
     let arg = expression(scope, expr);
     let call = scope.dialect.aggregate(function, Some(arg));
-    if matches!(expr, Expr::Literal(_)) || sees(expr, 0) {
+    if matches!(expr, Expr::Literal(_)) || names_own(expr) {
         return call.into();
     }
     // SQL takes an aggregate of nothing but outer columns for one of the outer query. A condition that always holds
@@ -78,23 +78,17 @@ fn aggregate(scope: &mut Scope<'_>, function: Aggregate, expr: Option<&Expr>) ->
     call.filter(Condition::any().add(own.clone().is_null()).add(own.is_not_null())).into()
 }
 
-/// Whether a column of the query `depth` queries up is in the expression.
-fn sees(expr: &Expr, depth: u8) -> bool {
-    if let Expr::Column(column) = expr {
-        return column.level == depth;
-    }
-    let mut found = false;
-    expr.parts(&mut |part| sees_part(&part, depth, &mut found));
-    found
-}
-
-fn sees_part(part: &Part<'_>, depth: u8, found: &mut bool) {
-    match part {
-        Part::Expr(expr) => *found |= sees(expr, depth),
-        Part::Query { query, correlated: true } => {
-            query.parts(&mut |part| sees_part(&part, depth.saturating_add(1), found));
+/// Whether a column of the query itself surely is in the SQL of the expression. What is in sub-queries does not count, as
+/// not everything they say is in their SQL, nor what is asked of an empty list.
+fn names_own(expr: &Expr) -> bool {
+    match expr {
+        Expr::Column(column) => column.level == 0,
+        Expr::In { list, .. } if list.is_empty() => false,
+        _ => {
+            let mut found = false;
+            expr.parts(&mut |part| found |= matches!(part, Part::Expr(expr) if names_own(expr)));
+            found
         }
-        Part::Query { .. } => {}
     }
 }
 

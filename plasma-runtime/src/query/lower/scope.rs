@@ -29,20 +29,21 @@ struct Named {
 
 enum Columns {
     Table(&'static TableDef),
-    Query(Vec<(&'static str, Kind)>),
+    /// None is the kind of what is always NULL.
+    Query(Vec<(&'static str, Option<Kind>)>),
 }
 
 impl Columns {
     fn kind(&self, name: &str) -> Option<Kind> {
         match self {
             Columns::Table(table) => table.column(name).map(|column| column.kind),
-            Columns::Query(columns) => columns.iter().find(|(column, _)| *column == name).map(|(_, kind)| *kind),
+            Columns::Query(columns) => columns.iter().find(|(column, _)| *column == name)?.1,
         }
     }
 
-    fn kinds(&self) -> Vec<Kind> {
+    fn kinds(&self) -> Vec<Option<Kind>> {
         match self {
-            Columns::Table(table) => table.columns.iter().map(|column| column.kind).collect(),
+            Columns::Table(table) => table.columns.iter().map(|column| Some(column.kind)).collect(),
             Columns::Query(columns) => columns.iter().map(|(_, kind)| *kind).collect(),
         }
     }
@@ -63,7 +64,7 @@ impl<'r> Scope<'r> {
             let columns = match &source.rows {
                 Rows::Table(table) => Columns::Table(table),
                 Rows::Query(query, names) => {
-                    Columns::Query(names.iter().copied().zip(self.kinds(query, true)).collect())
+                    Columns::Query(names.iter().copied().zip(self.known_kinds(query, true)).collect())
                 }
             };
             sources.push(Named { name: source.name, alias, columns });
@@ -119,12 +120,17 @@ impl<'r> Scope<'r> {
 
     /// The kinds of a query's result columns.
     pub(super) fn kinds(&mut self, query: &Query, closed: bool) -> Vec<Kind> {
+        self.known_kinds(query, closed).into_iter().map(|kind| kind.unwrap_or(Kind::Text)).collect()
+    }
+
+    /// The same, none for what is always NULL.
+    fn known_kinds(&mut self, query: &Query, closed: bool) -> Vec<Option<Kind>> {
         if query.select == Select::Count {
-            return vec![Kind::BigInt];
+            return vec![Some(Kind::BigInt)];
         }
         self.enter(query, closed);
         let kinds = match &query.select {
-            Select::Exprs(exprs) => exprs.iter().map(|expr| self.kind(expr).unwrap_or(Kind::Text)).collect(),
+            Select::Exprs(exprs) => exprs.iter().map(|expr| self.kind(expr)).collect(),
             _ => self
                 .levels
                 .last()
@@ -169,7 +175,7 @@ impl<'r> Scope<'r> {
                 (Aggregate::Sum, Some(expr)) => return self.kind(expr).map(widened),
                 (Aggregate::Min | Aggregate::Max, Some(expr)) => return self.kind(expr),
             },
-            Expr::Scalar(query) => return self.kinds(query, false).into_iter().next(),
+            Expr::Scalar(query) => return self.known_kinds(query, false).into_iter().next().flatten(),
             Expr::Compare { .. }
             | Expr::And(_)
             | Expr::Or(_)

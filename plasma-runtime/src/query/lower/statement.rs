@@ -5,7 +5,7 @@ use sea_query::{Func, SelectStatement, WindowStatement};
 
 use super::expr::{expression, is_one_of};
 use super::scope::{Scope, column};
-use crate::query::ir::{Aggregate, Expr, Query, Rows, Select};
+use crate::query::ir::{Aggregate, Expr, Part, Query, Rows, Select};
 use crate::value::Value;
 
 /// Where a query stands: decides what of it matters.
@@ -28,7 +28,9 @@ pub(super) fn statement(scope: &mut Scope<'_>, query: &Query, place: Place<'_>) 
     let counted = query.select == Select::Count;
     // How many rows there are after the cut, or how many groups: counted around it.
     let around = counted && (cut || query.group.is_some());
-    let exists = place == Place::Exists && !(query.distinct && query.offset.is_some());
+    // SQLite drops the DISTINCT of an EXISTS, which an offset counts on: it must stand one query further in.
+    let skipped = place == Place::Exists && query.distinct && query.offset.is_some();
+    let exists = place == Place::Exists && !skipped;
     scope.enter(query, matches!(place, Place::Table(_)));
     let mut statement = body(scope, query);
     let mut selected = match &query.select {
@@ -53,7 +55,7 @@ pub(super) fn statement(scope: &mut Scope<'_>, query: &Query, place: Place<'_>) 
     let ordered = match place {
         Place::Outermost | Place::Scalar => true,
         Place::In | Place::Table(_) => cut,
-        Place::Exists => query.distinct && cut,
+        Place::Exists => false,
     };
     if ordered && !counted {
         for (key, direction) in order(scope, query) {
@@ -71,8 +73,7 @@ pub(super) fn statement(scope: &mut Scope<'_>, query: &Query, place: Place<'_>) 
     }
     let alias = scope.alias(0);
     scope.leave();
-    if place == Place::Exists && !around && query.distinct && query.offset.is_some() {
-        // SQLite drops the DISTINCT of an EXISTS also where an offset makes it matter.
+    if skipped {
         return SelectStatement::new().expr(Sql::cust("1")).from_subquery(statement, alias).take();
     }
     if !around {
@@ -192,12 +193,21 @@ fn order(scope: &mut Scope<'_>, query: &Query) -> Vec<(Sql, SqlOrder)> {
 fn fold(scope: &Scope<'_>, query: &Query, selected: &mut [Sql]) {
     let (Some(group), Select::Exprs(exprs)) = (&query.group, &query.select) else { return };
     if group.keys.is_empty()
-        && !exprs.iter().any(Expr::has_aggregate)
+        && !exprs.iter().any(folds)
         && let Some(first) = selected.first_mut()
     {
         let counted = rows_counted(scope).is_null();
         *first = CaseStatement::new().case(counted, Sql::cust("NULL")).finally(first.clone()).into();
     }
+}
+
+/// Whether there is an aggregate in the SQL of the expression: what is asked of an empty list is left out.
+fn folds(expr: &Expr) -> bool {
+    let mut found = matches!(expr, Expr::Aggregate { .. });
+    if !matches!(expr, Expr::In { list, .. } if list.is_empty()) {
+        expr.parts(&mut |part| found |= matches!(part, Part::Expr(expr) if folds(expr)));
+    }
+    found
 }
 
 /// One value for each row, or for each group.

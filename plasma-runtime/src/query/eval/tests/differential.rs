@@ -1,164 +1,164 @@
-//! The evaluator against SQLite: the same rows, in the same order, for random queries over random rows.
-
-#![cfg(feature = "sqlite")]
+//! The evaluator against a database: the same rows, in the same order, for random queries over random rows.
+//!
+//! The numbers that everything is made of come from a seed, `PLASMA_SEED`, or a fixed one; `PLASMA_DEEP=1` asks for more
+//! pairs of data and query, from a seed of the moment. A failing pair is shrunk, printed with its seed and kept in
+//! `proptest-regressions`, which is run first.
 
 use std::cell::RefCell;
 
 use proptest::prelude::*;
+use proptest::test_runner::{FileFailurePersistence, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
-use super::generate::{Choices, TABLES};
-use crate::Result;
-use crate::query::eval::{RowSource, matches, select};
+use super::backend::{Backend, Memory, Sqlite};
+use super::coverage::Coverage;
+use super::generate::{Choices, Tables};
+use crate::error::{ErrorKind, Result};
+use crate::query::eval::{matches, select};
 use crate::query::ir::{Expr, Query, Select};
-use crate::query::lower::{self, Dialect};
 use crate::schema::TableDef;
-use crate::store::SqlConnection as _;
-use crate::store::ddl::{Side, create_table, quote};
-use crate::store::sqlite::SqliteConnection;
+use crate::value::Row;
 use crate::value::compare::compare;
-use crate::value::{Kind, Row, Value};
 
-/// Rows in memory. It uses the hint as an index would: only rows with that very value come back.
-struct Memory(Vec<(&'static TableDef, Vec<Row>)>);
+/// Queries over one set of rows.
+const QUERIES: usize = 2;
 
-impl RowSource for Memory {
-    fn rows(&mut self, table: &'static TableDef, equal: Option<(&str, &Value)>) -> Result<Vec<Row>> {
-        let rows = self.0.iter().find(|(def, _)| *def == table).map(|(_, rows)| rows.clone()).unwrap_or_default();
-        let Some((column, value)) = equal else { return Ok(rows) };
-        assert!(!value.is_null(), "a hint is never NULL");
-        let index = table.column_index(column).unwrap();
-        Ok(rows.into_iter().filter(|row| compare(&row[index], value).is_eq()).collect())
+/// What a comparison found.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) coverage: Coverage,
+    pub(super) same: usize,
+    /// A calculation left its range, on one side at least.
+    pub(super) overflows: usize,
+    /// Of the same answers, those with rows.
+    pub(super) filled: usize,
+}
+
+/// One case: data, and some queries and conditions over it. `rewrite` changes what the database is asked: the identity,
+/// or a planted bug.
+pub(super) fn agree(
+    backend: &mut dyn Backend,
+    rows: &[u16],
+    queries: &[u16],
+    rewrite: &dyn Fn(&mut Query),
+    tally: &mut Tally,
+) -> std::result::Result<(), String> {
+    let tables = Choices::new(rows).tables();
+    backend.load(&tables).map_err(|error| format!("loading: {error}"))?;
+    let mut memory = Memory::new(tables.clone());
+    let mut choices = Choices::new(queries);
+    let mut ask = |query: &Query, memory: &mut Memory| {
+        let mut rewritten = query.clone();
+        rewrite(&mut rewritten);
+        let (theirs, ours) = (backend.run(&rewritten), select(query, memory));
+        match same(backend.name(), &theirs, &ours, tally) {
+            Ok(true) => tally.coverage.add(query),
+            Ok(false) => {}
+            Err(difference) => return Err(format!("{difference}\n{}\n{}", backend.explain(query), listed(&tables))),
+        }
+        Ok(())
+    };
+    for _ in 0..QUERIES {
+        ask(&choices.query(), &mut memory)?;
+    }
+    // A condition's three truth values, for every row, in both forms.
+    let table = choices.table();
+    let filter = choices.filter(table);
+    let truths = Query { select: Select::Exprs(vec![filter.clone()]), ..Query::all(table) };
+    ask(&truths, &mut memory)?;
+    let (theirs, ours) = (backend.matching(table, &filter), matching(&mut memory, table, &filter, &tables));
+    match same(backend.name(), &theirs, &ours, tally) {
+        Ok(_) => Ok(()),
+        Err(difference) => Err(format!("{difference}\n{}\n{}", backend.explain(&truths), listed(&tables))),
     }
 }
 
-thread_local! {
-    static DATABASE: RefCell<SqliteConnection> = RefCell::new({
-        let mut db = SqliteConnection::in_memory().unwrap();
-        for table in TABLES {
-            db.batch(&create_table(table, Side::Client)).unwrap();
+/// All rows, one a line.
+fn listed(tables: &Tables) -> String {
+    let rows = tables.iter().flat_map(|(table, rows)| rows.iter().map(|row| format!("{} {row:?}", table.name)));
+    rows.collect::<Vec<_>>().join("\n")
+}
+
+/// Whether both answered, the same. The one difference that may be is an overflow.
+fn same(
+    name: &str,
+    theirs: &Result<Vec<Row>>,
+    ours: &Result<Vec<Row>>,
+    tally: &mut Tally,
+) -> std::result::Result<bool, String> {
+    let overflows = |answer: &Result<Vec<Row>>| answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::Overflow);
+    match (theirs, ours) {
+        (Ok(theirs), Ok(ours)) if theirs == ours => {
+            tally.same += 1;
+            tally.filled += usize::from(!ours.is_empty());
+            Ok(true)
         }
-        db
+        (theirs, ours)
+            if overflows(theirs) && (ours.is_ok() || overflows(ours)) || overflows(ours) && theirs.is_ok() =>
+        {
+            tally.overflows += 1;
+            Ok(false)
+        }
+        (Ok(theirs), Ok(ours)) => Err(format!("rows differ\n{name:9} {theirs:?}\nevaluator {ours:?}")),
+        _ => Err(format!("an error\n{name:9} {theirs:?}\nevaluator {ours:?}")),
+    }
+}
+
+fn matching(memory: &mut Memory, table: &'static TableDef, filter: &Expr, tables: &Tables) -> Result<Vec<Row>> {
+    let mut ids = Vec::new();
+    for row in tables.iter().filter(|(def, _)| *def == table).flat_map(|(_, rows)| rows) {
+        if matches(filter, table, row, memory)? == Some(true) {
+            ids.push(vec![row[table.id].clone()]);
+        }
+    }
+    ids.sort_by(|a, b| compare(&a[0], &b[0]));
+    Ok(ids)
+}
+
+/// Runs so many pairs against a database.
+fn run(backend: &mut dyn Backend, pairs: u32, seed: u64) -> Tally {
+    let config = ProptestConfig {
+        cases: pairs.div_ceil(QUERIES as u32),
+        max_shrink_iters: 20_000,
+        max_shrink_time: 30_000,
+        failure_persistence: Some(Box::new(FileFailurePersistence::default())),
+        source_file: Some(file!()),
+        test_name: Some("the_evaluator_answers_as_the_database_does"),
+        ..ProptestConfig::default()
+    };
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    let numbers = |length| prop::collection::vec(any::<u16>(), length / 2..length);
+    let state = RefCell::new((backend, Tally::default()));
+    let result = runner.run(&(numbers(500), numbers(1_000)), |(rows, queries)| {
+        let (backend, tally) = &mut *state.borrow_mut();
+        agree(&mut **backend, &rows, &queries, &|_| {}, tally).map_err(TestCaseError::fail)
     });
-}
-
-/// One case. `spoil` changes the SQL before it runs: the identity, or a planted bug.
-fn agree(rows: &[u16], queries: &[u16], spoil: &dyn Fn(String) -> String) -> std::result::Result<(), String> {
-    DATABASE.with_borrow_mut(|db| {
-        let mut choices = Choices::new(rows);
-        let mut memory = Memory(Vec::new());
-        for table in TABLES {
-            let rows = choices.rows(table);
-            db.execute(&format!("DELETE FROM {}", quote(table.name)), &[]).unwrap();
-            let marks = vec!["?"; table.columns.len()].join(", ");
-            let insert = format!("INSERT INTO {} VALUES ({marks})", quote(table.name));
-            for row in &rows {
-                db.execute(&insert, row).unwrap();
-            }
-            // The source promises no order: the worst one.
-            memory.0.push((table, rows.into_iter().rev().collect()));
-        }
-        let mut choices = Choices::new(queries);
-        for _ in 0..3 {
-            let table = choices.table();
-            let query = choices.query(table);
-            same_rows(db, &mut memory, &query, spoil)?;
-            // A condition's three truth values, for every row, in both forms.
-            let filter = choices.filter(table);
-            let truths = Query { select: Select::Exprs(vec![filter.clone()]), ..Query::all(table) };
-            same_rows(db, &mut memory, &truths, spoil)?;
-            same_matches(db, &mut memory, table, &filter, spoil)?;
-        }
-        Ok(())
-    })
-}
-
-fn same_rows(
-    db: &mut SqliteConnection,
-    memory: &mut Memory,
-    query: &Query,
-    spoil: &dyn Fn(String) -> String,
-) -> std::result::Result<(), String> {
-    let lowered = lower::select(Dialect::Sqlite, query);
-    let sql = spoil(lowered.sql);
-    let from_sqlite = db.query(&sql, &lowered.params, &lowered.kinds).map_err(|e| format!("{e}\n{sql}"))?;
-    let evaluated = select(query, memory).map_err(|e| e.to_string())?;
-    if from_sqlite == evaluated {
-        return Ok(());
-    }
-    Err(format!(
-        "sqlite    {from_sqlite:?}\nevaluator {evaluated:?}\n{sql}\n{:?}\n{query:#?}\n{:?}",
-        lowered.params, memory.0
-    ))
-}
-
-fn same_matches(
-    db: &mut SqliteConnection,
-    memory: &mut Memory,
-    table: &'static TableDef,
-    filter: &Expr,
-    spoil: &dyn Fn(String) -> String,
-) -> std::result::Result<(), String> {
-    let (condition, params) = lower::condition(Dialect::Sqlite, table, "relation", filter, &|name| name.to_owned());
-    let sql = spoil(format!("SELECT id FROM {} AS relation WHERE {condition} ORDER BY id", quote(table.name)));
-    let from_sqlite = db.query(&sql, &params, &[Kind::Id]).map_err(|e| format!("{e}\n{sql}"))?;
-    let mut evaluated = Vec::new();
-    for row in memory.rows(table, None).unwrap() {
-        if matches(filter, table, &row, memory).map_err(|e| e.to_string())? == Some(true) {
-            evaluated.push(vec![row[table.id].clone()]);
-        }
-    }
-    evaluated.sort_by(|a, b| compare(&a[0], &b[0]));
-    if from_sqlite == evaluated {
-        Ok(())
-    } else {
-        Err(format!("sqlite {from_sqlite:?}, evaluator {evaluated:?}\n{sql}\n{params:?}"))
+    match result {
+        Ok(()) => state.into_inner().1,
+        Err(TestError::Fail(difference, _)) => panic!("seed {seed}: {difference}"),
+        Err(TestError::Abort(reason)) => panic!("seed {seed}: {reason}"),
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_000, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
-    #[test]
-    fn the_evaluator_answers_as_sqlite_does(
-        rows in prop::collection::vec(any::<u16>(), 0..500),
-        queries in prop::collection::vec(any::<u16>(), 0..500),
-    ) {
-        if let Err(difference) = agree(&rows, &queries, &|sql| sql) {
-            prop_assert!(false, "{}", difference);
-        }
-    }
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
 }
 
-/// The comparison is worth something: each planted bug is found within as many cases as the test above runs.
 #[test]
-fn planted_bugs_are_found() {
-    type Spoil = (&'static str, fn(String) -> String);
-    let bugs: [Spoil; 8] = [
-        ("NULL last", |sql| sql.replace(" ASC, ", " ASC NULLS LAST, ")),
-        ("case-insensitive LIKE", |sql| {
-            sql.replace("\" GLOB ?", "\" COLLATE NOCASE GLOB ?").replace(" GLOB ?", " LIKE replace(?, '*', '%')")
-        }),
-        ("case-insensitive text", |sql| sql.replace("\" = ", "\" COLLATE NOCASE = ")),
-        ("IS as equality", |sql| sql.replace(" IS \"", " = \"")),
-        ("ties in any order", |sql| sql.replace("\"id\" ASC", "\"id\" DESC")),
-        ("unknown is false", |sql| sql.replace("NOT ", "NOT TRUE IS ")),
-        ("wrong level", |sql| sql.replace("= \"_plasma_0\".\"id\"", "= \"_plasma_1\".\"id\"")),
-        ("no offset", |sql| sql.replace(" OFFSET ?", " OFFSET 0 * ?")),
-    ];
-    for (name, spoil) in bugs {
-        let mut state = 1u64;
-        let found = (0..4_000).find(|_| {
-            let mut numbers = |count| -> Vec<u16> {
-                (0..count)
-                    .map(|_| {
-                        // Knuth's MMIX generator.
-                        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                        (state >> 48) as u16
-                    })
-                    .collect()
-            };
-            // A difference in rows, not a statement that SQLite refuses.
-            agree(&numbers(400), &numbers(400), &spoil).is_err_and(|difference| difference.starts_with("sqlite"))
-        });
-        assert!(found.is_some(), "the planted bug `{name}` was not found");
+#[allow(clippy::print_stdout, reason = "what was covered is part of the result")]
+fn the_evaluator_answers_as_sqlite_does() {
+    let deep = std::env::var_os("PLASMA_DEEP").is_some();
+    let now = || std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos() as u64);
+    let seed = number("PLASMA_SEED").unwrap_or_else(|| if deep { now() } else { 1 });
+    let pairs = number("PLASMA_PAIRS").map_or(if deep { 40_000 } else { 4_000 }, |pairs| pairs as u32);
+    let tally = run(&mut Sqlite::new(), pairs, seed);
+    let Tally { coverage, same, overflows, filled } = &tally;
+    println!("seed {seed}: {same} answers are the same, {filled} with rows, {overflows} overflows; {coverage}");
+    if pairs >= 2_000 {
+        let (covered, possible) = coverage.counts();
+        assert!(covered * 100 >= possible * 95, "the queries have become poorer: {coverage}");
+        assert!(overflows * 8 < *same, "{overflows} overflows hide too much");
+        assert!(filled * 2 > *same, "{filled} of {same} answers have rows");
     }
 }

@@ -8,7 +8,7 @@ const fn column(name: &'static str, kind: Kind) -> ColumnDef {
     ColumnDef { nullable: true, ..ColumnDef::new(name, kind) }
 }
 pub(super) static LISTS: TableDef = TableDef::new("lists", &[column("id", Kind::Id), column("owner", Kind::Text)]);
-static SHARES: TableDef =
+pub(super) static SHARES: TableDef =
     TableDef::new("shares", &[column("id", Kind::Id), column("list_id", Kind::Id), column("user", Kind::Text)]);
 
 /// Remembers what it was asked for.

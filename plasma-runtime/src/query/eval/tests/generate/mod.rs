@@ -1,0 +1,86 @@
+//! Random tables, rows and queries out of a list of numbers: 0 is always the simplest choice, so that a failing case
+//! shrinks to a simple one.
+
+mod condition;
+mod expr;
+mod query;
+mod rows;
+mod scope;
+
+pub(super) use self::rows::{TABLES, Tables, row_id};
+use crate::query::ir::{Expr, Query};
+use crate::schema::TableDef;
+use crate::value::Kind;
+
+/// Everything a column can hold.
+const KINDS: [Kind; 12] = [
+    Kind::Text,
+    Kind::Int,
+    Kind::Id,
+    Kind::BigInt,
+    Kind::Float,
+    Kind::Bool,
+    Kind::Blob,
+    Kind::Json,
+    Kind::Timestamp,
+    Kind::Date,
+    Kind::Fixed(2),
+    Kind::File,
+];
+
+/// A stream of choices.
+pub(super) struct Choices<'c> {
+    numbers: &'c [u16],
+    at: usize,
+    /// How many more sources the query may have: what it costs grows with their product.
+    sources: usize,
+}
+
+impl<'c> Choices<'c> {
+    pub(super) fn new(numbers: &'c [u16]) -> Self {
+        Choices { numbers, at: 0, sources: 0 }
+    }
+
+    /// One of `0..below`; 0 when the numbers are used up.
+    fn below(&mut self, below: usize) -> usize {
+        let number = self.numbers.get(self.at).copied().unwrap_or(0);
+        self.at += 1;
+        usize::from(number) % below
+    }
+
+    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())].clone()
+    }
+
+    /// True once in `times`; false when the numbers are used up.
+    fn once_in(&mut self, times: usize) -> bool {
+        self.below(times) == times - 1
+    }
+
+    /// Any kind; those that something is made of twice as often.
+    fn kind(&mut self) -> Kind {
+        let often = [Kind::Text, Kind::BigInt, Kind::Float, Kind::Bool];
+        if self.once_in(3) { self.pick(&often) } else { self.pick(&KINDS) }
+    }
+
+    /// Rows of every table.
+    pub(super) fn tables(&mut self) -> Tables {
+        TABLES.iter().map(|table| (*table, self.rows(table))).collect()
+    }
+
+    pub(super) fn table(&mut self) -> &'static TableDef {
+        self.pick(&TABLES)
+    }
+
+    /// A whole query, as an application could send it.
+    pub(super) fn query(&mut self) -> Query {
+        self.sources = 8;
+        query::outermost(self)
+    }
+
+    /// A condition over a row of `table`, as a policy has.
+    pub(super) fn filter(&mut self, table: &'static TableDef) -> Expr {
+        self.sources = 3;
+        query::filter(self, table)
+    }
+}
