@@ -10,7 +10,7 @@ use super::row::Decoder;
 use super::scope::{Alone, Root};
 use super::select::Select;
 use super::source::Source;
-use super::within::{Nowhere, Within};
+use super::within::{Further, Nowhere, There, Within};
 use crate::error::Result;
 use crate::query::ir;
 use crate::schema::{ColumnType, RowReader};
@@ -35,6 +35,9 @@ impl<Out: Handles<Sc>, Sc: 'static> Source for Derived<Out, Sc> {
         Out::read(reader)
     }
 }
+
+#[diagnostic::do_not_recommend]
+impl<Out, Sc, S: Further<Self, I>, I> Within<S, There<I>> for Derived<Out, Sc> {}
 
 /// Rows that can be a derived table: of one column, or of a tuple of columns (to 12).
 #[diagnostic::on_unimplemented(

@@ -46,7 +46,7 @@ pub use derived::{Anywhere, Derived, Handles, col_ref, from_subquery, from_subqu
 pub use expr::{Expr, not};
 pub use expression::Expression;
 pub use group::{AggValue, Grouped, GroupedOut, GroupedProjection, Key, KeyHandles, Keys, OrdersGroups};
-pub use join::{InnerJoin, JoinTarget, JoinWith, LeftJoin, On};
+pub use join::{InnerJoin, JoinWith, LeftJoin, On};
 pub use null::{Cases, NextWhen, When, when};
 pub use numeric::numeric_newtype;
 pub use operand::{CompareWith, Operand, SameAs, StoreFrom, ValueFrom, column_operands, text_operands};
@@ -65,7 +65,9 @@ pub use shape::{FillFrom, Fills, Shape, push_field};
 pub use source::{Alias, ColumnLike, Source, TableSource, alias_column, alias_on, is_missing};
 pub use subquery::{SameKey, exists, scalar};
 pub use text::{Dependent, Textual};
-pub use within::{Here, MaybeHere, MaybeNull, NotNull, Nowhere, Nullability, Path, Present, Settled, There, Within};
+pub use within::{
+    Further, Here, MaybeHere, MaybeNull, NotNull, Nowhere, Nullability, Path, Present, Settled, There, Within,
+};
 
 /// Calls a macro with `A`, `A B`, .. up to twelve names: one impl for each length of tuple.
 macro_rules! for_tuples {

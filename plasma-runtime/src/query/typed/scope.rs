@@ -58,7 +58,7 @@ impl<T: Table, S: Only<T>> Only<T> for Present<S> {}
 
 /// A scope whose rows are still whole: joins, projections, groups and aggregates come here.
 #[diagnostic::on_unimplemented(
-    message = "this query has its result already",
+    message = "this query has its result already: `{Self}`",
     label = "joins, `project`, `group_by` and `aggregate` are not possible any more",
     note = "join first; then one of `.project(..)`, `.group_by(..)` and `.aggregate(..)`; then `.with_one(..)`, `.with_many(..)` and the like"
 )]
@@ -82,10 +82,11 @@ pub struct Names {
 }
 
 impl Names {
-    /// Stops the build when `name` is in the list.
-    pub(super) const fn assert_new(mut list: Option<&Names>, name: &str) {
+    /// Stops the build when the first name is in the rest of the list.
+    pub(super) const fn assert_different(&self) {
+        let mut list = self.rest;
         while let Some(names) = list {
-            if crate::schema::fingerprint::str_eq(names.name, name) {
+            if crate::schema::fingerprint::str_eq(names.name, self.name) {
                 panic!(
                     "this table is part of the query already: name the second one with `plasma::alias!(pub Other = \
                      Table);` and join `.join_as::<Other>()` or `Other::on(..)`"
