@@ -61,6 +61,7 @@ pub trait Handles<Sc>: Sized + 'static {
     fn read(reader: &mut RowReader) -> Result<Self>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<V: ColumnType, Sc: 'static> Handles<Sc> for V {
     type Cols = Col<Derived<V, Sc>, V>;
     const WIDTH: usize = 1;
@@ -77,6 +78,7 @@ macro_rules! handles {
         handles!(@ ($($a,)+), $($a)+);
     };
     (@ $row:ty, $($a:ident)+) => {
+        #[diagnostic::do_not_recommend]
         impl<Sc: 'static, $($a: ColumnType),+> Handles<Sc> for $row {
             type Cols = ($(Col<Derived<$row, Sc>, $a>,)+);
             const WIDTH: usize = [$(stringify!($a)),+].len();

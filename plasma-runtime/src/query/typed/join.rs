@@ -89,11 +89,11 @@ impl<Out, Sc> Select<Out, Sc> {
     /// (`Todo::owner_id`), or on a condition (`Comment::on(Comment::todo_id.eq(Todo::id))`).
     ///
     /// The row becomes a tuple, `(Todo, User)`; with up to 12 elements.
-    pub fn inner_join<J, U, I>(self, with: J) -> Select<<Inner<Sc, U> as RowScope>::Row, Inner<Sc, U>>
+    pub fn inner_join<J, U, I, Row>(self, with: J) -> Select<Row, Inner<Sc, U>>
     where
         J: JoinWith<Sc, InnerJoin, U, I>,
         U: TableSource,
-        Inner<Sc, U>: RowScope,
+        Inner<Sc, U>: RowScope<Row = Row>,
     {
         const { Inner::<Sc, U>::NAMES.assert_different() };
         self.join::<U, _>(false, with.condition())
@@ -104,11 +104,11 @@ impl<Out, Sc> Select<Out, Sc> {
     ///
     /// The row becomes a tuple with an `Option`, `(Todo, Option<User>)`, and projected columns of the table are
     /// `Option`s.
-    pub fn left_join<J, U, I>(self, with: J) -> Select<<Left<Sc, U> as RowScope>::Row, Left<Sc, U>>
+    pub fn left_join<J, U, I, Row>(self, with: J) -> Select<Row, Left<Sc, U>>
     where
         J: JoinWith<Sc, LeftJoin, U, I>,
         U: TableSource,
-        Left<Sc, U>: RowScope,
+        Left<Sc, U>: RowScope<Row = Row>,
     {
         const { Left::<Sc, U>::NAMES.assert_different() };
         self.join::<U, _>(true, with.condition())

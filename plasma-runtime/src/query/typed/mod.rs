@@ -16,6 +16,7 @@ mod expr;
 mod expression;
 mod group;
 mod join;
+mod names;
 mod null;
 mod numeric;
 mod operand;
@@ -57,13 +58,13 @@ pub use raw::Raw;
 pub use relation::{Many, One, Parent, Rel, Relatable};
 pub use row::Push;
 pub use scope::{
-    Alone, Correlation, Distinct, Folded, Inner, Left, Listed, Names, Only, Outer, Projected, Related, Root, RowScope,
-    ScopeIn,
+    Alone, Correlation, Distinct, Folded, Inner, Left, Listed, Names, Only, Outer, OuterSources, Projected, Related,
+    Root, RowScope, ScopeIn,
 };
 pub use select::{Query, ReadsIn, Select};
 pub use shape::{FillFrom, Fills, Shape, push_field};
 pub use source::{Alias, ColumnLike, Source, TableSource, alias_column, alias_on, is_missing};
-pub use subquery::{SameKey, exists, scalar};
+pub use subquery::{SameKey, Single, exists, scalar};
 pub use text::{Dependent, Textual};
 pub use within::{
     Further, Here, MaybeHere, MaybeNull, NotNull, Nowhere, Nullability, Path, Present, Settled, There, Within,

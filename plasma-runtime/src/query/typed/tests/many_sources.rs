@@ -81,19 +81,15 @@ fn member(n: u128, org: u128, user: u128) -> Row {
 fn a_joined_row_without_an_id_is_none() {
     let query = Member::select().inner_join(Member::org_id).left_join(Member::user_id);
     let nulls = vec![Value::Null; 3];
-    let row = |last: Row| [member(1, 2, 3), org(2, "x"), last].concat();
-    let (member, org, found) = query.decode(row(user(3, "Ada"))).unwrap();
+    let values = |last: Row| [member(1, 2, 3), org(2, "x"), last].concat();
+    let (member, org, found) = query.decode(values(user(3, "Ada"))).unwrap();
     assert_eq!((member.id, org.name.as_str(), found.map(|user| user.name)), (id(1), "x", Some("Ada".to_owned())));
-    assert_eq!(query.decode(row(nulls.clone())).unwrap().2, None);
+    assert_eq!(query.decode(values(nulls.clone())).unwrap().2, None);
     let projected = query.project((row::<User>(), User::name, Org::name, User::name.eq("Ada")));
     let values = [nulls, vec![Value::Null, "x".into(), false.into()]].concat();
     assert_eq!(projected.decode(values).unwrap(), (None, None, "x".to_owned(), false));
     let stray = projected.decode(vec![Value::Null; 5]).expect_err("too few");
     assert_eq!(stray.kind(), ErrorKind::Storage);
-
-    fn row<T: Table>() -> crate::query::typed::WholeRow<T> {
-        crate::query::typed::row()
-    }
 }
 
 #[test]
@@ -322,5 +318,4 @@ fn reads_of_every_shape() {
     let one = read::one(from_subquery_as("sums", ["n"], Todo::select().aggregate(count()))).unwrap();
     let error = one.finish(vec![]).expect_err("no row");
     assert_eq!(error.message(), "no row of `sums` matches");
-    let _ = row::<Todo>();
 }
