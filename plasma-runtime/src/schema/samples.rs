@@ -3,7 +3,7 @@
 #![allow(non_upper_case_globals, dead_code, missing_docs, reason = "what the macro emits, without its docs")]
 
 use crate::mutate::{MutatorDef, PolicyDef};
-use crate::query::typed::{Col, IdCol};
+use crate::query::typed::{Col, Further, IdCol, There, Within};
 use crate::schema::{
     Codec, ColumnDef, Definition, Id, InSchema, IndexDef, Json, NewRow, Schema, SchemaDef, Table, TableDef, fingerprint,
 };
@@ -51,6 +51,7 @@ macro_rules! sample {
         impl NewRow for $new {
             type Table = $t;
         }
+        impl<S: Further<$t, I>, I> Within<S, There<I>> for $t {}
     };
 }
 

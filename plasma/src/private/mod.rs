@@ -16,8 +16,8 @@ pub use plasma_runtime::mutate::{
     RegisteredIn, RunsIn, Tx, TxArg, ValidByGarde, ValidByValidator, Validate,
 };
 pub use plasma_runtime::query::typed::{
-    ChangeList, Changes, Col, FillFrom, Fills, Filter, IdCol, Ordered, Path, Raw, Shape, Textual, Within,
-    column_operands, numeric_newtype, push_field, text_operands,
+    ChangeList, Changes, Col, FillFrom, Fills, Filter, Further, IdCol, Ordered, Path, Raw, Shape, Textual, There,
+    Within, column_operands, numeric_newtype, push_field, text_operands,
 };
 pub use plasma_runtime::schema::{
     CheckDef, Codec, ColumnDef, ColumnType, Definition, FileOptions, Id, InSchema, IndexDef, LockedVersion, NewRow,

@@ -55,6 +55,14 @@ pub(crate) fn table(table: &Table, item: &ItemStruct, sound: bool) -> TokenStrea
                 type Table = #ident;
             }
 
+            #[automatically_derived]
+            #[diagnostic::do_not_recommend]
+            impl<__PlasmaScope, __PlasmaIndex> #private::Within<__PlasmaScope, #private::There<__PlasmaIndex>> for #ident
+            where
+                __PlasmaScope: #private::Further<#ident, __PlasmaIndex>,
+            {
+            }
+
             #policy
             #checks
         };

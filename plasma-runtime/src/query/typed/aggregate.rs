@@ -111,7 +111,7 @@ macro_rules! aggregates {
 
             /// In a grouped query: the sum; none when no row has a value. The sum of `i32` is an `i64`; one that does
             /// not fit is an error ([`Overflow`](crate::ErrorKind::Overflow)).
-            pub fn sum(self) -> Agg<Option<<$v as Numeric>::Sum>, $s> where $v: Numeric {
+            pub fn sum<Sum: Scalar>(self) -> Agg<Option<Sum>, $s> where $v: Numeric<Sum = Sum> {
                 Agg::of(Aggregate::Sum, Some($raw(self)))
             }
 

@@ -10,7 +10,7 @@ use super::row::Decoder;
 use super::scope::{Alone, Root};
 use super::select::Select;
 use super::source::Source;
-use super::within::{Nowhere, Within};
+use super::within::{Further, Nowhere, There, Within};
 use crate::error::Result;
 use crate::query::ir;
 use crate::schema::{ColumnType, RowReader};
@@ -36,6 +36,9 @@ impl<Out: Handles<Sc>, Sc: 'static> Source for Derived<Out, Sc> {
     }
 }
 
+#[diagnostic::do_not_recommend]
+impl<Out, Sc, S: Further<Self, I>, I> Within<S, There<I>> for Derived<Out, Sc> {}
+
 /// Rows that can be a derived table: of one column, or of a tuple of columns (to 12).
 #[diagnostic::on_unimplemented(
     message = "rows of type `{Self}` cannot be a derived table",
@@ -58,6 +61,7 @@ pub trait Handles<Sc>: Sized + 'static {
     fn read(reader: &mut RowReader) -> Result<Self>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<V: ColumnType, Sc: 'static> Handles<Sc> for V {
     type Cols = Col<Derived<V, Sc>, V>;
     const WIDTH: usize = 1;
@@ -74,6 +78,7 @@ macro_rules! handles {
         handles!(@ ($($a,)+), $($a)+);
     };
     (@ $row:ty, $($a:ident)+) => {
+        #[diagnostic::do_not_recommend]
         impl<Sc: 'static, $($a: ColumnType),+> Handles<Sc> for $row {
             type Cols = ($(Col<Derived<$row, Sc>, $a>,)+);
             const WIDTH: usize = [$(stringify!($a)),+].len();

@@ -282,9 +282,12 @@ fn decode_group<P: GroupedProjection<Sc, I>, Sc, I>(cells: &mut Cells) -> Result
     P::read(&mut cells.values)
 }
 
-impl<Out, Sc: RowScope> Select<Out, Sc> {
+impl<Out, Sc> Select<Out, Sc> {
     /// Folds the rows that agree in the keys (NULL with NULL) into groups.
-    pub fn group_by<K: Keys<Sc, I>, I>(self, keys: K) -> Grouped<K::Handles, Sc> {
+    pub fn group_by<K: Keys<Sc, I>, I>(self, keys: K) -> Grouped<K::Handles, Sc>
+    where
+        Sc: RowScope,
+    {
         let handles = keys.handles();
         let mut raws = Vec::new();
         keys.push(&mut raws);
@@ -294,7 +297,10 @@ impl<Out, Sc: RowScope> Select<Out, Sc> {
     }
 
     /// Folds all rows into one: an aggregate, or a tuple of them (to 12). One row comes back, also of no rows.
-    pub fn aggregate<P: GroupedProjection<Sc, I>, I>(self, aggregates: P) -> Select<P::Out, Folded<Sc>> {
+    pub fn aggregate<P: GroupedProjection<Sc, I>, I>(self, aggregates: P) -> Select<P::Out, Folded<Sc>>
+    where
+        Sc: RowScope,
+    {
         let (ir, keys, fault) = self.folding(Vec::new(), "aggregate");
         let ir = ir::Query { group: Some(ir::Group { keys, having: None }), ..ir };
         Grouped { ir, having: None, fault, handles: (), scope: PhantomData }.project(|()| aggregates)

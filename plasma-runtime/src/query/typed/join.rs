@@ -7,9 +7,9 @@ use super::column::Col;
 use super::condition::Predicate;
 use super::expr::Expr;
 use super::raw::{Fault, Raw};
-use super::scope::{Inner, Left, Names, RowScope};
+use super::scope::{Inner, Left, RowScope};
 use super::select::Select;
-use super::source::{Alias, Source, TableSource};
+use super::source::{Alias, TableSource};
 use super::within::Within;
 use crate::query::ir;
 use crate::schema::{Id, Table};
@@ -43,23 +43,13 @@ pub struct InnerJoin;
 #[derive(Debug)]
 pub struct LeftJoin;
 
-/// What is joined, whatever query it stands in. Apart from [`JoinWith`], so that one mistake is one error.
-#[diagnostic::on_unimplemented(
-    message = "cannot join with `{Self}`",
-    label = "expected a foreign-key column or `Table::on(condition)`"
-)]
-pub trait JoinTarget {
-    /// The table or alias.
-    type Target: TableSource;
-}
-
 /// What `.inner_join(..)` and `.left_join(..)` take: a foreign-key column of the query, which joins the table it refers
-/// to, or `Table::on(condition)`.
+/// to, or `Table::on(condition)`. `U` is the table joined.
 #[diagnostic::on_unimplemented(
     message = "cannot join with `{Self}`",
     label = "expected a foreign-key column or `Table::on(condition)`"
 )]
-pub trait JoinWith<Sc, Kind, I>: JoinTarget {
+pub trait JoinWith<Sc, Kind, U, I> {
     /// The condition, untyped.
     #[doc(hidden)]
     fn condition(self) -> Raw;
@@ -67,10 +57,7 @@ pub trait JoinWith<Sc, Kind, I>: JoinTarget {
 
 macro_rules! foreign_key {
     ($v:ty) => {
-        impl<T, P: Table> JoinTarget for Col<T, $v> {
-            type Target = P;
-        }
-        impl<Sc, K, I, T: Within<Sc, I>, P: Table> JoinWith<Sc, K, I> for Col<T, $v> {
+        impl<Sc, K, I, T: Within<Sc, I>, P: Table> JoinWith<Sc, K, P, I> for Col<T, $v> {
             fn condition(self) -> Raw {
                 Raw::new(ir::Expr::eq(self.raw().ir, P::id_column()))
             }
@@ -86,33 +73,30 @@ macro_rules! foreign_key {
 foreign_key!(Id<P>);
 foreign_key!(Option<Id<P>>);
 
-impl<U: TableSource, P> JoinTarget for On<U, P> {
-    type Target = U;
-}
-impl<Sc, I, U: TableSource, P: Predicate<Inner<Sc, U>, I>> JoinWith<Sc, InnerJoin, I> for On<U, P> {
+impl<Sc, I, U: TableSource, P: Predicate<Inner<Sc, U>, I>> JoinWith<Sc, InnerJoin, U, I> for On<U, P> {
     fn condition(self) -> Raw {
         self.condition.into_raw().unwrap_or_else(Raw::all)
     }
 }
-impl<Sc, I, U: TableSource, P: Predicate<Left<Sc, U>, I>> JoinWith<Sc, LeftJoin, I> for On<U, P> {
+impl<Sc, I, U: TableSource, P: Predicate<Left<Sc, U>, I>> JoinWith<Sc, LeftJoin, U, I> for On<U, P> {
     fn condition(self) -> Raw {
         self.condition.into_raw().unwrap_or_else(Raw::all)
     }
 }
 
-impl<Out, Sc: RowScope> Select<Out, Sc> {
+impl<Out, Sc> Select<Out, Sc> {
     /// Joins another table: rows without a match are left out. By a foreign-key column of the query
     /// (`Todo::owner_id`), or on a condition (`Comment::on(Comment::todo_id.eq(Todo::id))`).
     ///
     /// The row becomes a tuple, `(Todo, User)`; with up to 12 elements.
-    #[expect(clippy::type_complexity, reason = "the row and the scope of the joined query, which inference hides")]
-    pub fn inner_join<J, I>(self, with: J) -> Select<<Inner<Sc, J::Target> as RowScope>::Row, Inner<Sc, J::Target>>
+    pub fn inner_join<J, U, I, Row>(self, with: J) -> Select<Row, Inner<Sc, U>>
     where
-        J: JoinWith<Sc, InnerJoin, I>,
-        Inner<Sc, J::Target>: RowScope,
+        J: JoinWith<Sc, InnerJoin, U, I>,
+        U: TableSource,
+        Inner<Sc, U>: RowScope<Row = Row>,
     {
-        const { Names::assert_new(Some(Sc::NAMES), <J::Target as Source>::NAME) };
-        self.join::<J::Target, _>(false, with.condition())
+        const { Inner::<Sc, U>::NAMES.assert_different() };
+        self.join::<U, _>(false, with.condition())
     }
 
     /// Joins another table: a row without a match stays, with none of the other table. By a foreign-key column of the
@@ -120,14 +104,14 @@ impl<Out, Sc: RowScope> Select<Out, Sc> {
     ///
     /// The row becomes a tuple with an `Option`, `(Todo, Option<User>)`, and projected columns of the table are
     /// `Option`s.
-    #[expect(clippy::type_complexity, reason = "the row and the scope of the joined query, which inference hides")]
-    pub fn left_join<J, I>(self, with: J) -> Select<<Left<Sc, J::Target> as RowScope>::Row, Left<Sc, J::Target>>
+    pub fn left_join<J, U, I, Row>(self, with: J) -> Select<Row, Left<Sc, U>>
     where
-        J: JoinWith<Sc, LeftJoin, I>,
-        Left<Sc, J::Target>: RowScope,
+        J: JoinWith<Sc, LeftJoin, U, I>,
+        U: TableSource,
+        Left<Sc, U>: RowScope<Row = Row>,
     {
-        const { Names::assert_new(Some(Sc::NAMES), <J::Target as Source>::NAME) };
-        self.join::<J::Target, _>(true, with.condition())
+        const { Left::<Sc, U>::NAMES.assert_different() };
+        self.join::<U, _>(true, with.condition())
     }
 
     fn join<U: TableSource, Sc2: RowScope>(self, left: bool, on: Raw) -> Select<Sc2::Row, Sc2> {

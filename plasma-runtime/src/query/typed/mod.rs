@@ -16,6 +16,7 @@ mod expr;
 mod expression;
 mod group;
 mod join;
+mod names;
 mod null;
 mod numeric;
 mod operand;
@@ -46,7 +47,7 @@ pub use derived::{Anywhere, Derived, Handles, col_ref, from_subquery, from_subqu
 pub use expr::{Expr, not};
 pub use expression::Expression;
 pub use group::{AggValue, Grouped, GroupedOut, GroupedProjection, Key, KeyHandles, Keys, OrdersGroups};
-pub use join::{InnerJoin, JoinTarget, JoinWith, LeftJoin, On};
+pub use join::{InnerJoin, JoinWith, LeftJoin, On};
 pub use null::{Cases, NextWhen, When, when};
 pub use numeric::numeric_newtype;
 pub use operand::{CompareWith, Operand, SameAs, StoreFrom, ValueFrom, column_operands, text_operands};
@@ -57,15 +58,17 @@ pub use raw::Raw;
 pub use relation::{Many, One, Parent, Rel, Relatable};
 pub use row::Push;
 pub use scope::{
-    Alone, Correlation, Distinct, Folded, Inner, Left, Listed, Names, Only, Outer, Projected, Related, Root, RowScope,
-    ScopeIn,
+    Alone, Correlation, Distinct, Folded, Inner, Left, Listed, Names, Only, Outer, OuterSources, Projected, Related,
+    Root, RowScope, ScopeIn,
 };
 pub use select::{Query, ReadsIn, Select};
 pub use shape::{FillFrom, Fills, Shape, push_field};
 pub use source::{Alias, ColumnLike, Source, TableSource, alias_column, alias_on, is_missing};
-pub use subquery::{SameKey, exists, scalar};
+pub use subquery::{SameKey, Single, exists, scalar};
 pub use text::{Dependent, Textual};
-pub use within::{Here, MaybeHere, MaybeNull, NotNull, Nowhere, Nullability, Path, Present, Settled, There, Within};
+pub use within::{
+    Further, Here, MaybeHere, MaybeNull, NotNull, Nowhere, Nullability, Path, Present, Settled, There, Within,
+};
 
 /// Calls a macro with `A`, `A B`, .. up to twelve names: one impl for each length of tuple.
 macro_rules! for_tuples {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use super::aggregate::Agg;
 use super::column::{Col, IdCol};
 use super::expr::Expr;
 use super::raw::Raw;
@@ -97,6 +98,11 @@ impl<Sc, I: Path, V: Computed, S: Within<Sc, I>> Projection<Sc, I> for Expr<V, S
     fn read(reader: &mut RowReader) -> Result<Self::Out> {
         <I::Null as Nullability>::read::<V>(reader)
     }
+}
+
+// Not a projection: that it has a type here makes it one error there.
+impl<V: 'static, S, I> Projectable<I> for Agg<V, S> {
+    type Out = V;
 }
 
 /// The whole row of a table, made by [`row`].

@@ -55,11 +55,14 @@ impl<R> Read<R> {
     }
 }
 
-/// Checks that every table the query reads, in sub-queries too, is part of the schema.
+/// Checks that every table the query reads, in sub-queries too, is part of the schema, and that the query has every
+/// column it mentions: those of [`col_ref`](super::col_ref) are in no type.
 ///
 /// # Errors
-/// [`Config`](ErrorKind::Config), naming the table and the schema.
+/// [`Config`](ErrorKind::Config), naming the table and the schema; [`Validation`](ErrorKind::Validation), naming the
+/// column and what there is.
 pub fn check_tables(schema: &SchemaDef, query: &ir::Query) -> Result<()> {
+    super::names::check(query)?;
     match query.tables().iter().find(|table| schema.table(table.name).is_none()) {
         None => Ok(()),
         Some(table) => Err(Error::new(

@@ -242,16 +242,17 @@ type NullOf<W, I> = <<I as Path>::Null as Nullability>::Or<<W as One>::Null>;
 /// The Rust type of that row.
 type OneRow<W, I> = <NullOf<W, I> as Nullability>::Wrap<<W as One>::Row>;
 
-impl<Out: 'static, Sc: Relatable> Select<Out, Sc> {
+impl<Out: 'static, Sc> Select<Out, Sc> {
     /// Appends the row a foreign key refers to.
     ///
     /// Of a key that is not null a row comes only when the row referred to is there: it may be hidden by a policy, or
     /// not be on this client ([`with_opt`](Select::with_opt) keeps such rows). Of an `Option` key, and of a key of a
     /// left-joined table, it is an `Option`.
-    pub fn with_one<W: One, I: Path>(mut self, with: W) -> Select<<Out as Push<OneRow<W, I>>>::Out, Sc::Scope>
+    pub fn with_one<W: One, I: Path, Row, To>(mut self, with: W) -> Select<Row, To>
     where
+        Sc: Relatable<Scope = To>,
         W::Table: Within<Sc, I>,
-        Out: Push<OneRow<W, I>>,
+        Out: Push<OneRow<W, I>, Out = Row>,
     {
         let link = with.link();
         if !<NullOf<W, I> as Nullability>::MAYBE {
@@ -264,10 +265,11 @@ impl<Out: 'static, Sc: Relatable> Select<Out, Sc> {
 
     /// Appends the row a foreign key refers to as an `Option`: none when the key is NULL, and when the row referred to
     /// is not there.
-    pub fn with_opt<W: One, I>(self, with: W) -> Select<<Out as Push<Option<W::Row>>>::Out, Sc::Scope>
+    pub fn with_opt<W: One, I, Row, To>(self, with: W) -> Select<Row, To>
     where
+        Sc: Relatable<Scope = To>,
         W::Table: Within<Sc, I>,
-        Out: Push<Option<W::Row>>,
+        Out: Push<Option<W::Row>, Out = Row>,
     {
         let link = with.link();
         let row = link.row();
@@ -276,10 +278,11 @@ impl<Out: 'static, Sc: Relatable> Select<Out, Sc> {
 
     /// Appends the rows that refer to a row of the query by a foreign key, as a `Vec`:
     /// `List::select().with_many(Todo::list_id.rel(|todo| todo.order_by(Todo::rank.asc()).limit(3)))`.
-    pub fn with_many<M: Many, I>(self, with: M) -> Select<<Out as Push<Vec<M::Row>>>::Out, Sc::Scope>
+    pub fn with_many<M: Many, I, Row, To>(self, with: M) -> Select<Row, To>
     where
+        Sc: Relatable<Scope = To>,
         M::Parent: Within<Sc, I>,
-        Out: Push<Vec<M::Row>>,
+        Out: Push<Vec<M::Row>, Out = Row>,
     {
         let link = with.link();
         let row = link.row();
@@ -287,10 +290,11 @@ impl<Out: 'static, Sc: Relatable> Select<Out, Sc> {
     }
 
     /// Appends how many rows refer to a row of the query by a foreign key.
-    pub fn with_count<M: Many, I>(self, with: M) -> Select<<Out as Push<i64>>::Out, Sc::Scope>
+    pub fn with_count<M: Many, I, Row, To>(self, with: M) -> Select<Row, To>
     where
+        Sc: Relatable<Scope = To>,
         M::Parent: Within<Sc, I>,
-        Out: Push<i64>,
+        Out: Push<i64, Out = Row>,
     {
         let link = with.link();
         let mut count = link.correlated();
@@ -318,8 +322,9 @@ impl<Out: 'static, Sc: Relatable> Select<Out, Sc> {
         self,
         link: Link<R>,
         read: impl Fn(Vec<crate::value::Row>) -> Result<B> + Send + Sync + 'static,
-    ) -> Select<<Out as Push<B>>::Out, Sc::Scope>
+    ) -> Select<Out::Out, Sc::Scope>
     where
+        Sc: Relatable,
         Out: Push<B>,
     {
         let (head, fault) = (self.decoder, self.fault.or_else(|| link.fault.clone()));

@@ -58,7 +58,7 @@ impl<T: Table, S: Only<T>> Only<T> for Present<S> {}
 
 /// A scope whose rows are still whole: joins, projections, groups and aggregates come here.
 #[diagnostic::on_unimplemented(
-    message = "this query has its result already",
+    message = "this query has its result already: `{Self}`",
     label = "joins, `project`, `group_by` and `aggregate` are not possible any more",
     note = "join first; then one of `.project(..)`, `.group_by(..)` and `.aggregate(..)`; then `.with_one(..)`, `.with_many(..)` and the like"
 )]
@@ -82,10 +82,11 @@ pub struct Names {
 }
 
 impl Names {
-    /// Stops the build when `name` is in the list.
-    pub(super) const fn assert_new(mut list: Option<&Names>, name: &str) {
+    /// Stops the build when the first name is in the rest of the list.
+    pub(super) const fn assert_different(&self) {
+        let mut list = self.rest;
         while let Some(names) = list {
-            if crate::schema::fingerprint::str_eq(names.name, name) {
+            if crate::schema::fingerprint::str_eq(names.name, self.name) {
                 panic!(
                     "this table is part of the query already: name the second one with `plasma::alias!(pub Other = \
                      Table);` and join `.join_as::<Other>()` or `Other::on(..)`"
@@ -133,40 +134,52 @@ impl<S: RowScope, T: Source> RowScope for Outer<S, T> {
     }
 }
 
-/// A scope that can stand in a sub-query.
-#[diagnostic::on_unimplemented(
-    message = "this query cannot be a sub-query",
-    label = "not a sub-query",
-    note = "related rows (`with_one`, `with_many`, ..) belong to the outermost query"
-)]
-pub trait Correlation {
-    /// The tables of the query around it.
+/// The sources of the query around it that a scope looks at. Apart from [`Correlation`], so that one mistake is one
+/// error.
+pub trait OuterSources {
+    /// The sources, as nested pairs.
     type Outer;
-    /// Their SQL names.
-    fn outer_tables(into: &mut Vec<&'static str>);
+    /// Their names.
+    fn outer_names(into: &mut Vec<&'static str>);
 }
-impl<T> Correlation for Root<T> {
+impl<T> OuterSources for Root<T> {
     type Outer = ();
-    fn outer_tables(_: &mut Vec<&'static str>) {}
+    fn outer_names(_: &mut Vec<&'static str>) {}
 }
-impl<S: Correlation, T: Source> Correlation for Outer<S, T> {
+impl<S: OuterSources, T: Source> OuterSources for Outer<S, T> {
     type Outer = (S::Outer, T);
-    fn outer_tables(into: &mut Vec<&'static str>) {
-        S::outer_tables(into);
+    fn outer_names(into: &mut Vec<&'static str>) {
+        S::outer_names(into);
         into.push(T::NAME);
     }
 }
-macro_rules! correlation_of_the_inner {
+
+/// A scope that can stand in a sub-query.
+#[diagnostic::on_unimplemented(
+    message = "this query cannot be a sub-query: `{Self}`",
+    label = "not a sub-query",
+    note = "related rows (`with_one`, `with_many`, ..) belong to the outermost query"
+)]
+pub trait Correlation: OuterSources {}
+impl<T> Correlation for Root<T> {}
+impl<S: Correlation, T: Source> Correlation for Outer<S, T> {}
+
+macro_rules! outer_sources_of_the_inner {
     ($($scope:ident<S $(, $t:ident)?>),+) => {$(
-        impl<S: Correlation $(, $t)?> Correlation for $scope<S $(, $t)?> {
+        impl<S: OuterSources $(, $t)?> OuterSources for $scope<S $(, $t)?> {
             type Outer = S::Outer;
-            fn outer_tables(into: &mut Vec<&'static str>) {
-                S::outer_tables(into);
+            fn outer_names(into: &mut Vec<&'static str>) {
+                S::outer_names(into);
             }
         }
     )+};
 }
-correlation_of_the_inner!(Inner<S, T>, Left<S, T>, Projected<S>, Distinct<S>, Folded<S>);
+outer_sources_of_the_inner!(Inner<S, T>, Left<S, T>, Projected<S>, Distinct<S>, Folded<S>, Related<S>);
+impl<S: Correlation, T> Correlation for Inner<S, T> {}
+impl<S: Correlation, T> Correlation for Left<S, T> {}
+impl<S: Correlation> Correlation for Projected<S> {}
+impl<S: Correlation> Correlation for Distinct<S> {}
+impl<S: Correlation> Correlation for Folded<S> {}
 
 /// A scope that sees no query around it: of a derived table, and of related rows.
 #[diagnostic::on_unimplemented(

@@ -104,6 +104,11 @@ impl<T: Table> ColumnLike for IdCol<T> {
 }
 
 /// An alias of a table, made by [`alias!`](crate::alias).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an alias",
+    label = "not an alias",
+    note = "declare one: `plasma::alias!(pub Other = Table);`"
+)]
 pub trait Alias: TableSource {}
 
 /// A column of the table of an alias, as a column of the alias.
@@ -143,6 +148,11 @@ macro_rules! alias {
             type Of = $table;
         }
         impl $crate::query::typed::Alias for $alias {}
+        #[diagnostic::do_not_recommend]
+        impl<__S, __I> $crate::query::typed::Within<__S, $crate::query::typed::There<__I>> for $alias where
+            __S: $crate::query::typed::Further<$alias, __I>
+        {
+        }
         #[allow(dead_code)]
         impl $alias {
             /// A column of the table, as a column of the alias.

@@ -97,9 +97,23 @@ pub fn exists<Out, Sc: Correlation>(query: Select<Out, Sc>) -> Expr<bool, Sc::Ou
     Expr::new(Raw { ir: ir::Expr::Exists(Box::new(query)), fault })
 }
 
+/// A row of one value.
+#[diagnostic::on_unimplemented(
+    message = "a scalar sub-query yields one value, this one yields `{Self}`",
+    label = "expected a query with one projected column, or one aggregate"
+)]
+pub trait Single {
+    /// The value's type without its `Option`.
+    type Value;
+}
+#[diagnostic::do_not_recommend]
+impl<V: ColumnType> Single for V {
+    type Value = V::NonNull;
+}
+
 /// The value of the sub-query's first row, which projects one column or aggregate; NULL when it has no row. Its
 /// conditions may mention the tables it is [correlated](Select::correlate) with.
-pub fn scalar<O: ColumnType, Sc: Correlation>(query: Select<O, Sc>) -> Expr<Option<O::NonNull>, Sc::Outer> {
+pub fn scalar<O: Single<Value = V>, V, Sc: Correlation>(query: Select<O, Sc>) -> Expr<Option<V>, Sc::Outer> {
     let (query, fault) = resolve(query);
     Expr::new(Raw { ir: ir::Expr::Scalar(Box::new(query)), fault })
 }
@@ -107,7 +121,7 @@ pub fn scalar<O: ColumnType, Sc: Correlation>(query: Select<O, Sc>) -> Expr<Opti
 /// The untyped sub-query, its outer columns at their level.
 fn resolve<Out, Sc: Correlation>(query: Select<Out, Sc>) -> (ir::Query, Option<Fault>) {
     let mut outer = Vec::new();
-    Sc::outer_tables(&mut outer);
+    Sc::outer_names(&mut outer);
     let (mut query, mut fault) = query.into_parts();
     if let Some(twice) = query.sources().find(|source| outer.contains(&source.name)) {
         let message = format!("`{}` is a source of the sub-query and of the query around it: use an alias", twice.name);

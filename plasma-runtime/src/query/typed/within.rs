@@ -133,10 +133,23 @@ impl<T: Source> Within<Root<T>, Here> for T {}
 impl<S, T: Source> Within<Inner<S, T>, Here> for T {}
 impl<S, T: Source> Within<Left<S, T>, MaybeHere> for T {}
 impl<S, T: Source> Within<Outer<S, T>, Here> for T {}
+
+/// Source `T` is part of the scope, further in than the last source.
+///
+/// Every table and alias has an `impl Within<Sc, There<I>> for Todo where Sc: Further<Todo, I>` of its own: one impl for
+/// all of them would be a candidate for pairs of tables too, and with two candidates the compiler names the pair and
+/// not the table that is missing.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "table `{T}` is not part of this query",
+    label = "uses a column of `{T}`",
+    note = "join it first, with `.inner_join(..)` or `.left_join(..)`, or ask about its rows with `.has(..)`, `.any(..)`, `.in_query(..)` or `exists(..)`"
+)]
+pub trait Further<T, I> {}
 macro_rules! further_in {
     ($($scope:ident<S $(, $u:ident)?>),+) => {$(
         #[diagnostic::do_not_recommend]
-        impl<S, T: Source $(, $u: Source)?, I> Within<$scope<S $(, $u)?>, There<I>> for T where T: Within<S, I> {}
+        impl<S, T: Within<S, I>, I $(, $u)?> Further<T, I> for $scope<S $(, $u)?> {}
     )+};
 }
 further_in!(Inner<S, U>, Left<S, U>, Outer<S, U>, Projected<S>, Distinct<S>, Related<S>);

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod expressions;
+mod many_sources;
 #[cfg(feature = "sqlite")]
 mod meaning;
 #[cfg(feature = "sqlite")]
