@@ -85,11 +85,10 @@ pub(crate) fn no_id(table: &str) -> String {
     format!("table `{table}` has no `id` column; add `id: plasma::Id<{table}>`")
 }
 
-/// A column const that would hide an associated function.
-pub(crate) fn taken_const(name: &str) -> String {
-    format!(
-        "a column named `{name}` hides the table's own `{name}`; rename the field or set `#[column(accessor = ..)]`"
-    )
+/// A column const that would hide an associated function; `named_too` when it is no name for SQL either.
+pub(crate) fn taken_const(name: &str, named_too: bool) -> String {
+    let fix = if named_too { "name = \"..\", accessor = .." } else { "accessor = .." };
+    format!("a column named `{name}` hides the table's own `{name}`; rename the field or set `#[column({fix})]`")
 }
 
 /// Two columns of one SQL name.

@@ -73,6 +73,34 @@ expansions! {
         #[serde(rename_all = "camelCase")]
         pub(crate) struct Draft { pub(crate) id: Id<Draft>, #[serde(default)] pub(crate) body_text: String }
     "#;
+    table_with_every_option: crate::table::attribute => r#"
+        #[plasma::table(unique(list, rank), index(list, due), check = Todo::rank.gte(0), patch(title, due), resolve_conflict = merge, blobs = "files")]
+        #[derive(Clone, serde::Serialize, serde::Deserialize)]
+        pub struct Todo {
+            pub id: Id<Todo>,
+            #[column(unconstrained)]
+            pub list: Id<List>,
+            #[column(index, default = 0)]
+            rank: i64,
+            /// What to do.
+            #[serde(rename = "name", default)]
+            pub title: String,
+            pub due: Option<Date>,
+            #[column(default = now, on_update = now)]
+            pub changed_at: Timestamp,
+            #[column(file(max_size = "5 MiB", mime("image/*"), immutable, upload = lazy))]
+            pub photo: Option<FileRef>,
+        }
+    "#;
+    table_with_a_bare_patch: crate::table::attribute => r#"
+        #[plasma::table(patch)]
+        #[derive(Debug)]
+        pub struct Todo { pub id: Id<Todo>, pub title: String, pub(crate) note: Option<String> }
+    "#;
+    table_with_wrong_names_in_lists: crate::table::attribute => r#"
+        #[plasma::table(index(titel), patch(title, nope))]
+        pub struct Todo { pub id: Id<Todo>, pub title: String }
+    "#;
     table_with_unknown_option: crate::table::attribute => r#"
         #[plasma::table(nam = "todos")]
         pub struct Todo { pub id: Id<Todo>, #[column(uniqe)] pub title: String }

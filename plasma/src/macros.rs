@@ -51,6 +51,12 @@
 /// | `name = ".."` | SQL name; without it the struct's name in `snake_case` (no plural is guessed) |
 /// | `auth = open` | everybody may read and write every row; without it the table needs a [`Policy`](crate::Policy) |
 /// | `local_only` | the table exists on both sides, never syncs, and needs no policy |
+/// | `index(a, b)` | an index over these fields' columns; several may be given. Foreign keys have one by themselves |
+/// | `unique(a, b)` | no two rows hold the same values in these columns, rows with a NULL among them excepted |
+/// | `check = condition` | every write keeps it, or is rejected with the code `check`; several may be given |
+/// | `patch`, `patch(a, b)` | makes `TodoPatch`: changes of all columns, or of these |
+/// | `resolve_conflict = path` | merges a row that two sides changed: `fn(`[`Conflict`](crate::Conflict)`<'_, Todo>) -> Todo` |
+/// | `blobs = ".."` | the store of the table's files |
 /// | `crate = path` | where this crate is found, when it is not `::plasma` |
 ///
 /// # Column options: `#[column(..)]`
@@ -59,7 +65,12 @@
 /// | --- | --- |
 /// | `name = ".."` | SQL name, when it is not the field's |
 /// | `default = CONST` | what an insert stores that does not name the column; the column is then not in `NewTodo` |
+/// | `default = now` | the time of the mutation, [`tx.now()`](crate::Tx::now), for a `Timestamp` or `Date` (a constant of that name is written `self::now`) |
+/// | `on_update = now` | every update that does not set the column stores the time of its mutation |
 /// | `unique` | no two rows hold the same value, NULLs excepted |
+/// | `index` | rows are found by this column |
+/// | `unconstrained` | an `Id<_>` that the database does not hold to its target |
+/// | `file(..)` | limits of a `FileRef`: `max_size = "5 MiB"`, `mime("image/*")`, `immutable`, `upload = eager` or `lazy` |
 /// | `on_delete = ..` | for a foreign key: `cascade`, `restrict`, `set_null` or `no_action` (the default) |
 /// | `accessor = ident` | name of the const, when the field's name would hide a function of the table |
 ///
@@ -236,12 +247,12 @@ pub use plasma_macros::mutators;
 /// #[plasma::table]
 /// pub struct Ticket {
 ///     pub id: Id<Ticket>,
-///     pub from: Email,
+///     pub sender: Email,
 ///     #[column(default = Status::Open)]
 ///     pub status: Status,
 /// }
 ///
-/// let query = Ticket::select().filter(Ticket::status.eq(Status::Done)).order_by(Ticket::from.asc());
+/// let query = Ticket::select().filter(Ticket::status.eq(Status::Done)).order_by(Ticket::sender.asc());
 /// let change = Ticket::status.to(Status::InProgress);
 /// # let _ = (query, change);
 /// ```
@@ -269,7 +280,7 @@ pub use plasma_macros::Column;
 /// ```
 /// use plasma::prelude::*;
 ///
-/// #[plasma::table]
+/// #[plasma::table(name = "users")]
 /// pub struct User {
 ///     pub id: Id<User>,
 ///     pub name: String,

@@ -87,7 +87,7 @@ pub struct Todo {
     /// A name that is a word of the language.
     pub r#type: String,
     /// A name that is a function of every table.
-    #[column(accessor = selected)]
+    #[column(name = "is_selected", accessor = selected)]
     pub select: bool,
 }
 
@@ -140,6 +140,7 @@ fn main() {
     assert!(Draft::DEF.local_only && !Draft::DEF.open && Draft::NAME == "draft");
     assert!(Setting::DEF.open);
     let default = Todo::DEF.column("status").and_then(|column| column.default).expect("a default");
+    let plasma::schema::ColumnDefault::Value(default) = default else { panic!("a constant") };
     assert_eq!(default(), plasma::value::Value::from("open"));
     // A row survives encoding and decoding; an unknown variant is an error and no panic.
     let user = User { id: "00000000-0000-7000-8000-000000000000".parse().expect("an id"), email: Email("a@b".into()) };

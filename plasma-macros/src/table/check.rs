@@ -1,6 +1,6 @@
 //! The rules of a table that need no types, one function each.
 
-use super::model::Table;
+use super::model::{Column, Table};
 use crate::errors::Errors;
 use crate::{messages, names};
 
@@ -32,27 +32,31 @@ fn sql_names(table: &Table, errors: &mut Errors) {
     if let Some(mistake) = names::sql_name_mistake("table", &table.name) {
         errors.at_span(table.name_span, mistake);
     }
-    for column in &table.columns {
+    for column in table.columns.iter().filter(|column| !is_taken(column)) {
         if let Some(mistake) = names::sql_name_mistake("column", &column.name) {
             errors.at_span(column.name_span, mistake);
         }
     }
 }
 
-/// An inherent const hides an associated function of the trait.
+/// An inherent const hides an associated function of the trait. Some of the names are words of SQL too: both are said
+/// at once.
 fn taken_consts(table: &Table, errors: &mut Errors) {
-    for column in &table.columns {
+    for column in table.columns.iter().filter(|column| is_taken(column)) {
         let accessor = names::plain(&column.accessor);
-        if names::TAKEN_CONSTS.contains(&accessor.as_str()) {
-            errors.at(&column.accessor, messages::taken_const(&accessor));
-        }
+        let named_too = names::sql_name_mistake("column", &column.name).is_some();
+        errors.at(&column.accessor, messages::taken_const(&accessor, named_too));
     }
+}
+
+fn is_taken(column: &Column) -> bool {
+    names::TAKEN_CONSTS.contains(&names::plain(&column.accessor).as_str())
 }
 
 /// SQL does not tell upper from lower case in names, even quoted ones (SQLite).
 fn same_sql_names(table: &Table, errors: &mut Errors) {
     for (index, column) in table.columns.iter().enumerate() {
-        let same = |other: &&super::model::Column| other.name.eq_ignore_ascii_case(&column.name);
+        let same = |other: &&Column| other.name.eq_ignore_ascii_case(&column.name);
         if let Some(other) = table.columns[..index].iter().find(same) {
             errors.at_span(column.name_span, messages::same_sql_name(&column.name, &names::plain(&other.field)));
         }

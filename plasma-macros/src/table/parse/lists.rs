@@ -67,12 +67,14 @@ pub(super) fn finish_indexes(table: &mut Table, errors: &mut Errors) {
 
 /// Reads `patch` (every column but `id`) or `patch(..)`.
 pub(super) fn patch(table: &mut Table, entry: &Entry, errors: &mut Errors) {
+    let all = || {
+        let all = table.columns.iter().enumerate().filter(|(_, column)| !column.is_id());
+        all.map(|(column, _)| (column, entry.key.span())).collect::<Vec<_>>()
+    };
     let columns = match &entry.value {
-        Value::Flag => {
-            let all = table.columns.iter().enumerate().filter(|(_, column)| !column.is_id());
-            all.map(|(column, _)| (column, entry.key.span())).collect()
-        }
-        _ => columns(table, entry, "patch(title, done)", errors).unwrap_or_default(),
+        Value::Flag => all(),
+        // With a mistake in the list all columns are there, so that code that names the right ones has no second error.
+        _ => columns(table, entry, "patch(title, done)", errors).unwrap_or_else(all),
     };
     if let Some((_, place)) = columns.iter().find(|(column, _)| table.columns[*column].is_id()) {
         errors.at_span(*place, messages::PATCH_ID);

@@ -1,0 +1,10 @@
+use plasma::prelude::*;
+
+#[plasma::table]
+pub struct Todo {
+    pub id: Id<Todo>,
+    #[column(file(max_size = "5 MiB"))]
+    pub title: String,
+}
+
+fn main() {}

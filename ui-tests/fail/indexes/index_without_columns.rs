@@ -1,0 +1,9 @@
+use plasma::prelude::*;
+
+#[plasma::table(index())]
+pub struct Todo {
+    pub id: Id<Todo>,
+    pub title: String,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use plasma::prelude::*;
+
+#[plasma::table(patch)]
+pub struct Todo {
+    pub id: Id<Todo>,
+}
+
+fn main() {}
