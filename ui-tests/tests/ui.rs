@@ -26,11 +26,18 @@ fn provide_locks() {
 }
 
 /// Cases with more than one error, and why that cannot be helped.
-const SEVERAL_ERRORS: &[(&str, usize, &str)] = &[(
-    "declaration/field_without_type.stderr",
-    2,
-    "the compiler reports broken syntax before the macro runs; the macro must still say why it emits nothing",
-)];
+const SEVERAL_ERRORS: &[(&str, usize, &str)] = &[
+    (
+        "declaration/field_without_type.stderr",
+        2,
+        "the compiler reports broken syntax before the macro runs; the macro must still say why it emits nothing",
+    ),
+    (
+        "writes/set_with_two_arguments.stderr",
+        2,
+        "the compiler checks the bound of the first argument although their number is wrong; that one says what to write",
+    ),
+];
 
 #[test]
 fn one_mistake_is_one_error() {
