@@ -23,6 +23,7 @@ chapters! {
     schema_versions = "guide/schema-versions.md",
     queries = "guide/queries.md",
     mutators = "guide/mutators.md",
+    writes = "guide/writes.md",
     determinism = "guide/determinism.md",
     policies = "guide/policies.md",
     client = "guide/client.md",

@@ -37,6 +37,11 @@ const SEVERAL_ERRORS: &[(&str, usize, &str)] = &[
         2,
         "two blocks cannot see each other, and each of the two impls a mutation has conflicts",
     ),
+    (
+        "writes/set_with_two_arguments.stderr",
+        2,
+        "the compiler checks the bound of the first argument although their number is wrong; that one says what to write",
+    ),
 ];
 
 #[test]
