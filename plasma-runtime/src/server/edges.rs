@@ -84,7 +84,9 @@ pub(crate) fn tied(rule: &Expr) -> Expr {
         Expr::And(all) => Expr::And(all.iter().map(tied).collect()),
         Expr::Or(any) => Expr::Or(any.iter().map(tied).collect()),
         Expr::Exists(query) => Expr::Exists(Box::new(tied_query(query, None))),
-        Expr::InQuery { expr, query } if query.limit.is_none() && query.offset.is_none() => {
+        Expr::InQuery { expr, query }
+            if query.limit.is_none() && query.offset.is_none() && query.plain_table().is_some() =>
+        {
             match (&**expr, &query.select) {
                 (Expr::Column(outer), Select::Exprs(exprs)) if matches!(exprs.as_slice(), [Expr::Column(_)]) => {
                     let outer = Expr::Column(ColumnRef { level: outer.level + 1, ..*outer });
@@ -180,7 +182,7 @@ fn expression(expr: &Expr, negated: bool, scopes: &mut Vec<Scope>, analysis: &mu
         Expr::Not(expr) | Expr::IsNull(expr) => expression(expr, true, scopes, analysis),
         Expr::In { expr, .. } | Expr::Like { expr, .. } => expression(expr, true, scopes, analysis),
         Expr::Exists(query) => subquery(query, None, negated, scopes, analysis),
-        Expr::Scalar(query) => opaque(query, "its value, not its rows, is used", analysis),
+        Expr::Scalar(query) => opaque(query, "its value, not its rows, is used", scopes, analysis),
         Expr::Arithmetic { .. } | Expr::Function { .. } | Expr::Case { .. } | Expr::Aggregate { .. } => {
             expr.parts(&mut |part| {
                 if let Part::Expr(expr) = part {
@@ -197,7 +199,7 @@ fn expression(expr: &Expr, negated: bool, scopes: &mut Vec<Scope>, analysis: &mu
 
 fn subquery(query: &Query, tested: Option<&Expr>, negated: bool, scopes: &mut Vec<Scope>, analysis: &mut Analysis) {
     let Some(table) = query.plain_table() else {
-        return opaque(query, "its sub-query joins or folds rows", analysis);
+        return opaque(query, "its sub-query joins or folds rows", scopes, analysis);
     };
     analysis.deps.insert(table.name);
     let steps = match way_up(query, table, tested, negated, scopes) {
@@ -222,11 +224,33 @@ fn subquery(query: &Query, tested: Option<&Expr>, negated: bool, scopes: &mut Ve
     }
 }
 
-/// A sub-query whose rows cannot be followed to the row the rule protects.
-fn opaque(query: &Query, reason: &'static str, analysis: &mut Analysis) {
+/// A sub-query whose rows cannot be followed to the row the rule protects. What it looks at of the queries around it
+/// still matters there.
+fn opaque(query: &Query, reason: &'static str, scopes: &mut [Scope], analysis: &mut Analysis) {
     for table in query.tables() {
         analysis.deps.insert(table.name);
         analysis.unreachable.push(Unreachable { dep: table, reason });
+    }
+    query.parts(&mut |part| outer_columns(&part, 1, scopes));
+}
+
+/// Notes the columns of the scopes that a part reads which stands `depth` queries further in.
+fn outer_columns(part: &Part<'_>, depth: usize, scopes: &mut [Scope]) {
+    match part {
+        Part::Expr(Expr::Column(column)) => {
+            let level = usize::from(column.level).checked_sub(depth);
+            let at = level.and_then(|level| scopes.len().checked_sub(1 + level));
+            if let Some(scope) = at.and_then(|at| scopes.get_mut(at)) {
+                scope.columns.extend(scope.table.column_index(column.column));
+            }
+        }
+        Part::Expr(expr) => expr.parts(&mut |part| {
+            let depth = depth + usize::from(matches!(part, Part::Query { .. }));
+            outer_columns(&part, depth, scopes);
+        }),
+        // The parts of a query are inside of it: the depth was counted where it was met.
+        Part::Query { query, correlated: true } => query.parts(&mut |part| outer_columns(&part, depth, scopes)),
+        Part::Query { .. } => {}
     }
 }
 

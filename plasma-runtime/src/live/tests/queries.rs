@@ -5,6 +5,7 @@ use std::pin::pin;
 use super::super::rows::LiveState;
 use super::*;
 use crate::ErrorKind;
+use crate::query::typed::count;
 
 #[test]
 fn a_result_is_there_at_once_and_follows_every_transaction() {
@@ -69,6 +70,54 @@ fn a_query_over_its_own_table_twice_looks_at_every_change() {
     assert_eq!(numbers(&live.rows()), [1]);
     bench.remove(2);
     assert_eq!(numbers(&live.rows()), [] as [u128; 0]);
+}
+
+/// Each organisation with the titles of its open todos.
+#[test]
+fn related_rows_are_live() {
+    let bench = Bench::new();
+    let org = |number: u128, name: &str| Org { id: id(number), name: name.to_owned() };
+    let put = |org: Org| bench.write(vec![(Org::DEF, &org.id.to_string(), Some(encode(org)))]);
+    let live = bench.live(
+        Org::select()
+            .order_by(Org::name.desc())
+            .with_many(Todo::org_id.rel(|todos| todos.filter(Todo::done.eq(false)).project(Todo::rank).limit(2))),
+    );
+    let seen = || -> Vec<(String, Vec<i64>)> {
+        let rows = live.rows();
+        rows.iter().map(|(org, todos)| (org.name.clone(), todos.clone())).collect()
+    };
+    put(org(1, "a"));
+    put(org(2, "b"));
+    assert_eq!(seen(), [("b".to_owned(), vec![]), ("a".to_owned(), vec![])]);
+    let of = |org: u128, todo: Todo| Todo { org_id: id(org), ..todo };
+    for (number, org) in [(1, 1), (2, 1), (3, 1), (4, 2)] {
+        bench.put(of(org, todo(number, number as i64, false)));
+    }
+    assert_eq!(seen(), [("b".to_owned(), vec![4]), ("a".to_owned(), vec![1, 2])]);
+    // A related row changes, leaves the condition, changes its parent, and goes.
+    bench.put(of(1, todo(1, 10, false)));
+    assert_eq!(seen()[1].1, [10, 2]);
+    bench.put(of(1, todo(1, 10, true)));
+    assert_eq!(seen()[1].1, [2, 3]);
+    bench.put(of(2, todo(2, 2, false)));
+    assert_eq!(seen(), [("b".to_owned(), vec![2, 4]), ("a".to_owned(), vec![3])]);
+    bench.remove(4);
+    assert_eq!(seen()[0].1, [2]);
+    put(org(2, "0"));
+    assert_eq!(seen(), [("a".to_owned(), vec![3]), ("0".to_owned(), vec![2])]);
+}
+
+#[test]
+fn joins_and_groups_are_live() {
+    let bench = Bench::new();
+    let live = bench.live(Todo::select().group_by(Todo::done).project(|done| (done, count())));
+    bench.put(todo(1, 0, false));
+    bench.put(todo(2, 0, true));
+    bench.put(todo(3, 0, true));
+    assert_eq!(live.rows()[..], [(false, 1), (true, 2)]);
+    bench.put(todo(3, 0, false));
+    assert_eq!(live.rows()[..], [(false, 2), (true, 1)]);
 }
 
 #[test]

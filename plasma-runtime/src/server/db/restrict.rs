@@ -1,7 +1,10 @@
 //! A query confined to the rows a caller may read, at every depth.
 
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;
+
 use crate::error::Result;
-use crate::query::ir::{Expr, PartMut, Query, Rows};
+use crate::query::ir::{Expr, PartMut, Query, Rows, Source};
 use crate::schema::TableDef;
 
 /// The rule for a table; none when all rows may be read.
@@ -36,7 +39,7 @@ pub(super) fn to_readable(query: &mut Query, rules: &Rules<'_>) -> Result<()> {
 
 /// Puts the readable rows of a table in the table's place: a rule beside the condition of a left join would drop rows
 /// that the join must keep.
-fn confine(source: &mut crate::query::ir::Source, rules: &Rules<'_>) -> Result<()> {
+fn confine(source: &mut Source, rules: &Rules<'_>) -> Result<()> {
     let Some(table) = source.as_table() else { return Ok(()) };
     if let Some(rule) = rules(table)? {
         let names = table.columns.iter().map(|column| column.name).collect();

@@ -162,3 +162,31 @@ fn membership_is_looked_up_by_what_ties_it() {
     let cut = Expr::InQuery { expr: Box::new(at(0, "lists", "id")), query: Box::new(cut) };
     assert_eq!(tied(&cut), cut);
 }
+
+/// What a sub-query that cannot be followed reads of a table on the way matters there: a change of the note changes who
+/// sees the list.
+#[test]
+fn a_sub_query_that_cannot_be_followed_still_reads_the_tables_around_it() {
+    let titles = |filter: Expr| Query {
+        select: Select::Exprs(vec![at(0, "todos", "title")]),
+        ..Query::all(&TODOS).filter(filter)
+    };
+    let tied = || Expr::eq(at(0, "shares", "list_id"), at(1, "lists", "id"));
+    let scalar = Expr::Scalar(Box::new(titles(Expr::eq(at(0, "todos", "title"), at(1, "shares", "note")))));
+    let rule = exists(&SHARES, tied().and(Expr::eq(text("x"), scalar)));
+    assert_eq!(short(&LISTS, &rule), ["shares{1, 3}[] 1->lists.0", "todos: its value, not its rows, is used"]);
+    // Two queries up, out of a sub-query of a joined one, and out of a condition of the join.
+    let deep = exists(&LISTS, Expr::eq(at(0, "lists", "name"), at(2, "shares", "user")));
+    let mut joined = titles(deep);
+    joined.joins.push(crate::query::ir::Join {
+        left: false,
+        source: crate::query::ir::Source::table(&LISTS),
+        on: Expr::eq(at(0, "lists", "name"), at(1, "shares", "note")),
+    });
+    let rule = exists(&SHARES, tied().and(Expr::Exists(Box::new(joined))));
+    let lost = "its sub-query joins or folds rows";
+    assert_eq!(
+        short(&LISTS, &rule),
+        ["shares{1, 2, 3}[] 1->lists.0".to_owned(), format!("todos: {lost}"), format!("lists: {lost}")]
+    );
+}

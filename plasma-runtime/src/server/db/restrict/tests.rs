@@ -1,0 +1,176 @@
+//! A confined query over all rows answers as the query itself over a database without the hidden ones.
+
+use super::*;
+use crate::query::ir::{Aggregate, ColumnRef, CompareOp, Group, Join, Nested, Order, Select};
+use crate::query::lower::Dialect;
+use crate::schema::ColumnDef;
+use crate::store::SqlConnection;
+use crate::store::ddl::{Side, create_table};
+use crate::store::query::run;
+use crate::store::sqlite::SqliteConnection;
+use crate::value::{Kind, Row, Value};
+
+const fn col(name: &'static str, kind: Kind) -> ColumnDef {
+    ColumnDef { nullable: true, ..ColumnDef::new(name, kind) }
+}
+
+static PERSON: TableDef =
+    TableDef::new("person", &[col("id", Kind::Id), col("boss", Kind::Id), col("secret", Kind::Int)]);
+static SALE: TableDef = TableDef::new("sale", &[col("id", Kind::Id), col("by", Kind::Id), col("n", Kind::BigInt)]);
+
+fn id(n: i64) -> Value {
+    Value::Text(format!("00000000-0000-4000-8000-{n:012}"))
+}
+
+/// Nine people, each third of them secret, the boss of k being k / 2; of each three sales.
+fn all() -> SqliteConnection {
+    let mut db = SqliteConnection::in_memory().unwrap();
+    SqlConnection::batch(&mut db, &create_table(&PERSON, Side::Client)).unwrap();
+    SqlConnection::batch(&mut db, &create_table(&SALE, Side::Client)).unwrap();
+    for k in 1..10 {
+        let boss = if k == 1 { Value::Null } else { id(k / 2) };
+        let row = [id(k), boss, Value::Int(i64::from(k % 3 == 0))];
+        SqlConnection::execute(&mut db, "INSERT INTO person VALUES (?, ?, ?)", &row).unwrap();
+        for n in 0..3 {
+            let row = [id(10 * k + n), id(k), Value::Int(n)];
+            SqlConnection::execute(&mut db, "INSERT INTO sale VALUES (?, ?, ?)", &row).unwrap();
+        }
+    }
+    db
+}
+
+/// Nobody secret, and the sales above 0 of those who are not.
+fn rule(table: &TableDef) -> Result<Option<Expr>> {
+    let open = |person: Expr| Expr::eq(person, Expr::Literal(Value::Int(0)));
+    if table.name == "person" {
+        return Ok(Some(open(c("person", "secret"))));
+    }
+    let seller = Query::all(&PERSON)
+        .filter(Expr::eq(c("person", "id"), outer("sale", "by")))
+        .filter(open(c("person", "secret")));
+    Ok(Some(positive().and(Expr::Exists(Box::new(seller)))))
+}
+
+fn positive() -> Expr {
+    Expr::compare(CompareOp::Gt, c("sale", "n"), Expr::Literal(Value::Int(0)))
+}
+
+fn c(table: &'static str, column: &'static str) -> Expr {
+    Expr::column(table, column)
+}
+
+fn outer(table: &'static str, column: &'static str) -> Expr {
+    Expr::Column(ColumnRef { level: 1, table, column })
+}
+
+fn rows(query: &Query) -> Vec<Row> {
+    run(&mut all(), Dialect::Sqlite, query).unwrap()
+}
+
+/// The rows the caller gets, which are those of a database that has no others.
+#[track_caller]
+fn readable(query: &Query) -> Vec<Row> {
+    let mut confined = query.clone();
+    to_readable(&mut confined, &rule).unwrap();
+    let found = rows(&confined);
+    let mut db = all();
+    SqlConnection::batch(
+        &mut db,
+        "DELETE FROM person WHERE secret = 1; DELETE FROM sale WHERE n = 0 OR by NOT IN (SELECT id FROM person)",
+    )
+    .unwrap();
+    assert_eq!(found, run(&mut db, Dialect::Sqlite, query).unwrap());
+    assert_ne!(found, rows(query), "the rules change nothing here");
+    found
+}
+
+fn select(query: Query, exprs: Vec<Expr>) -> Query {
+    Query { select: Select::Exprs(exprs), ..query }
+}
+
+fn bosses(left: bool) -> Query {
+    let source = Source { name: "b", ..Source::table(&PERSON) };
+    let joins = vec![Join { left, source, on: Expr::eq(c("b", "id"), c("person", "boss")) }];
+    select(Query { joins, ..Query::all(&PERSON) }, vec![c("person", "id"), c("b", "id")])
+}
+
+#[test]
+fn a_left_join_keeps_the_row_whose_partner_is_hidden() {
+    let found = readable(&bosses(true));
+    // 7 is a man of 3, who is secret.
+    assert!(found.contains(&vec![id(7), Value::Null]) && found.len() == 6, "{found:?}");
+    assert!(!readable(&bosses(false)).iter().any(|row| row[0] == id(7)));
+    readable(&bosses(true).filter(Expr::IsNull(Box::new(c("b", "id")))));
+}
+
+#[test]
+fn aggregates_and_counts_are_of_readable_rows() {
+    let counted = Expr::Aggregate { function: Aggregate::Count, expr: None };
+    let sum = Expr::Aggregate { function: Aggregate::Sum, expr: Some(Box::new(c("sale", "n"))) };
+    let folded = Query { group: Some(Group { keys: vec![], having: None }), ..Query::all(&SALE) };
+    assert_eq!(readable(&select(folded, vec![counted.clone(), sum])), [[Value::Int(12), Value::Int(18)]]);
+    let by = Query { group: Some(Group { keys: vec![c("sale", "by")], having: None }), ..Query::all(&SALE) };
+    assert_eq!(readable(&select(by.clone(), vec![c("sale", "by"), counted])).len(), 6);
+    assert_eq!(readable(&Query { select: Select::Count, ..by }), [[Value::Int(6)]]);
+    assert_eq!(readable(&Query { select: Select::Count, ..Query::all(&SALE) }), [[Value::Int(12)]]);
+    let counted = Query { select: Select::Count, ..Query::all(&SALE) };
+    let distinct = Query { distinct: true, ..select(Query::all(&SALE), vec![c("sale", "n")]) };
+    assert_eq!(readable(&distinct).len(), 2);
+    // As a value beside a row.
+    let own = Expr::Scalar(Box::new(counted.filter(Expr::eq(c("sale", "by"), outer("person", "id")))));
+    readable(&select(Query::all(&PERSON), vec![own]));
+}
+
+#[test]
+fn queries_in_the_place_of_tables_are_confined_too() {
+    let mut top = select(Query::all(&SALE), vec![c("sale", "by"), c("sale", "n")]);
+    top.order.push(Order { expr: c("sale", "n"), descending: false });
+    top.limit = Some(4);
+    let source = Source { name: "top", rows: Rows::Query(Box::new(top), vec!["by", "n"]) };
+    assert_eq!(readable(&Query::of(source.clone())).len(), 4);
+    let on = Expr::eq(c("top", "by"), c("person", "id"));
+    readable(&Query { joins: vec![Join { left: true, source, on }], ..Query::all(&PERSON) });
+    let alias = Source { name: "s", ..Source::table(&SALE) };
+    readable(&Query::of(alias));
+}
+
+#[test]
+fn conditions_of_joins_and_conditions_in_conditions_see_readable_rows_only() {
+    let sold = Query::all(&SALE).filter(Expr::eq(c("sale", "by"), outer("b", "id")));
+    let mut query = bosses(true);
+    query.joins[0].on = query.joins[0].on.clone().and(Expr::Not(Box::new(Expr::Exists(Box::new(sold)))));
+    readable(&query);
+    let sellers = select(Query::all(&SALE), vec![c("sale", "by")]);
+    let none = Expr::InQuery { expr: Box::new(c("person", "id")), query: Box::new(sellers) };
+    readable(&Query::all(&PERSON).filter(Expr::Not(Box::new(Expr::Not(Box::new(none))))));
+}
+
+#[test]
+fn related_rows_obey_the_rules_at_every_depth() {
+    let parent = |column| ColumnRef { level: 0, table: "person", column };
+    let mut sales = select(Query::all(&SALE), vec![c("sale", "n")]);
+    sales.limit = Some(1);
+    let mut people = select(Query::all(&PERSON), vec![c("person", "id")]);
+    people.nested.push(Nested { parent: parent("id"), column: "by", query: sales.clone() });
+    let mut query = select(Query::all(&PERSON), vec![c("person", "id")]);
+    query.nested.push(Nested { parent: parent("id"), column: "boss", query: people });
+    query.nested.push(Nested { parent: parent("boss"), column: "id", query: Query::all(&PERSON) });
+    let found = readable(&query);
+    // 1 has 2 and 3 below it, of which 3 is hidden; the first sale of 2 that may be read is that of 1.
+    let two = vec![id(2), Value::Rows(vec![vec![Value::Int(1)]])];
+    assert_eq!(found[0][1], Value::Rows(vec![two]));
+    // A joined table inside of a nested query.
+    let mut joined = sales;
+    let source = Source { name: "b", ..Source::table(&PERSON) };
+    joined.joins.push(Join { left: true, source, on: Expr::eq(c("b", "id"), c("sale", "by")) });
+    let mut query = select(Query::all(&PERSON), vec![c("person", "id")]);
+    query.nested.push(Nested { parent: parent("id"), column: "by", query: joined });
+    readable(&query);
+}
+
+#[test]
+fn a_rule_that_cannot_be_bound_fails_the_read() {
+    let fails = |_: &TableDef| Err(crate::Error::unauthorized("who are you"));
+    let mut query = bosses(true);
+    assert!(to_readable(&mut query, &fails).is_err());
+}
