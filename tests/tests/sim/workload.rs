@@ -66,7 +66,10 @@ impl Workload for Lists {
             let (list, owner, other) = (fixed_id(3, n), user_name(n), user_name(1 - n));
             [
                 format!("INSERT INTO lists (id, name, owner, tally) VALUES ('{list}', 'list{n}', '{owner}', 0)"),
-                format!("INSERT INTO shares (id, list_id, user_name) VALUES ('{}', '{list}', '{other}')", fixed_id(4, n)),
+                format!(
+                    "INSERT INTO shares (id, list_id, user_name) VALUES ('{}', '{list}', '{other}')",
+                    fixed_id(4, n)
+                ),
                 format!(
                     "INSERT INTO todos (id, list_id, title, done, created_at) VALUES ('{}', '{list}', 'todo{n}', 0, 0)",
                     fixed_id(5, n)

@@ -71,7 +71,7 @@ impl<'t, T: Table> DeleteWhere<'t, T> {
 
     fn parts(self) -> Result<(Statement<'t>, ir::Write)> {
         let filter = self.filter.into_ir()?;
-        self.statement.check(&filter)?;
+        self.statement.check(T::DEF, &filter)?;
         Ok((self.statement, ir::Write::DeleteWhere { table: T::DEF, filter }))
     }
 }

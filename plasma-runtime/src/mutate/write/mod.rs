@@ -29,15 +29,9 @@ pub(crate) struct Statement<'t> {
 }
 
 impl Statement<'_> {
-    /// Checks that the sub-queries of a condition read tables of the schema.
-    fn check(&self, filter: &ir::Expr) -> Result<()> {
-        let mut result = Ok(());
-        filter.queries(&mut |query| {
-            if result.is_ok() {
-                result = read::check_tables(&self.schema, query).map_err(defect);
-            }
-        });
-        result
+    /// Checks that a condition names columns that there are, and tables of the schema.
+    fn check(&self, table: &'static TableDef, filter: &ir::Expr) -> Result<()> {
+        read::check_condition(&self.schema, table, filter).map_err(defect)
     }
 
     /// The changes of an update with what the table adds to them, once they are within the table's limits.

@@ -132,7 +132,7 @@ impl<'t, T: Table> UpdateWhere<'t, T> {
 
     fn parts(self) -> Result<(Statement<'t>, ir::Expr, Vec<ir::Change>)> {
         let (filter, changes) = (self.filter.into_ir()?, self.statement.complete(T::DEF, self.changes)?);
-        self.statement.check(&filter)?;
+        self.statement.check(T::DEF, &filter)?;
         Ok((self.statement, filter, changes))
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::query::ir::{ColumnRef, Expr, Part, Query, Source};
+use crate::schema::TableDef;
 
 /// Checks that every column of the query is one of its sources, at any depth.
 ///
@@ -9,6 +10,15 @@ use crate::query::ir::{ColumnRef, Expr, Part, Query, Source};
 /// [`Validation`](crate::ErrorKind::Validation), naming the first that is not, and what there is.
 pub(super) fn check(query: &Query) -> Result<()> {
     in_query(query, &mut Vec::new())
+}
+
+/// [`check`] of a condition on rows of a table.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn check_condition(table: &'static TableDef, condition: &Expr) -> Result<()> {
+    let rows = Query::all(table);
+    in_part(Part::Expr(condition), &mut vec![&rows])
 }
 
 /// `around` are the queries around this one, outermost first.

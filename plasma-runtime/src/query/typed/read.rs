@@ -9,7 +9,7 @@ pub use super::page::page;
 use super::select::{Query, Select};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::ir;
-use crate::schema::{Id, SchemaDef, Table};
+use crate::schema::{Id, SchemaDef, Table, TableDef};
 use crate::value::{Row, Value};
 
 /// What becomes of the rows of an answer.
@@ -63,6 +63,25 @@ impl<R> Read<R> {
 /// column and what there is.
 pub fn check_tables(schema: &SchemaDef, query: &ir::Query) -> Result<()> {
     super::names::check(query)?;
+    listed(schema, query)
+}
+
+/// [`check_tables`] of a condition on rows of `table`.
+///
+/// # Errors
+/// As [`check_tables`].
+pub fn check_condition(schema: &SchemaDef, table: &'static TableDef, condition: &ir::Expr) -> Result<()> {
+    super::names::check_condition(table, condition)?;
+    let mut result = Ok(());
+    condition.queries(&mut |query| {
+        if result.is_ok() {
+            result = listed(schema, query);
+        }
+    });
+    result
+}
+
+fn listed(schema: &SchemaDef, query: &ir::Query) -> Result<()> {
     match query.tables().iter().find(|table| schema.table(table.name).is_none()) {
         None => Ok(()),
         Some(table) => Err(Error::new(
