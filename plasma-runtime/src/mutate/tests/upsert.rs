@@ -50,7 +50,7 @@ enum Then {
 }
 
 impl Op {
-    fn new(self) -> crate::mutate::New<Stock> {
+    fn row(self) -> crate::mutate::New<Stock> {
         NewStock { code: self.code, shop: self.shop, place: self.place }.with_id(id(self.id))
     }
 
@@ -75,7 +75,7 @@ impl Op {
     }
 
     async fn run(self, tx: &mut Tx<'_, App>) -> Result<(Id<Stock>, bool)> {
-        let insert = tx.insert(self.new());
+        let insert = tx.insert(self.row());
         let upsert = match self.then {
             Then::Ignore => insert.on_conflict_ignore(),
             Then::Qty(qty) => insert.on_conflict_update(Stock::qty.to(qty)),

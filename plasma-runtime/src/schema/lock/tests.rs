@@ -248,6 +248,7 @@ fn a_file_that_is_no_lock_is_left_alone() {
 
 /// Cargo does not know of a lock that was not there: the source is made younger, so that it is compiled again.
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the age of a file is by the system's clock")]
 fn a_lock_that_appears_makes_cargo_look_again() {
     let home = Crate::new();
     let source = home.folder.join("src/lib.rs");

@@ -20,7 +20,7 @@ impl RowSource for Shares {
 
 #[test]
 #[ignore = "a measurement"]
-#[allow(clippy::print_stdout, reason = "it is what the measurement is for")]
+#[allow(clippy::print_stdout, clippy::disallowed_methods, reason = "it is what the measurement is for")]
 fn a_condition_over_one_row() {
     const ROUNDS: u32 = 300_000;
     let row = [Value::from("l1"), Value::from("alice")];
