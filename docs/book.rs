@@ -22,6 +22,7 @@ chapters! {
     tables = "guide/tables.md",
     schema_versions = "guide/schema-versions.md",
     queries = "guide/queries.md",
+    joins = "guide/joins.md",
     mutators = "guide/mutators.md",
     writes = "guide/writes.md",
     determinism = "guide/determinism.md",

@@ -1,5 +1,10 @@
 //! The engines behind plasma. Everything here is usable without the macros; most people want the `plasma` crate.
 
+#![cfg_attr(
+    not(any(feature = "client", feature = "server")),
+    allow(dead_code, unused_imports, reason = "a crate that only declares a schema has no engine to use these")
+)]
+
 pub mod error;
 pub mod future;
 pub mod inputs;
