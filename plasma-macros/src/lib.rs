@@ -18,6 +18,8 @@ mod table;
 mod tokens;
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod snapshots;
 
 use proc_macro::TokenStream;

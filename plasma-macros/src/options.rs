@@ -7,7 +7,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Expr, ExprLit, Lit, LitStr, Path, Token, Type, parenthesized};
 
 use crate::errors::Errors;
-use crate::names;
+use crate::{names, tokens};
 
 /// What follows a key.
 pub(crate) enum Value {
@@ -76,7 +76,7 @@ impl Entry {
             errors.at(&self.key, format_args!("`{}` needs a path: `{0} = path`", self.name()));
             return None;
         };
-        let path = Path::parse_mod_style.parse2(value.clone());
+        let path = tokens::plain_path.parse2(value.clone());
         if path.is_err() {
             errors.at(value, format_args!("`{}` needs a path such as `my_app::plasma`", self.name()));
         }

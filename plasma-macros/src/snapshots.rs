@@ -42,6 +42,15 @@ macro_rules! expansions {
     )*};
 }
 
+macro_rules! derives {
+    ($($name:ident: $expand:path => $input:literal;)*) => {$(
+        #[test]
+        fn $name() {
+            snapshot(stringify!($name), $input, &$expand($input.parse().expect("the item is tokens")));
+        }
+    )*};
+}
+
 expansions! {
     table: crate::table::attribute => r#"
         #[plasma::table(name = "todos")]
@@ -189,43 +198,151 @@ expansions! {
             pub async fn by_value(tx: Tx<'_>, ctx: &Ctx, args: B) -> plasma::Result<()> { Ok(()) }
         }
     "#;
-}
-
-macro_rules! derives {
-    ($($name:ident => $input:literal;)*) => {$(
-        #[test]
-        fn $name() {
-            snapshot(stringify!($name), $input, &crate::column::derive($input.parse().expect("the item is tokens")));
+    table_with_files: crate::table::attribute => r#"
+        #[plasma::table(blobs = "attachments")]
+        pub struct Photo {
+            pub id: Id<Photo>,
+            #[column(file(max_size = "10 MB", mime("image/png", "image/*"), upload = eager))]
+            pub large: FileRef,
+            #[column(file(immutable, upload = lazy), index)]
+            pub small: Option<FileRef>,
         }
-    )*};
+    "#;
+    table_with_unique_sets: crate::table::attribute => r#"
+        #[plasma::table(unique(account, device), unique(number), auth = open)]
+        #[derive(Clone)]
+        pub struct Session {
+            pub id: Id<Session>,
+            pub account: Id<Account>,
+            pub device: Option<String>,
+            #[column(unique)]
+            pub token: String,
+            pub number: i64,
+            #[column(default = 1)]
+            pub uses: i32,
+        }
+    "#;
+    table_with_renamed_accessors: crate::table::attribute => r#"
+        #[plasma::table(name = "lines", index(position, text))]
+        pub struct Line {
+            pub id: Id<Line>,
+            #[column(name = "the_order", accessor = position)]
+            pub order: i32,
+            #[column(accessor = chosen, name = "select_")]
+            pub select: bool,
+            pub text: Json<Vec<Part>>,
+        }
+    "#;
+    schema_with_several_sets_of_mutators: crate::schema::attribute => r#"
+        #[plasma::schema(version = "7", ctx = auth::Ctx, tables(Todo, shared::User), mutators(Todos, admin::Users, Sync))]
+        pub(crate) struct App;
+    "#;
+    args_on_a_tuple: crate::args::attribute => r#"
+        #[plasma::args]
+        pub struct Rename(String);
+    "#;
+    args_with_generics: crate::args::attribute => r#"
+        #[plasma::args(validator)]
+        pub struct Rename<T> { #[arg(len(1..=9))] pub title: T }
+    "#;
+    mutators_given_two_mutators_of_one_type: crate::mutators::attribute => r#"
+        #[plasma::mutators(App, name = "notes", crate = app::plasma)]
+        impl Notes {
+            pub async fn add(tx: &mut Tx<'_>, _: &Ctx, args: AddNote) -> plasma::Result<()> { Ok(()) }
+            pub async fn put(tx: &mut Tx<'_>, _: &Ctx, args: AddNote) -> plasma::Result<()> { Ok(()) }
+        }
+    "#;
 }
 
 derives! {
-    column_newtype => r#"
+    projection: crate::projection::derive => r#"
+        /// What a list shows of an issue.
+        #[derive(Debug, plasma::Projection)]
+        #[projection(from = Issue)]
+        pub struct Card {
+            pub id: Id<Issue>,
+            /// What it is about.
+            pub title: String,
+            #[from(User::name)]
+            pub assignee: Option<String>,
+            #[from(Parent::col(Issue::title))]
+            pub parent: Option<String>,
+        }
+    "#;
+    projection_with_path: crate::projection::derive => r#"
+        #[derive(Projection)]
+        #[projection(crate = app::reexported)]
+        struct Name { #[from(model::User::name)] r#type: String }
+    "#;
+    projection_without_a_source: crate::projection::derive => r#"
+        #[derive(Projection)]
+        pub struct Card { pub id: Id<Issue>, #[from(User::name)] pub name: String, #[from()] pub other: i64 }
+    "#;
+    projection_of_what_is_calculated: crate::projection::derive => r#"
+        #[derive(Projection)]
+        #[projection(from = Issue)]
+        pub struct Card { #[from(count())] pub many: i64, #[from(Issue::rank + 1)] pub next: i64 }
+    "#;
+    projection_with_generics: crate::projection::derive => r#"
+        #[derive(Projection)]
+        #[projection(from = Issue)]
+        pub struct Card<T> { pub title: T }
+    "#;
+    projection_on_an_enum: crate::projection::derive => r#"
+        #[derive(Projection)]
+        pub enum Card { #[from(Issue::title)] Title(String) }
+    "#;
+
+    column_newtype: crate::column::derive => r#"
         #[derive(plasma::Column)]
         pub struct Email(String);
     "#;
-    column_enum => r#"
+    column_enum: crate::column::derive => r#"
         #[derive(plasma::Column)]
         #[column(rename_all = "kebab-case")]
         pub enum Status { Open, InProgress, #[column(rename = "closed")] Done }
     "#;
-    column_newtype_with_capabilities => r#"
+    column_newtype_with_capabilities: crate::column::derive => r#"
         #[derive(plasma::Column)]
         #[column(numeric, text)]
         pub struct Money { cents: Fixed<2> }
     "#;
-    column_enum_of_numbers => r#"
+    column_enum_of_numbers: crate::column::derive => r#"
         #[derive(plasma::Column)]
         #[column(as = int)]
         pub enum Priority { Low = -1, High = 0x10, #[column(other)] Unknown }
     "#;
-    column_enum_that_keeps_others => r#"
+    column_enum_that_keeps_others: crate::column::derive => r#"
         #[derive(plasma::Column)]
         pub enum Emoji { ThumbsUp, #[column(other)] Other(String) }
     "#;
-    column_enum_with_data => r#"
+    column_enum_with_data: crate::column::derive => r#"
         #[derive(plasma::Column)]
         pub enum Status { Open, Blocked(String) }
     "#;
+    column_enum_of_numbers_that_keeps_others: crate::column::derive => r#"
+        #[derive(plasma::Column)]
+        #[column(as = int, crate = app::plasma)]
+        pub enum Level { Low = 1, High = 10, #[column(other)] Other(i32) }
+    "#;
+    column_union: crate::column::derive => r#"
+        #[derive(plasma::Column)]
+        pub union Bits { a: u32, b: f32 }
+    "#;
+}
+
+/// The editor shows the words of the field wherever the column is named: const, new row, patch.
+#[test]
+fn documentation_of_a_column_goes_where_the_column_goes() {
+    let item = "pub struct Todo { pub id: Id<Todo>, /// What to do.\n pub title: String }";
+    let output = crate::table::attribute("patch".parse().expect("tokens"), item.parse().expect("tokens"));
+    let file = syn2::parse2::<syn2::File>(output).expect("the expansion is Rust");
+    let documented = prettyplease::unparse(&file);
+    let after =
+        documented.match_indices("/// What to do.").map(|(at, words)| documented[at + words.len()..].trim_start());
+    let places: Vec<&str> = after.filter_map(|rest| rest.lines().find(|line| !line.starts_with('#'))).collect();
+    let expected =
+        ["pub title: String,", "pub const title:", "pub title: String,", "pub title: ::core::option::Option<String>,"];
+    assert!(places.iter().zip(expected).all(|(place, expected)| place.starts_with(expected)), "{places:#?}");
+    assert_eq!(places.len(), expected.len(), "{places:#?}");
 }

@@ -2,9 +2,16 @@
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
-use syn::{Attribute, Expr, ExprLit, Item, Lit, LitStr, Meta, Path, Token, Type, punctuated::Punctuated};
+use syn::parse::ParseStream;
+use syn::{Attribute, Expr, ExprLit, Field, Item, Lit, LitStr, Meta, Path, Token, Type, punctuated::Punctuated};
 
 use crate::names;
+
+/// For a generated item: lints that an application turns on are about its own code. Some of what is generated stands
+/// at the user's tokens, where lints look.
+pub(crate) fn quiet() -> TokenStream {
+    quote!(#[allow(clippy::all, clippy::pedantic, clippy::nursery, unused_lifetimes, unused_qualifications)])
+}
 
 /// Where the expansion finds the library: `::plasma`, or the path of `crate = ..`.
 pub(crate) fn krate(path: Option<&Path>) -> TokenStream {
@@ -127,6 +134,29 @@ pub(crate) fn spelled_option(ty: &Type) -> bool {
 /// A string literal at a place.
 pub(crate) fn text(value: &str, span: Span) -> LitStr {
     LitStr::new(value, span)
+}
+
+/// A path that can stand in a program: `syn` takes the keyword `try` for a segment too.
+pub(crate) fn path(input: ParseStream<'_>) -> syn::Result<Path> {
+    without_try(input.parse()?)
+}
+
+/// [`path`] without generic arguments.
+pub(crate) fn plain_path(input: ParseStream<'_>) -> syn::Result<Path> {
+    without_try(Path::parse_mod_style(input)?)
+}
+
+fn without_try(path: Path) -> syn::Result<Path> {
+    match path.segments.iter().find(|segment| segment.ident == "try") {
+        Some(segment) => Err(syn::Error::new(segment.ident.span(), "expected identifier, found keyword `try`")),
+        None => Ok(path),
+    }
+}
+
+/// Whether the field is `_: Type`, which `syn` reads and the compiler has refused before the macro ran: there is
+/// nothing to say, and nothing to write about such a field.
+pub(crate) fn is_unnamed(field: &Field) -> bool {
+    field.ident.as_ref().is_some_and(|ident| ident == "_")
 }
 
 /// Whether this is the attribute `name`, and not something that only looks like it.

@@ -14,7 +14,7 @@ pub(crate) fn args(args: &Args, sound: bool) -> TokenStream {
         let item = &args.item;
         return quote!(#[derive(#krate::__private::ArgsAttrs)] #item);
     }
-    let private = tokens::private();
+    let (private, quiet) = (tokens::private(), tokens::quiet());
     let item = with_trimming(args, &krate);
     let derives = ["Serialize", "Deserialize"].map(|name| {
         let ident = quote::format_ident!("{name}");
@@ -40,7 +40,7 @@ pub(crate) fn args(args: &Args, sound: bool) -> TokenStream {
         #[derive(#krate::__private::ArgsAttrs, #(#derives)*)]
         #[serde(crate = #serde #bounds)]
         #item
-        #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
+        #quiet
         const _: () = {
             use #krate::__private as #private;
 

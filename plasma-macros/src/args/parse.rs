@@ -55,7 +55,12 @@ pub(crate) fn args(attribute: TokenStream, item: TokenStream, errors: &mut Error
     }
     match &args.item.fields {
         Fields::Named(fields) => {
-            args.rules = fields.named.iter().filter_map(|field| rules(field, errors)).collect();
+            args.rules = fields
+                .named
+                .iter()
+                .filter(|field| !tokens::is_unnamed(field))
+                .filter_map(|field| rules(field, errors))
+                .collect();
         }
         Fields::Unnamed(_) | Fields::Unit => {
             errors.at(&args.item.ident, messages::ARGS_NEEDS_NAMED_FIELDS);

@@ -10,7 +10,7 @@ use crate::{names, tokens};
 /// The whole expansion.
 pub(crate) fn column(column: &Column) -> TokenStream {
     let krate = tokens::krate(column.krate.as_ref());
-    let private = tokens::private();
+    let (private, quiet) = (tokens::private(), tokens::quiet());
     let ident = &column.ident;
     let impls = match &column.shape {
         Shape::Newtype { field, inner, numeric, text } => {
@@ -22,7 +22,8 @@ pub(crate) fn column(column: &Column) -> TokenStream {
         Shape::Nothing => nothing(ident),
     };
     quote! {
-        #[allow(clippy::all, clippy::pedantic, clippy::nursery, unreachable_patterns)]
+        #quiet
+        #[allow(unreachable_patterns)]
         const _: () = {
             use #krate::__private as #private;
 

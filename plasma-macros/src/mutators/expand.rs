@@ -14,7 +14,7 @@ pub(crate) fn set(set: &Set) -> TokenStream {
     let item = &set.item;
     let Some(schema) = &set.schema else { return item.to_token_stream() };
     let krate = tokens::krate(set.krate.as_ref());
-    let private = tokens::private();
+    let (private, quiet) = (tokens::private(), tokens::quiet());
     let owner = &item.self_ty;
     let mut mutations = TokenStream::new();
     let mut listed = Vec::new();
@@ -40,7 +40,7 @@ pub(crate) fn set(set: &Set) -> TokenStream {
     let registered = quote_spanned!(span=> const _: fn() = #at_owner::registered::<#schema, #owner>;);
     quote! {
         #item
-        #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
+        #quiet
         const _: () = {
             use #krate::__private as #private;
 

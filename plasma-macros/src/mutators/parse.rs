@@ -2,6 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
+use syn::parse::Parser;
 use syn::{FnArg, ImplItem, ImplItemFn, Item, Path, ReturnType, Type, Visibility};
 
 use super::model::{Mutator, Set, Signature};
@@ -78,7 +79,7 @@ fn schema(attribute: TokenStream, errors: &mut Errors) -> (Option<Path>, TokenSt
     let is_comma =
         |tree: &proc_macro2::TokenTree| matches!(tree, proc_macro2::TokenTree::Punct(p) if p.as_char() == ',');
     let first: TokenStream = trees.by_ref().take_while(|tree| !is_comma(tree)).collect();
-    match syn::parse2::<Path>(first.clone()) {
+    match tokens::path.parse2(first.clone()) {
         Ok(path) => (Some(path), trees.collect()),
         Err(_) if first.is_empty() => {
             errors.at_span(Span::call_site(), messages::MUTATORS_NEEDS_SCHEMA);

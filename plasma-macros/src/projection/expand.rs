@@ -13,7 +13,7 @@ pub(crate) fn projection(projection: &Projection, sound: bool) -> TokenStream {
         return TokenStream::new();
     }
     let krate = tokens::krate(projection.krate.as_ref());
-    let private = tokens::private();
+    let (private, quiet) = (tokens::private(), tokens::quiet());
     let ident = &projection.ident;
     // The tables, each once, with the way to it in the scope.
     let mut tables: Vec<(String, &syn::Path, Ident)> = Vec::new();
@@ -54,7 +54,7 @@ pub(crate) fn projection(projection: &Projection, sound: bool) -> TokenStream {
         }
     });
     quote! {
-        #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
+        #quiet
         const _: () = {
             use #krate::__private as #private;
 

@@ -24,6 +24,9 @@ pub(crate) fn projection(item: proc_macro2::TokenStream, errors: &mut Errors) ->
         errors.at(&item.ident, messages::PROJECTION_NEEDS_NAMED_FIELDS);
         return None;
     };
+    if fields.named.iter().any(tokens::is_unnamed) {
+        return None;
+    }
     if fields.named.is_empty() {
         errors.at(&item.ident, messages::PROJECTION_EMPTY);
         return None;

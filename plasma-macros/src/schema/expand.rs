@@ -12,7 +12,7 @@ use crate::{names, tokens};
 /// The whole expansion; without the const checks when something is wrong already.
 pub(crate) fn schema(schema: &Schema, locked: Option<&Locked>, sound: bool) -> TokenStream {
     let krate = tokens::krate(schema.krate.as_ref());
-    let private = tokens::private();
+    let (private, quiet) = (tokens::private(), tokens::quiet());
     let Schema { ident, version, .. } = schema;
     let name = names::plain(ident);
     let tables = distinct(&schema.tables);
@@ -48,7 +48,7 @@ pub(crate) fn schema(schema: &Schema, locked: Option<&Locked>, sound: bool) -> T
     };
     quote! {
         #test
-        #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
+        #quiet
         const _: () = {
             use #krate::__private as #private;
 

@@ -1,6 +1,7 @@
 //! Tokens to [`Schema`].
 
 use proc_macro2::{Span, TokenStream};
+use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::{Expr, ExprLit, Fields, Item, ItemStruct, Lit, Path, Token};
 
@@ -94,7 +95,9 @@ fn is_unit(item: &ItemStruct) -> bool {
 }
 
 fn paths(entry: &options::Entry, example: &str, errors: &mut Errors) -> Vec<Path> {
-    let list = entry.list(errors, example, Punctuated::<Path, Token![,]>::parse_terminated);
+    let list = entry.list(errors, example, |input: ParseStream<'_>| {
+        Punctuated::<Path, Token![,]>::parse_terminated_with(input, tokens::path)
+    });
     list.into_iter().flatten().collect()
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn table(table: &Table, item: &ItemStruct, sound: bool) -> TokenStrea
     let codec = if sound && table.usable { codec(table) } else { stub(table) };
     let checks = if sound && table.usable { checks(table) } else { TokenStream::new() };
     let policy = open_policy(table);
-    let private = tokens::private();
+    let (private, quiet) = (tokens::private(), tokens::quiet());
     let (ident, new_ident, name) = (&table.ident, table.new_ident(), &table.name);
     let options = table_options(table, sound);
     let patch = patch::patch(table, &krate, sound);
@@ -37,7 +37,7 @@ pub(crate) fn table(table: &Table, item: &ItemStruct, sound: bool) -> TokenStrea
         #consts
         #new
         #patch
-        #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
+        #quiet
         const _: () = {
             use #krate::__private as #private;
 
@@ -136,7 +136,7 @@ fn new_struct(table: &Table) -> TokenStream {
         #[doc = #doc]
         #derives
         #(#serde)*
-        #[allow(dead_code)]
+        #[allow(dead_code, missing_copy_implementations, clippy::all, clippy::pedantic, clippy::nursery)]
         #vis struct #new_ident {
             #(#fields,)*
         }

@@ -33,7 +33,7 @@ pub(super) fn patch(table: &Table, krate: &TokenStream, sound: bool) -> TokenStr
         quote!(#docs #(#names)* #skip #read #vis #field: ::core::option::Option<#ty>)
     });
     let (derives, serde) = (&table.derives, &table.serde);
-    let private = tokens::private();
+    let (private, quiet) = (tokens::private(), tokens::quiet());
     let changes = columns.iter().filter(|_| sound).map(|Column { field, ty, name, .. }| {
         let span = tokens::span_of(ty);
         quote::quote_spanned!(span=> __plasma_list.set_some(#name, self.#field);)
@@ -44,11 +44,11 @@ pub(super) fn patch(table: &Table, krate: &TokenStream, sound: bool) -> TokenStr
         #[doc = #doc]
         #derive_default
         #(#serde)*
-        #[allow(dead_code)]
+        #[allow(dead_code, missing_copy_implementations, clippy::all, clippy::pedantic, clippy::nursery)]
         #vis struct #patch_ident {
             #(#fields,)*
         }
-        #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
+        #quiet
         const _: () = {
             use #krate::__private as #private;
 

@@ -77,7 +77,9 @@ pub(crate) fn table(attribute: TokenStream, item: &ItemStruct, errors: &mut Erro
     }
     match &item.fields {
         Fields::Named(fields) => {
-            table.columns = fields.named.iter().map(|field| column(field, serde(&field.attrs), errors)).collect();
+            let named = fields.named.iter().filter(|field| !tokens::is_unnamed(field));
+            table.columns = named.map(|field| column(field, serde(&field.attrs), errors)).collect();
+            table.usable &= table.columns.len() == fields.named.len();
         }
         Fields::Unnamed(_) | Fields::Unit => {
             errors.at(&item.ident, messages::TABLE_NEEDS_NAMED_FIELDS);
