@@ -10,6 +10,7 @@
 mod blackbox;
 mod client;
 mod lock;
+mod merge;
 mod model;
 mod options;
 mod sim;

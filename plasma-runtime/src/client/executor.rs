@@ -11,6 +11,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::bases::Bases;
 use super::footprint::Footprint;
 use super::on_delete::{self, Kept};
 use super::rows::Writer;
@@ -43,6 +44,8 @@ pub(crate) struct ClientExecutor<'w, 's> {
     mode: Mode,
     /// What was read so far.
     pub(crate) reads: Footprint,
+    /// The rows changed by a first run, as they were before it.
+    pub(crate) bases: Bases,
     /// A table that syncs was written to, be it without a matching row.
     pub(crate) wrote_synced: bool,
     /// A `local_only` table was written to.
@@ -62,6 +65,7 @@ impl<'w, 's> ClientExecutor<'w, 's> {
             ctx,
             mode,
             reads: Footprint::default(),
+            bases: Bases::default(),
             wrote_synced: false,
             wrote_local: false,
             rules: BTreeMap::new(),
@@ -178,6 +182,7 @@ impl<'w, 's> ClientExecutor<'w, 's> {
     }
 
     fn insert(&mut self, table: &'static TableDef, id: &str, row: Row, checked: bool) -> Result<()> {
+        let asked = self.reads.has_row(table, id);
         self.reads.row(table, id);
         self.unique_reads(table, None, &row);
         if self.written_already(table) {
@@ -190,7 +195,11 @@ impl<'w, 's> ClientExecutor<'w, 's> {
         if checked {
             self.to_check.entry((table.name, id.to_owned())).or_insert(false);
         }
-        self.writer.apply(table, id, None, Some(row))
+        self.writer.apply(table, id, None, Some(row))?;
+        if self.mode == Mode::First {
+            self.bases.inserted(table, id, asked);
+        }
+        Ok(())
     }
 
     fn update(
@@ -218,7 +227,14 @@ impl<'w, 's> ClientExecutor<'w, 's> {
         if checked {
             self.check_update(table, id, &before, &after)?;
         }
-        self.writer.apply(table, id, Some(before), Some(after))
+        let merged = self.mode == Mode::First && table.resolve_conflict.is_some();
+        let base = merged.then(|| before.clone());
+        self.writer.apply(table, id, Some(before), Some(after))?;
+        // Also of an update that changes nothing here: on the server it may.
+        if let Some(base) = base {
+            self.bases.updated(table, id, base);
+        }
+        Ok(())
     }
 
     fn delete(

@@ -42,6 +42,11 @@ impl Footprint {
         }
     }
 
+    /// Whether this very row was read, or the whole table.
+    pub(crate) fn has_row(&self, table: &TableDef, id: &str) -> bool {
+        self.tables.get(table.name).is_some_and(|reads| reads.all || reads.ids.contains(id))
+    }
+
     /// All rows whose columns hold these values were read.
     pub(crate) fn equal<'v>(&mut self, table: &TableDef, values: impl Iterator<Item = (&'v str, &'v Value)>) {
         self.pairs(table, values.map(|(column, value)| (column.to_owned(), key(value))).collect());

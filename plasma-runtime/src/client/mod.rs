@@ -4,6 +4,7 @@
 //! joins the engine with a store, a transport, a clock and live queries.
 
 mod args;
+mod bases;
 mod effects;
 pub mod engine;
 pub mod event;

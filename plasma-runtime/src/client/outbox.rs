@@ -32,15 +32,19 @@ pub struct QueuedMutation {
     pub failing: Option<String>,
     /// What its last run was told and wrote; none when it has not run, or failed.
     pub(crate) effects: Option<Effects>,
+    /// The rows it changed, as they were before its first run, as JSON; none when it changed none that can be merged.
+    pub(crate) bases: Option<String>,
 }
 
-/// What the outbox keeps of the last run of a mutation.
+/// What the outbox keeps of a run of a mutation.
 #[derive(Debug, Default)]
 pub(crate) struct Run {
     /// What it read, as far as a pull could change it.
     pub(crate) reads: Footprint,
     /// The digests of what it was told and wrote; none when it did not run to its end.
     pub(crate) effects: Option<Effects>,
+    /// Of the first run: the rows it changed, as they were. A later run changes nothing about what the user saw.
+    pub(crate) bases: Option<String>,
 }
 
 impl Run {
@@ -72,8 +76,8 @@ impl Skip {
     }
 }
 
-const COLUMNS: &str = "id, key, name, args, ts, state, skip, sent_at, failing, read_digest, write_digest";
-const KINDS: [Kind; 11] = [
+const COLUMNS: &str = "id, key, name, args, ts, state, skip, sent_at, failing, read_digest, write_digest, bases";
+const KINDS: [Kind; 12] = [
     Kind::BigInt,
     Kind::Text,
     Kind::Text,
@@ -82,6 +86,7 @@ const KINDS: [Kind; 11] = [
     Kind::Text,
     Kind::Text,
     Kind::BigInt,
+    Kind::Text,
     Kind::Text,
     Kind::Text,
     Kind::Text,
@@ -98,8 +103,8 @@ pub(crate) fn id_from(value: &Value) -> u64 {
 
 fn decode(row: Row) -> Result<QueuedMutation> {
     let damaged = || Error::new(ErrorKind::Storage, "a row of the outbox is damaged");
-    let [id, key, name, args, ts, state, skip, sent_at, failing, reads, writes] =
-        <[Value; 11]>::try_from(row).map_err(|_| damaged())?;
+    let [id, key, name, args, ts, state, skip, sent_at, failing, reads, writes, bases] =
+        <[Value; 12]>::try_from(row).map_err(|_| damaged())?;
     let text = |value: Value| match value {
         Value::Text(text) => Some(text),
         _ => None,
@@ -119,6 +124,7 @@ fn decode(row: Row) -> Result<QueuedMutation> {
         sent_ms: sent_at.as_int(),
         failing: text(failing),
         effects: text(reads).zip(text(writes)).map(|(reads, writes)| Effects { reads, writes }),
+        bases: text(bases),
     })
 }
 
@@ -179,8 +185,8 @@ pub(crate) fn append(
 ) -> Result<()> {
     let [reads, writes] = run.digests();
     store.execute(
-        "INSERT INTO _plasma_outbox (id, key, name, args, ts, state, reads, read_digest, write_digest)
-         VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8)",
+        "INSERT INTO _plasma_outbox (id, key, name, args, ts, state, reads, read_digest, write_digest, bases)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9)",
         &[
             id_value(id),
             key.to_string().into(),
@@ -190,6 +196,7 @@ pub(crate) fn append(
             run.reads.to_json().into(),
             reads,
             writes,
+            run.bases.as_deref().map_or(Value::Null, Value::from),
         ],
     )?;
     Ok(())
@@ -223,7 +230,7 @@ pub(crate) fn mark_skipped(store: &mut dyn SqlConnection, id: u64, skip: Skip) -
     Ok(())
 }
 
-/// What the last run read and wrote, and why it failed if it did.
+/// What the last run read and wrote, and why it failed if it did. What the first one found stays.
 pub(crate) fn set_run(store: &mut dyn SqlConnection, id: u64, run: &Run, failing: Option<&str>) -> Result<()> {
     let failing = failing.map_or(Value::Null, Value::from);
     let [reads, writes] = run.digests();

@@ -226,7 +226,7 @@ impl<'s> Rebase<'s> {
             Ok(effects) => {
                 let net = fold(self.writer.journal[mark..].to_vec());
                 effects::save(self.writer.store, self.writer.texts, entry.id, &net)?;
-                outbox::set_run(self.writer.store, entry.id, &Run { reads, effects }, None)
+                outbox::set_run(self.writer.store, entry.id, &Run { reads, effects, ..Run::default() }, None)
             }
             Err(error) => self.failed(entry, error, reads),
         }
@@ -234,7 +234,7 @@ impl<'s> Rebase<'s> {
 
     fn failed(&mut self, entry: &QueuedMutation, error: Error, reads: Footprint) -> Result<()> {
         let why = format!("{}: {}", error.code(), error.message());
-        outbox::set_run(self.writer.store, entry.id, &Run { reads, effects: None }, Some(&why))?;
+        outbox::set_run(self.writer.store, entry.id, &Run { reads, ..Run::default() }, Some(&why))?;
         if entry.failing.is_none() {
             self.failing.push((entry.key, error));
         }

@@ -5,7 +5,7 @@
 //! the visible row when it has none.
 
 /// Version of this layout, in `_plasma_meta`. A store of a newer version is refused.
-pub(crate) const LAYOUT_VERSION: i64 = 2;
+pub(crate) const LAYOUT_VERSION: i64 = 3;
 
 /// Everything that is one value: see [`Meta`](super::identity::Meta) for the keys.
 const META: &str = "CREATE TABLE IF NOT EXISTS _plasma_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;";
@@ -22,6 +22,7 @@ const META: &str = "CREATE TABLE IF NOT EXISTS _plasma_meta (key TEXT PRIMARY KE
 ///   out stands on it.
 /// - `read_digest`, `write_digest`: [`Effects`](crate::mutate::Effects) of its last run; NULL when it has not run, or
 ///   failed.
+/// - `bases`: the rows it changed, as they were before its *first* run ([`bases`](super::bases)); NULL when there are none.
 const OUTBOX: &str = "CREATE TABLE IF NOT EXISTS _plasma_outbox (
   id INTEGER PRIMARY KEY,
   key TEXT NOT NULL,
@@ -34,14 +35,18 @@ const OUTBOX: &str = "CREATE TABLE IF NOT EXISTS _plasma_outbox (
   failing TEXT,
   reads TEXT NOT NULL,
   read_digest TEXT,
-  write_digest TEXT
+  write_digest TEXT,
+  bases TEXT
 );";
 
 /// What a store of an older layout lacks, by the layout that brought it.
-pub(crate) const STEPS: [(i64, &str); 1] = [(
-    2,
-    "ALTER TABLE _plasma_outbox ADD COLUMN read_digest TEXT; ALTER TABLE _plasma_outbox ADD COLUMN write_digest TEXT;",
-)];
+pub(crate) const STEPS: [(i64, &str); 2] = [
+    (
+        2,
+        "ALTER TABLE _plasma_outbox ADD COLUMN read_digest TEXT; ALTER TABLE _plasma_outbox ADD COLUMN write_digest TEXT;",
+    ),
+    (3, "ALTER TABLE _plasma_outbox ADD COLUMN bases TEXT;"),
+];
 
 /// What pending mutations changed: one row per mutation and row, net. `before` and `after` are the row as JSON in the
 /// wire form, NULL for none. Rows of `local_only` tables are not in it: writing them is final.

@@ -52,6 +52,10 @@ pub struct PushedMutation {
     /// Digest of what the client's run was told, as text; anything else counts as absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reads: Option<Box<RawValue>>,
+    /// By table and id, the rows that the client's first run changed in tables that merge, as they were before it: the
+    /// row in wire form as text, or null for a row it did not have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bases: Option<Box<RawValue>>,
 }
 
 /// The answer of a push.

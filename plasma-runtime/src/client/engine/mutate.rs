@@ -70,7 +70,7 @@ impl Engine {
         let mut actions = Vec::new();
         self.replay_if_due(store, ctx, &mut actions)?;
         let key = random_uuid(inputs.entropy);
-        self.check_size(name, args)?;
+        self.check_size(name, args, None)?;
         args::check(args)?;
         let ran =
             self.in_transaction(store, |engine, store| engine.run_first(store, ctx, key, name, args, inputs.now))?;
@@ -138,11 +138,13 @@ impl Engine {
         let mut executor = ClientExecutor::new(&mut writer, &self.definition, ctx, Mode::First);
         let effects = executor.run(mutator, &envelope, args)?;
         let local = executor.wrote_local && !executor.wrote_synced;
-        let run = Run { reads: std::mem::take(&mut executor.reads), effects };
+        let bases = std::mem::take(&mut executor.bases).into_json();
+        let run = Run { reads: std::mem::take(&mut executor.reads), effects, bases };
         writer.check()?;
         if local {
             return Ok(Ran { id: None, journal: writer.journal });
         }
+        self.check_size(name, args, run.bases.as_deref())?;
         let net = fold(writer.journal);
         effects::save(store, &self.texts, id, &net)?;
         outbox::append(store, id, key, name, args, now, &run)?;

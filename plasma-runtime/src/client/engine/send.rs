@@ -14,9 +14,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{Method, PROTOCOL_VERSION, PushRequest, PushedMutation, WireRequest};
 use crate::store::SqlConnection;
 
-/// Bytes of a mutation's envelope beside its name and arguments, at most: the names of the members, an id of 16 digits,
-/// a key, a timestamp of 20 digits.
-const ENTRY_BYTES: usize = 160;
+/// Bytes of a mutation's envelope beside its name, arguments and bases, at most: the names of the members, an id of 16
+/// digits, a key, a timestamp of 20 digits, a digest.
+const ENTRY_BYTES: usize = 192;
 /// Bytes of a push beside its mutations, group, client id and schema version, at most.
 const BODY_BYTES: usize = 512;
 
@@ -31,11 +31,18 @@ struct Requests {
 
 impl Engine {
     /// Refuses a mutation that no push could carry.
-    pub(super) fn check_size(&self, name: &str, args: &str) -> Result<()> {
+    pub(super) fn check_size(&self, name: &str, args: &str, bases: Option<&str>) -> Result<()> {
         let room = self.options.body_bytes.saturating_sub(self.frame_bytes());
-        let size = entry_bytes(name, args);
+        let size = entry_bytes(name, args, bases);
         if size > room {
-            let message = format!("the mutation takes {size} bytes of a push, at most {room} fit");
+            let images = match bases.map(str::len) {
+                Some(bytes) => format!(
+                    ", {bytes} of them for the rows it changes in tables with `resolve_conflict`: change fewer of them in \
+                     one mutation"
+                ),
+                None => String::new(),
+            };
+            let message = format!("the mutation takes {size} bytes of a push, at most {room} fit{images}");
             return Err(Error::new(ErrorKind::TooLarge, message).with_data(serde_json::json!({ "limit": room })));
         }
         Ok(())
@@ -165,7 +172,11 @@ impl Engine {
         let mut mutations = Vec::new();
         let mut entries = Vec::new();
         for entry in outbox::queued(store, self.batch_limit)? {
-            let size = if entry.skip.is_some() { ENTRY_BYTES } else { entry_bytes(&entry.name, &entry.args) };
+            let size = if entry.skip.is_some() {
+                ENTRY_BYTES
+            } else {
+                entry_bytes(&entry.name, &entry.args, entry.bases.as_deref())
+            };
             if size > room && !entries.is_empty() {
                 break;
             }
@@ -221,8 +232,8 @@ fn in_flight<T>(request: u64, meta: &Meta, now: i64, wait: u64, what: T) -> InFl
     InFlight { request, client_id: meta.client_id.clone(), sent_at: now, deadline, what }
 }
 
-fn entry_bytes(name: &str, args: &str) -> usize {
-    ENTRY_BYTES + 6 * name.len() + args.len()
+fn entry_bytes(name: &str, args: &str, bases: Option<&str>) -> usize {
+    ENTRY_BYTES + 6 * name.len() + args.len() + bases.map_or(0, str::len)
 }
 
 fn pushed(entry: &QueuedMutation) -> Result<PushedMutation> {
@@ -236,6 +247,7 @@ fn pushed(entry: &QueuedMutation) -> Result<PushedMutation> {
         args: None,
         timestamp: None,
         reads: None,
+        bases: None,
     };
     match entry.skip {
         Some(skip) => mutation.skip = Some(text(skip.code())?),
@@ -244,6 +256,7 @@ fn pushed(entry: &QueuedMutation) -> Result<PushedMutation> {
             mutation.args = Some(raw(entry.args.clone())?);
             mutation.timestamp = Some(raw(entry.timestamp_ms.to_string())?);
             mutation.reads = entry.effects.as_ref().map(|effects| text(&effects.reads)).transpose()?;
+            mutation.bases = entry.bases.clone().map(raw).transpose()?;
         }
     }
     Ok(mutation)

@@ -5,16 +5,20 @@
 //!   end of the mutation ([`ServerExecutor::finish`]), so that a row and what makes it permitted may come in one
 //!   mutation.
 //! - A row that this mutation inserted is the mutation's own: only its image at the end counts.
+//! - A row that the client saw otherwise is merged when the mutator has ended, before the new images are checked.
 //! - Cascades are the database's and are not checked again.
 
 mod check;
 mod conflict;
+mod merge;
 mod plan;
 mod row_rules;
 mod write;
 
 use std::collections::BTreeMap;
 
+pub(super) use merge::Bases;
+use merge::Merges;
 pub(super) use plan::Plans;
 use plan::TablePlan;
 use write::Target;
@@ -48,6 +52,7 @@ pub(super) struct ServerExecutor<'e> {
     statements_left: u64,
     rows_left: u64,
     pending: BTreeMap<(&'static str, String), (&'static TableDef, Pending)>,
+    merges: Merges,
     /// A fault of the machine: whatever the mutator makes of it, the mutation has not run.
     fault: Option<Error>,
     /// The budget is used up: whatever the mutator makes of it, the mutation is rejected.
@@ -71,16 +76,25 @@ impl<'e> ServerExecutor<'e> {
             ctx,
             plans,
             pending: BTreeMap::new(),
+            merges: Merges::default(),
             fault: None,
             exhausted: None,
         }
     }
 
+    /// The rows as the client saw them: those that are others by now are merged.
+    pub(super) fn saw(&mut self, bases: Bases) {
+        self.merges = Merges::new(bases);
+    }
+
     /// What the mutation really ended with, once its mutator has ended with `outcome`: faults and used-up budgets are
-    /// not the mutator's to hide, and the new images are checked.
+    /// not the mutator's to hide, conflicts are merged, and the new images are checked.
     pub(super) async fn finish(mut self, outcome: Result<()>) -> Result<()> {
         let outcome = match outcome {
-            Ok(()) if self.fault.is_none() && self.exhausted.is_none() => self.check_new_images().await,
+            Ok(()) if self.fault.is_none() && self.exhausted.is_none() => match self.merge().await {
+                Ok(()) => self.check_new_images().await,
+                refused => refused,
+            },
             other => other,
         };
         if let Some(fault) = self.fault {

@@ -49,6 +49,7 @@ impl ServerExecutor<'_> {
         if let Err(error) = self.run(&plan.insert, &row).await {
             return Err(self.explain_conflict(&plan, table, error, &|column| Some(row[column].clone())).await);
         }
+        self.merges.own(table, &id);
         if plan.rules.is_some() {
             // A row that this mutation deleted before and inserts again is checked as an insert.
             self.pending.insert((table.name, id.clone()), (table, Pending::Insert));
@@ -166,6 +167,9 @@ impl ServerExecutor<'_> {
             return Ok(ids);
         }
         self.keeps_row_rules(&plan, table, &ids, changes).await?;
+        if access == Access::Checked {
+            self.keep_remote(table, &ids).await?;
+        }
         let mut params = Vec::new();
         let mut set = Vec::with_capacity(changes.len());
         for change in changes {

@@ -9,7 +9,7 @@ use crate::inputs::Entropy;
 use crate::mutate::{Effects, ErasedCtx, Location, MutatorDef, Reason, TxMeta};
 use crate::protocol::{MutationResult, MutationStatus, PushResponse, PushedMutation};
 use crate::server::ddl::random_mark;
-use crate::server::executor::{Plans, ServerExecutor};
+use crate::server::executor::{Bases, Plans, ServerExecutor};
 use crate::server::hooks::{ServerError, ServerErrorKind};
 use crate::server::ledger::{self, Stored};
 use crate::server::{JOBS, PushJob, Refusal, ServerEngine};
@@ -42,7 +42,7 @@ enum Ran {
 
 /// What runs inside the savepoint.
 enum Body<'b> {
-    Mutator(&'b MutatorDef, &'b ErasedCtx, &'b str),
+    Mutator { mutator: &'b MutatorDef, ctx: &'b ErasedCtx, args: &'b str, bases: Bases },
     Task(&'b TaskFn),
 }
 
@@ -236,7 +236,7 @@ impl<'g> Group<'g> {
             match mutator::asked(&engine.definition, mutation) {
                 Ok(Asked::Skip) => Err(MutationStatus::Skipped),
                 Err(error) => Ok(Ran::Rejected(error)),
-                Ok(Asked::Run { mutator, key, timestamp, args }) => {
+                Ok(Asked::Run { mutator, key, timestamp, args, bases }) => {
                     let mut meta = TxMeta::new(Location::Server, Reason::Authoritative, key, timestamp);
                     meta.client_id = Some(client.to_owned());
                     meta.mutation_id = Some(mutation.id);
@@ -246,7 +246,7 @@ impl<'g> Group<'g> {
                     if claimed.is_some() {
                         meta.begin_record(&engine.definition.schema, mutator.name);
                     }
-                    let body = Body::Mutator(mutator, ctx, args);
+                    let body = Body::Mutator { mutator, ctx, args, bases };
                     let ran = self.run_one(Some(ctx), plans, &meta, Some((group, client, mutation.id)), body).await?;
                     // Told only to a client that knows what was read: else it could learn of rows it may not see.
                     let known = |effects: &Effects| claimed.as_ref() == Some(&effects.reads);
@@ -311,7 +311,10 @@ impl<'g> Group<'g> {
         self.db.execute("SAVEPOINT plasma_mutation", &[]).await?;
         let mut executor = ServerExecutor::new(self.engine, self.db, ctx, plans);
         let outcome = mutator::poll_guarded(|| match body {
-            Body::Mutator(mutator, ctx, args) => mutator.start(&mut executor, meta, ctx, args),
+            Body::Mutator { mutator, ctx, args, bases } => {
+                executor.saw(bases);
+                mutator.start(&mut executor, meta, ctx, args)
+            }
             Body::Task(run) => run(&mut executor, meta),
         });
         let outcome = executor.finish(outcome).await;

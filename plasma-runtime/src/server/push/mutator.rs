@@ -10,11 +10,12 @@ use crate::future::{BoxFuture, poll_once};
 use crate::mutate::MutatorDef;
 use crate::protocol::{MutationError, PushedMutation};
 use crate::schema::Definition;
+use crate::server::executor::Bases;
 
 /// What a mutation asks for.
 pub(super) enum Asked<'m> {
     /// To be run.
-    Run { mutator: &'m MutatorDef, key: Uuid, timestamp: i64, args: &'m str },
+    Run { mutator: &'m MutatorDef, key: Uuid, timestamp: i64, args: &'m str, bases: Bases },
     /// Never to be run.
     Skip,
 }
@@ -43,7 +44,11 @@ pub(super) fn asked<'m>(definition: &'m Definition, mutation: &'m PushedMutation
     let mutator = definition
         .mutator(&name)
         .ok_or_else(|| Error::new(ErrorKind::UnknownMutator, format!("no mutator has the name `{name}`")))?;
-    Ok(Asked::Run { mutator, key, timestamp, args })
+    let bases = match &mutation.bases {
+        Some(bases) => Bases::from_json(&definition.schema, bases.get())?,
+        None => Bases::default(),
+    };
+    Ok(Asked::Run { mutator, key, timestamp, args, bases })
 }
 
 /// The greatest integer every JSON reader keeps, 2^53 - 1.
