@@ -48,9 +48,11 @@ pub struct Todo {
     pub email: Email,
     pub note: ::std::option::Option<Text>,
     pub parent: found::Id<Self>,
+    #[column(name = "table_")]
     pub table: bool,
     pub name: bool,
     pub new: bool,
+    #[column(name = "default_")]
     pub default: bool,
     pub get: bool,
     pub self_: bool,

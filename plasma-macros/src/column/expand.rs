@@ -43,11 +43,14 @@ fn newtype(ident: &Ident, field: &Member, inner: &Type) -> TokenStream {
     let span = tokens::span_of(inner);
     let private = tokens::private_at(span);
     let as_column = quote_spanned!(span=> <#inner as #private::ColumnType>);
-    let forwarded = ["Ordered", "Textual"].map(|capability| {
+    let itself = quote_spanned!(span=> type Itself = Self;);
+    let forwarded = [("Ordered", Some(itself)), ("Textual", None)].map(|(capability, body)| {
         let capability = Ident::new(capability, span);
         quote_spanned! {span=>
             #[automatically_derived]
-            impl #private::#capability for #ident where for<'__plasma> #inner: #private::#capability {}
+            impl #private::#capability for #ident where for<'__plasma> #inner: #private::#capability {
+                #body
+            }
         }
     });
     let message = format!(
@@ -117,7 +120,9 @@ fn one_of(ident: &Ident, variants: &Variants) -> TokenStream {
     let order = (variants.stored == Stored::Int).then(|| {
         quote! {
             #[automatically_derived]
-            impl #private::Ordered for #ident {}
+            impl #private::Ordered for #ident {
+                type Itself = Self;
+            }
         }
     });
     let check = other.check;

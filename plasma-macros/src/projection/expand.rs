@@ -9,11 +9,11 @@ use crate::tokens;
 /// One impl for every query whose scope has the tables. Each field says, at its type, that it can hold the column as
 /// the query has it.
 pub(crate) fn projection(projection: &Projection, sound: bool) -> TokenStream {
-    if !sound {
-        return TokenStream::new();
-    }
     let krate = tokens::krate(projection.krate.as_ref());
     let (private, quiet) = (tokens::private(), tokens::quiet());
+    if !sound {
+        return stub(&projection.ident, &krate, &private);
+    }
     let ident = &projection.ident;
     // The tables, each once, with the way to it in the scope.
     let mut tables: Vec<(String, &syn::Path, Ident)> = Vec::new();
@@ -40,8 +40,8 @@ pub(crate) fn projection(projection: &Projection, sound: bool) -> TokenStream {
     let pushes = projection.fields.iter().map(|field| {
         let (span, ty, column) = (tokens::span_of(&field.ty), &field.ty, &field.column);
         let private = tokens::private_at(span);
-        let push = quote_spanned!(span=> #private::push_field::<#ty, _>);
-        quote!(#push(#column, __plasma_into);)
+        let push = quote_spanned!(span=> push::<#ty>);
+        quote!(#private::field_source(#column).#push(__plasma_into);)
     });
     let reads = projection.fields.iter().map(|field| {
         let (span, name, ty) = (tokens::span_of(&field.ty), &field.ident, &field.ty);
@@ -69,6 +69,23 @@ pub(crate) fn projection(projection: &Projection, sound: bool) -> TokenStream {
                 }
                 fn read(__plasma_reader: &mut #private::RowReader) -> #private::Result<Self> {
                     ::core::result::Result::Ok(#ident { #(#reads),* })
+                }
+            }
+        };
+    }
+}
+
+/// Stands in while something is wrong, so that the queries that return the struct are no errors too.
+fn stub(ident: &Ident, krate: &TokenStream, private: &Ident) -> TokenStream {
+    quote! {
+        const _: () = {
+            use #krate::__private as #private;
+
+            #[automatically_derived]
+            impl<__PlasmaScope> #private::Shape<__PlasmaScope, ()> for #ident {
+                fn push(_: &mut ::std::vec::Vec<#private::Raw>) {}
+                fn read(_: &mut #private::RowReader) -> #private::Result<Self> {
+                    ::core::unreachable!()
                 }
             }
         };

@@ -9,7 +9,7 @@ use quote::quote;
 
 use crate::errors::Errors;
 
-/// Expands the derive. While something is wrong there is no impl: whoever projects the struct hears it from the derive.
+/// Expands the derive. While something is wrong the impl is a stub, unless the struct is none.
 pub(crate) fn derive(item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let projection = parse::projection(item, &mut errors);

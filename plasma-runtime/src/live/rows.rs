@@ -14,6 +14,7 @@ use crate::future::{MaybeSend, MaybeSync};
     note = "add `#[derive(Clone, PartialEq)]` to the row type"
 )]
 pub trait Output: Clone + PartialEq + MaybeSend + MaybeSync + 'static {}
+#[diagnostic::do_not_recommend]
 impl<R: Clone + PartialEq + MaybeSend + MaybeSync + 'static> Output for R {}
 
 /// The rows of a result: a slice that is cheap to clone. It never changes; a later result is another `Rows`.

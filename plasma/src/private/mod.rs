@@ -17,7 +17,7 @@ pub use plasma_runtime::mutate::{
 };
 pub use plasma_runtime::query::typed::{
     ChangeList, Changes, Col, FillFrom, Fills, Filter, Further, IdCol, Ordered, Path, Raw, Shape, Textual, There,
-    Within, column_operands, numeric_newtype, push_field, text_operands,
+    Within, column_operands, field_source, numeric_newtype, text_operands,
 };
 pub use plasma_runtime::schema::{
     CheckDef, Codec, ColumnDef, ColumnType, Definition, FileOptions, Id, InSchema, IndexDef, LockedVersion, NewRow,

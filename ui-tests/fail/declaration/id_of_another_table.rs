@@ -1,6 +1,6 @@
 use plasma::prelude::*;
 
-#[plasma::table]
+#[plasma::table(name = "users")]
 pub struct User {
     pub id: Id<User>,
 }

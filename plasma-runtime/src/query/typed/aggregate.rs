@@ -139,21 +139,25 @@ aggregates! { [V: ColumnType, S] Expr<V, S>, V, S, V::NonNull, Expr::into_raw }
 impl<V, S> Operand for Agg<V, S> {
     type With<T> = (T, S);
 }
+#[diagnostic::do_not_recommend]
 impl<V: Scalar, S> CompareWith<Agg<V, S>> for V {
     fn operand(right: Agg<V, S>) -> Raw {
         right.raw
     }
 }
+#[diagnostic::do_not_recommend]
 impl<V: Scalar, S> CompareWith<Agg<Option<V>, S>> for V {
     fn operand(right: Agg<Option<V>, S>) -> Raw {
         right.raw
     }
 }
+#[diagnostic::do_not_recommend]
 impl<V: Scalar, S> CompareWith<Agg<V, S>> for Option<V> {
     fn operand(right: Agg<V, S>) -> Raw {
         right.raw
     }
 }
+#[diagnostic::do_not_recommend]
 impl<V: Scalar, S> CompareWith<Agg<Option<V>, S>> for Option<V> {
     fn operand(right: Agg<Option<V>, S>) -> Raw {
         right.raw

@@ -64,19 +64,59 @@ impl<T> fmt::Debug for IdCol<T> {
     message = "columns of type `{Self}` have no order",
     label = "no value of it is less than another: `asc`, `desc`, `lt`, `lte`, `gt` and `gte` need an order"
 )]
-pub trait Ordered: ColumnType {}
-impl Ordered for String {}
-impl Ordered for i32 {}
-impl Ordered for i64 {}
-impl Ordered for f64 {}
-impl Ordered for bool {}
-impl Ordered for Vec<u8> {}
-impl Ordered for crate::value::Timestamp {}
-impl Ordered for crate::value::Date {}
-impl<const N: u8> Ordered for crate::value::Fixed<N> where Self: ColumnType {}
-impl<X: crate::schema::Table> Ordered for Id<X> {}
+pub trait Ordered: ColumnType {
+    /// The type itself. Comparisons look up the other side through it, so that a type without an order is one error and
+    /// not two.
+    #[doc(hidden)]
+    type Itself: ColumnType;
+}
 #[diagnostic::do_not_recommend]
-impl<V: Ordered + Scalar> Ordered for Option<V> {}
+impl Ordered for String {
+    type Itself = Self;
+}
+#[diagnostic::do_not_recommend]
+impl Ordered for i32 {
+    type Itself = Self;
+}
+#[diagnostic::do_not_recommend]
+impl Ordered for i64 {
+    type Itself = Self;
+}
+#[diagnostic::do_not_recommend]
+impl Ordered for f64 {
+    type Itself = Self;
+}
+#[diagnostic::do_not_recommend]
+impl Ordered for bool {
+    type Itself = Self;
+}
+#[diagnostic::do_not_recommend]
+impl Ordered for Vec<u8> {
+    type Itself = Self;
+}
+#[diagnostic::do_not_recommend]
+impl Ordered for crate::value::Timestamp {
+    type Itself = Self;
+}
+#[diagnostic::do_not_recommend]
+impl Ordered for crate::value::Date {
+    type Itself = Self;
+}
+#[diagnostic::do_not_recommend]
+impl<const N: u8> Ordered for crate::value::Fixed<N>
+where
+    Self: ColumnType,
+{
+    type Itself = Self;
+}
+#[diagnostic::do_not_recommend]
+impl<X: crate::schema::Table> Ordered for Id<X> {
+    type Itself = Self;
+}
+#[diagnostic::do_not_recommend]
+impl<V: Ordered + Scalar> Ordered for Option<V> {
+    type Itself = Self;
+}
 
 impl<T, V> Col<T, V> {
     /// A column by its SQL names. Nothing checks that table `T` has it: that is the macro's task.
@@ -137,23 +177,35 @@ macro_rules! comparisons {
             }
 
             /// `<`. Text is compared by bytes.
-            pub fn lt<R: Operand>(self, right: R) -> Expr<bool, R::With<T>> where $v: Ordered + CompareWith<R> {
-                Expr::new(self.raw().compare(CompareOp::Lt, <$v>::operand(right)))
+            pub fn lt<R: Operand>(self, right: R) -> Expr<bool, R::With<T>>
+            where
+                $v: Ordered<Itself: CompareWith<R>>,
+            {
+                Expr::new(self.raw().compare(CompareOp::Lt, <<$v as Ordered>::Itself>::operand(right)))
             }
 
             /// `<=`. Text is compared by bytes.
-            pub fn lte<R: Operand>(self, right: R) -> Expr<bool, R::With<T>> where $v: Ordered + CompareWith<R> {
-                Expr::new(self.raw().compare(CompareOp::Lte, <$v>::operand(right)))
+            pub fn lte<R: Operand>(self, right: R) -> Expr<bool, R::With<T>>
+            where
+                $v: Ordered<Itself: CompareWith<R>>,
+            {
+                Expr::new(self.raw().compare(CompareOp::Lte, <<$v as Ordered>::Itself>::operand(right)))
             }
 
             /// `>`. Text is compared by bytes.
-            pub fn gt<R: Operand>(self, right: R) -> Expr<bool, R::With<T>> where $v: Ordered + CompareWith<R> {
-                Expr::new(self.raw().compare(CompareOp::Gt, <$v>::operand(right)))
+            pub fn gt<R: Operand>(self, right: R) -> Expr<bool, R::With<T>>
+            where
+                $v: Ordered<Itself: CompareWith<R>>,
+            {
+                Expr::new(self.raw().compare(CompareOp::Gt, <<$v as Ordered>::Itself>::operand(right)))
             }
 
             /// `>=`. Text is compared by bytes.
-            pub fn gte<R: Operand>(self, right: R) -> Expr<bool, R::With<T>> where $v: Ordered + CompareWith<R> {
-                Expr::new(self.raw().compare(CompareOp::Gte, <$v>::operand(right)))
+            pub fn gte<R: Operand>(self, right: R) -> Expr<bool, R::With<T>>
+            where
+                $v: Ordered<Itself: CompareWith<R>>,
+            {
+                Expr::new(self.raw().compare(CompareOp::Gte, <<$v as Ordered>::Itself>::operand(right)))
             }
 
             /// `IS NOT DISTINCT FROM`: with a value or an `Option`; `None` matches NULL and nothing else.
@@ -184,11 +236,11 @@ macro_rules! comparisons {
             /// Whether the value is at least `least` and at most `most`. Never true for NULL.
             pub fn between<R: Operand>(self, least: R, most: R) -> Expr<bool, R::With<T>>
             where
-                $v: Ordered + CompareWith<R>,
+                $v: Ordered<Itself: CompareWith<R>>,
             {
                 let value = self.raw();
-                let least = value.clone().compare(CompareOp::Gte, <$v>::operand(least));
-                Expr::new(least.and(value.compare(CompareOp::Lte, <$v>::operand(most))))
+                let least = value.clone().compare(CompareOp::Gte, <<$v as Ordered>::Itself>::operand(least));
+                Expr::new(least.and(value.compare(CompareOp::Lte, <<$v as Ordered>::Itself>::operand(most))))
             }
 
             /// Rows by this column, smallest first; NULL before everything.

@@ -147,6 +147,7 @@ fn derived<Out: Handles<Sc>, Sc: 'static>(
 #[derive(Debug)]
 pub struct Anywhere;
 
+#[diagnostic::do_not_recommend]
 impl<Sc> Within<Sc, Nowhere> for Anywhere {}
 
 /// A column by its names: of a source of the query (a table, an alias, or a derived table named by

@@ -62,7 +62,7 @@ pub use scope::{
     Root, RowScope, ScopeIn,
 };
 pub use select::{Query, ReadsIn, Select};
-pub use shape::{FillFrom, Fills, Shape, push_field};
+pub use shape::{FieldSource, FillFrom, Fills, Shape, field_source};
 pub use source::{Alias, ColumnLike, Source, TableSource, alias_column, alias_on, is_missing};
 pub use subquery::{SameKey, Single, exists, scalar};
 pub use text::{Dependent, Textual};

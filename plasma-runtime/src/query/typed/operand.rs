@@ -60,6 +60,7 @@ pub trait SameAs<R>: ColumnType {
     fn same_as(value: R) -> Result<Value>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<R, V: Scalar + ValueFrom<R>> SameAs<Option<R>> for V {
     fn same_as(value: Option<R>) -> Result<Value> {
         value.map_or(Ok(Value::Null), V::value_from)
@@ -102,11 +103,13 @@ macro_rules! __column_operands {
                 $crate::query::typed::Raw::value($crate::schema::ColumnType::into_value(self))
             }
         }
+        #[diagnostic::do_not_recommend]
         impl<__U, $($g)*> $crate::query::typed::CompareWith<$crate::query::typed::Col<__U, $v>> for $v {
             fn operand(right: $crate::query::typed::Col<__U, $v>) -> $crate::query::typed::Raw {
                 right.raw()
             }
         }
+        #[diagnostic::do_not_recommend]
         impl<__U, $($g)*> $crate::query::typed::CompareWith<$crate::query::typed::Col<__U, ::core::option::Option<$v>>>
             for $v
         {
@@ -116,6 +119,7 @@ macro_rules! __column_operands {
                 right.raw()
             }
         }
+        #[diagnostic::do_not_recommend]
         impl<__T, $($g)*> $crate::query::typed::StoreFrom<$crate::query::typed::Col<__T, $v>, __T> for $v {
             fn stored(value: $crate::query::typed::Col<__T, $v>) -> $crate::query::typed::Raw {
                 value.raw()
@@ -123,31 +127,37 @@ macro_rules! __column_operands {
         }
     };
     (@value [$($g:tt)*] $v:ty, $r:ty) => {
+        #[diagnostic::do_not_recommend]
         impl<$($g)*> $crate::query::typed::ValueFrom<$r> for $v {
             fn value_from(value: $r) -> $crate::Result<$crate::value::Value> {
                 $crate::schema::ColumnType::into_value(<$v as ::core::convert::From<$r>>::from(value))
             }
         }
+        #[diagnostic::do_not_recommend]
         impl<$($g)*> $crate::query::typed::SameAs<$r> for $v {
             fn same_as(value: $r) -> $crate::Result<$crate::value::Value> {
                 <$v as $crate::query::typed::ValueFrom<$r>>::value_from(value)
             }
         }
+        #[diagnostic::do_not_recommend]
         impl<$($g)*> $crate::query::typed::CompareWith<$r> for $v {
             fn operand(right: $r) -> $crate::query::typed::Raw {
                 $crate::query::typed::Raw::value(<$v as $crate::query::typed::ValueFrom<$r>>::value_from(right))
             }
         }
+        #[diagnostic::do_not_recommend]
         impl<$($g)*> $crate::query::typed::CompareWith<$r> for ::core::option::Option<$v> {
             fn operand(right: $r) -> $crate::query::typed::Raw {
                 $crate::query::typed::Raw::value(<$v as $crate::query::typed::ValueFrom<$r>>::value_from(right))
             }
         }
+        #[diagnostic::do_not_recommend]
         impl<__T, $($g)*> $crate::query::typed::StoreFrom<$r, __T> for $v {
             fn stored(value: $r) -> $crate::query::typed::Raw {
                 $crate::query::typed::Raw::value(<$v as $crate::query::typed::ValueFrom<$r>>::value_from(value))
             }
         }
+        #[diagnostic::do_not_recommend]
         impl<__T, $($g)*> $crate::query::typed::StoreFrom<$r, __T> for ::core::option::Option<$v> {
             fn stored(value: $r) -> $crate::query::typed::Raw {
                 $crate::query::typed::Raw::value(<$v as $crate::query::typed::ValueFrom<$r>>::value_from(value))
@@ -162,16 +172,19 @@ macro_rules! __column_operands {
 #[macro_export]
 macro_rules! __text_operands {
     ($v:ty) => {
+        #[diagnostic::do_not_recommend]
         impl $crate::query::typed::ValueFrom<&str> for $v {
             fn value_from(value: &str) -> $crate::Result<$crate::value::Value> {
                 <::std::string::String as $crate::query::typed::ValueFrom<&str>>::value_from(value)
             }
         }
+        #[diagnostic::do_not_recommend]
         impl $crate::query::typed::SameAs<&str> for $v {
             fn same_as(value: &str) -> $crate::Result<$crate::value::Value> {
                 <::std::string::String as $crate::query::typed::ValueFrom<&str>>::value_from(value)
             }
         }
+        #[diagnostic::do_not_recommend]
         impl $crate::query::typed::CompareWith<&str> for $v {
             fn operand(right: &str) -> $crate::query::typed::Raw {
                 $crate::query::typed::Raw::value(<$v as $crate::query::typed::ValueFrom<&str>>::value_from(right))
@@ -251,27 +264,32 @@ impl<U> Operand for IdCol<U> {
 }
 
 // A nullable column with a column, for every scalar at once: a derive could not write these (orphan rule).
+#[diagnostic::do_not_recommend]
 impl<U, V: Scalar + Operand> CompareWith<Col<U, V>> for Option<V> {
     fn operand(right: Col<U, V>) -> Raw {
         right.raw()
     }
 }
+#[diagnostic::do_not_recommend]
 impl<U, V: Scalar + Operand> CompareWith<Col<U, Option<V>>> for Option<V> {
     fn operand(right: Col<U, Option<V>>) -> Raw {
         right.raw()
     }
 }
 // Text, for `String` and the newtypes that want it. Only those of `String` may be stored.
+#[diagnostic::do_not_recommend]
 impl ValueFrom<&str> for String {
     fn value_from(value: &str) -> Result<Value> {
         value.to_owned().into_value()
     }
 }
+#[diagnostic::do_not_recommend]
 impl SameAs<&str> for String {
     fn same_as(value: &str) -> Result<Value> {
         value.to_owned().into_value()
     }
 }
+#[diagnostic::do_not_recommend]
 impl CompareWith<&str> for String {
     fn operand(right: &str) -> Raw {
         Raw::value(String::value_from(right))
@@ -283,53 +301,63 @@ impl<'a, V: Scalar + ValueFrom<&'a str>> CompareWith<&'a str> for Option<V> {
         Raw::value(V::value_from(right))
     }
 }
+#[diagnostic::do_not_recommend]
 impl<T> StoreFrom<&str, T> for String {
     fn stored(value: &str) -> Raw {
         Raw::value(String::value_from(value))
     }
 }
+#[diagnostic::do_not_recommend]
 impl<T> StoreFrom<&str, T> for Option<String> {
     fn stored(value: &str) -> Raw {
         Raw::value(String::value_from(value))
     }
 }
+#[diagnostic::do_not_recommend]
 impl<X: Table> CompareWith<IdCol<X>> for Id<X> {
     fn operand(right: IdCol<X>) -> Raw {
         right.raw()
     }
 }
+#[diagnostic::do_not_recommend]
 impl<X: Table> CompareWith<IdCol<X>> for Option<Id<X>> {
     fn operand(right: IdCol<X>) -> Raw {
         right.raw()
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T, V: Scalar> StoreFrom<Option<V>, T> for Option<V> {
     fn stored(value: Option<V>) -> Raw {
         Raw::value(value.into_value())
     }
 }
+#[diagnostic::do_not_recommend]
 impl<T, V: Scalar> StoreFrom<Col<T, V>, T> for Option<V> {
     fn stored(value: Col<T, V>) -> Raw {
         value.raw()
     }
 }
+#[diagnostic::do_not_recommend]
 impl<T, V: Scalar> StoreFrom<Col<T, Option<V>>, T> for Option<V> {
     fn stored(value: Col<T, Option<V>>) -> Raw {
         value.raw()
     }
 }
+#[diagnostic::do_not_recommend]
 impl<T: Table> StoreFrom<IdCol<T>, T> for Id<T> {
     fn stored(value: IdCol<T>) -> Raw {
         value.raw()
     }
 }
+#[diagnostic::do_not_recommend]
 impl<T: Table> StoreFrom<IdCol<T>, T> for Option<Id<T>> {
     fn stored(value: IdCol<T>) -> Raw {
         value.raw()
     }
 }
 // An expression over the same row.
+#[diagnostic::do_not_recommend]
 impl<T, S: Only<T>, V: Scalar> StoreFrom<Expr<V, S>, T> for V {
     /// A condition that is unknown is stored as false.
     fn stored(value: Expr<V, S>) -> Raw {
@@ -337,16 +365,19 @@ impl<T, S: Only<T>, V: Scalar> StoreFrom<Expr<V, S>, T> for V {
         if V::KIND == Kind::Bool { raw.or_false() } else { raw }
     }
 }
+#[diagnostic::do_not_recommend]
 impl<T, S: Only<T>, V: Scalar> StoreFrom<Expr<V, S>, T> for Option<V> {
     fn stored(value: Expr<V, S>) -> Raw {
         value.into_raw()
     }
 }
+#[diagnostic::do_not_recommend]
 impl<T, S: Only<T>, V: Scalar> StoreFrom<Expr<Option<V>, S>, T> for Option<V> {
     fn stored(value: Expr<Option<V>, S>) -> Raw {
         value.into_raw()
     }
 }
+#[diagnostic::do_not_recommend]
 impl<T, X> StoreFrom<Json<X>, T> for Json<X>
 where
     Json<X>: ColumnType,
@@ -355,6 +386,7 @@ where
         Raw::value(value.into_value())
     }
 }
+#[diagnostic::do_not_recommend]
 impl<T, X> StoreFrom<Json<X>, T> for Option<Json<X>>
 where
     Json<X>: Scalar,
@@ -363,6 +395,7 @@ where
         Raw::value(value.into_value())
     }
 }
+#[diagnostic::do_not_recommend]
 impl<T, X> StoreFrom<Col<T, Json<X>>, T> for Json<X> {
     fn stored(value: Col<T, Json<X>>) -> Raw {
         value.raw()

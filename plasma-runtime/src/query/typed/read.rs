@@ -173,8 +173,12 @@ fn by_id<T: Table>(id: Id<T>) -> ir::Query {
     ir::Query::all(T::DEF).filter(ir::Expr::eq(column.raw().ir, ir::Expr::Literal(Value::Text(id.to_string()))))
 }
 
+/// The query for at most so many rows. A number of rows is one row, whose limit is about what it counts.
 fn limited(query: &ir::Query, rows: u64) -> ir::Query {
     let mut query = query.clone();
+    if query.select == ir::Select::Count {
+        return query;
+    }
     query.limit = Some(query.limit.map_or(rows, |limit| limit.min(rows)));
     query
 }

@@ -251,7 +251,7 @@ impl<Out: 'static, Sc> Select<Out, Sc> {
     pub fn with_one<W: One, I: Path, Row, To>(mut self, with: W) -> Select<Row, To>
     where
         Sc: Relatable<Scope = To>,
-        W::Table: Within<Sc, I>,
+        W::Table: Within<To, I>,
         Out: Push<OneRow<W, I>, Out = Row>,
     {
         let link = with.link();
@@ -268,7 +268,7 @@ impl<Out: 'static, Sc> Select<Out, Sc> {
     pub fn with_opt<W: One, I, Row, To>(self, with: W) -> Select<Row, To>
     where
         Sc: Relatable<Scope = To>,
-        W::Table: Within<Sc, I>,
+        W::Table: Within<To, I>,
         Out: Push<Option<W::Row>, Out = Row>,
     {
         let link = with.link();
@@ -281,7 +281,7 @@ impl<Out: 'static, Sc> Select<Out, Sc> {
     pub fn with_many<M: Many, I, Row, To>(self, with: M) -> Select<Row, To>
     where
         Sc: Relatable<Scope = To>,
-        M::Parent: Within<Sc, I>,
+        M::Parent: Within<To, I>,
         Out: Push<Vec<M::Row>, Out = Row>,
     {
         let link = with.link();
@@ -293,7 +293,7 @@ impl<Out: 'static, Sc> Select<Out, Sc> {
     pub fn with_count<M: Many, I, Row, To>(self, with: M) -> Select<Row, To>
     where
         Sc: Relatable<Scope = To>,
-        M::Parent: Within<Sc, I>,
+        M::Parent: Within<To, I>,
         Out: Push<i64, Out = Row>,
     {
         let link = with.link();

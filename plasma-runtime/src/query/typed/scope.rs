@@ -65,6 +65,9 @@ impl<T: Table, S: Only<T>> Only<T> for Present<S> {}
 pub trait RowScope {
     /// The Rust type of a row: the table's, or a tuple with one element for each source.
     type Row: 'static;
+    /// The scope itself: what is asked of it too is asked through this, so that one mistake is one error.
+    #[doc(hidden)]
+    type Itself: RowScope;
     /// SQL names of the sources, last one first.
     const NAMES: &'static Names;
     /// Reads a row.
@@ -99,6 +102,7 @@ impl Names {
 
 impl<T: Source> RowScope for Root<T> {
     type Row = T::Row;
+    type Itself = Self;
     const NAMES: &'static Names = &Names { name: T::NAME, rest: None };
     fn read(reader: &mut RowReader) -> Result<T::Row> {
         T::read(reader)
@@ -109,6 +113,7 @@ where
     S::Row: Push<T::Row>,
 {
     type Row = <S::Row as Push<T::Row>>::Out;
+    type Itself = Self;
     const NAMES: &'static Names = &Names { name: T::NAME, rest: Some(S::NAMES) };
     fn read(reader: &mut RowReader) -> Result<Self::Row> {
         let row = S::read(reader)?;
@@ -120,6 +125,7 @@ where
     S::Row: Push<Option<T::Row>>,
 {
     type Row = <S::Row as Push<Option<T::Row>>>::Out;
+    type Itself = Self;
     const NAMES: &'static Names = &Names { name: T::NAME, rest: Some(S::NAMES) };
     fn read(reader: &mut RowReader) -> Result<Self::Row> {
         let row = S::read(reader)?;
@@ -128,6 +134,7 @@ where
 }
 impl<S: RowScope, T: Source> RowScope for Outer<S, T> {
     type Row = S::Row;
+    type Itself = Self;
     const NAMES: &'static Names = S::NAMES;
     fn read(reader: &mut RowReader) -> Result<S::Row> {
         S::read(reader)

@@ -1,5 +1,7 @@
 //! Structs that hold values of a query's rows: `#[derive(plasma::Projection)]`.
 
+use std::marker::PhantomData;
+
 use super::expression::Expression;
 use super::raw::Raw;
 use super::row::{Cells, Decoder};
@@ -46,25 +48,44 @@ pub trait FillFrom<V> {}
 impl<V: ColumnType> FillFrom<V> for V {}
 impl<V: Scalar> FillFrom<V> for Option<V> {}
 
-/// Adds the column that a field of type `F` is read from.
+/// A column that a field is read from. That its type is known before the field is asked keeps the error at the field.
 #[doc(hidden)]
-pub fn push_field<F: FillFrom<E::Value>, E: Expression>(column: E, into: &mut Vec<Raw>) {
-    into.push(column.into_raw());
+#[derive(Debug)]
+pub struct FieldSource<V> {
+    raw: Raw,
+    types: PhantomData<fn() -> V>,
+}
+
+/// The column that a field is read from.
+#[doc(hidden)]
+pub fn field_source<E: Expression>(column: E) -> FieldSource<E::Value> {
+    FieldSource { raw: column.into_raw(), types: PhantomData }
+}
+
+impl<V> FieldSource<V> {
+    /// Adds the column of a field of type `F`.
+    pub fn push<F: FillFrom<V>>(self, into: &mut Vec<Raw>) {
+        into.push(self.raw);
+    }
 }
 
 fn decode_shape<P: Shape<Sc, I>, Sc, I>(cells: &mut Cells) -> Result<P> {
     P::read(&mut cells.values)
 }
 
-impl<Out, Sc: RowScope> Select<Out, Sc> {
+impl<Out, Sc> Select<Out, Sc> {
     /// Returns structs with `#[derive(plasma::Projection)]`, which say themselves which columns they hold:
     /// `let cards: Vec<Card> = tx.all(query.project_as()).await?`, or `query.project_as::<Card, _>()`.
-    pub fn project_as<P: Shape<Sc, I>, I>(self) -> Select<P, Projected<Sc>> {
+    pub fn project_as<P, I>(self) -> Select<P, Projected<Sc>>
+    where
+        Sc: RowScope,
+        P: Shape<Sc::Itself, I>,
+    {
         let mut raws = Vec::new();
         P::push(&mut raws);
         let (exprs, fault) = take_faults(raws, self.fault);
         let mut ir = self.ir;
         ir.select = ir::Select::Exprs(exprs);
-        Select::new(ir, fault, Decoder::Plain(decode_shape::<P, Sc, I>))
+        Select::new(ir, fault, Decoder::Plain(decode_shape::<P, Sc::Itself, I>))
     }
 }

@@ -155,5 +155,7 @@ macro_rules! further_in {
 further_in!(Inner<S, U>, Left<S, U>, Outer<S, U>, Projected<S>, Distinct<S>, Related<S>);
 // No `do_not_recommend`: the error names the one table of the tuple that is missing.
 impl<Sc, A: Within<Sc, I>, B: Within<Sc, J>, I, J> Within<Sc, (I, J)> for (A, B) {}
+#[diagnostic::do_not_recommend]
 impl<Sc> Within<Sc, Nowhere> for () {}
+#[diagnostic::do_not_recommend]
 impl<Sc, S: Within<Sc, I>, I> Within<Sc, Settled<I>> for Present<S> {}

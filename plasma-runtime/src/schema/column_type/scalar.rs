@@ -1,4 +1,6 @@
 //! The plain column types: text, numbers, bytes, times, dates, files.
+//!
+//! None of the impls is recommended: the errors list the column types themselves, and not eight of the impls.
 
 use super::{ColumnType, Scalar, unexpected};
 use crate::error::{Error, Result};
@@ -12,6 +14,7 @@ fn text(text: String) -> Result<Value> {
     Ok(Value::Text(text))
 }
 
+#[diagnostic::do_not_recommend]
 impl ColumnType for String {
     const KIND: Kind = Kind::Text;
     type NonNull = Self;
@@ -29,8 +32,10 @@ impl ColumnType for String {
         }
     }
 }
+#[diagnostic::do_not_recommend]
 impl Scalar for String {}
 
+#[diagnostic::do_not_recommend]
 impl ColumnType for i32 {
     const KIND: Kind = Kind::Int;
     type NonNull = Self;
@@ -48,8 +53,10 @@ impl ColumnType for i32 {
         }
     }
 }
+#[diagnostic::do_not_recommend]
 impl Scalar for i32 {}
 
+#[diagnostic::do_not_recommend]
 impl ColumnType for i64 {
     const KIND: Kind = Kind::BigInt;
     type NonNull = Self;
@@ -67,8 +74,10 @@ impl ColumnType for i64 {
         }
     }
 }
+#[diagnostic::do_not_recommend]
 impl Scalar for i64 {}
 
+#[diagnostic::do_not_recommend]
 impl ColumnType for f64 {
     const KIND: Kind = Kind::Float;
     type NonNull = Self;
@@ -90,8 +99,10 @@ impl ColumnType for f64 {
         }
     }
 }
+#[diagnostic::do_not_recommend]
 impl Scalar for f64 {}
 
+#[diagnostic::do_not_recommend]
 impl ColumnType for bool {
     const KIND: Kind = Kind::Bool;
     type NonNull = Self;
@@ -109,8 +120,10 @@ impl ColumnType for bool {
         }
     }
 }
+#[diagnostic::do_not_recommend]
 impl Scalar for bool {}
 
+#[diagnostic::do_not_recommend]
 impl ColumnType for Vec<u8> {
     const KIND: Kind = Kind::Blob;
     type NonNull = Self;
@@ -128,8 +141,10 @@ impl ColumnType for Vec<u8> {
         }
     }
 }
+#[diagnostic::do_not_recommend]
 impl Scalar for Vec<u8> {}
 
+#[diagnostic::do_not_recommend]
 impl ColumnType for Timestamp {
     const KIND: Kind = Kind::Timestamp;
     type NonNull = Self;
@@ -147,8 +162,10 @@ impl ColumnType for Timestamp {
         }
     }
 }
+#[diagnostic::do_not_recommend]
 impl Scalar for Timestamp {}
 
+#[diagnostic::do_not_recommend]
 impl ColumnType for Date {
     const KIND: Kind = Kind::Date;
     type NonNull = Self;
@@ -166,12 +183,14 @@ impl ColumnType for Date {
         }
     }
 }
+#[diagnostic::do_not_recommend]
 impl Scalar for Date {}
 
 /// One by one, so that a scale there is not is one error at the type.
 macro_rules! fixed_columns {
     ($($n:literal)*) => {
         $(
+            #[diagnostic::do_not_recommend]
             impl ColumnType for Fixed<$n> {
                 const KIND: Kind = Kind::Fixed($n);
                 type NonNull = Self;
@@ -189,12 +208,14 @@ macro_rules! fixed_columns {
                     }
                 }
             }
+            #[diagnostic::do_not_recommend]
             impl Scalar for Fixed<$n> {}
         )*
     };
 }
 fixed_columns! { 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 }
 
+#[diagnostic::do_not_recommend]
 impl ColumnType for FileRef {
     const KIND: Kind = Kind::File;
     type NonNull = Self;
@@ -213,6 +234,7 @@ impl ColumnType for FileRef {
         }
     }
 }
+#[diagnostic::do_not_recommend]
 impl Scalar for FileRef {}
 
 #[cfg(test)]

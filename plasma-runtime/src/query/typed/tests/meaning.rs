@@ -258,9 +258,18 @@ fn order_limit_projection_and_count() {
     for query in [some.clone(), some.clone().limit(3), some.clone().offset(3), some.limit(2).offset(3)] {
         let rows = answer(&mut world, &mut db, &query).len() as u64;
         assert_eq!(answer(&mut world, &mut db, &query.clone().count()), [rows]);
-        let read = read::count(query).unwrap();
+        let read = read::count(query.clone()).unwrap();
         let lowered = lower::select(Dialect::Sqlite, read.query());
         let counted = db.query(&lowered.sql, &lowered.params, &lowered.kinds).unwrap();
         assert_eq!(read.finish(counted).unwrap(), rows);
+        // The number is the one row that there is: asking for one row cuts nothing off it.
+        let one = read::one(query.clone().count()).unwrap();
+        let lowered = lower::select(Dialect::Sqlite, one.query());
+        let counted = db.query(&lowered.sql, &lowered.params, &lowered.kinds).unwrap();
+        assert_eq!(one.finish(counted.clone()).unwrap(), rows);
+        let first = read::first(query.count()).unwrap();
+        let lowered = lower::select(Dialect::Sqlite, first.query());
+        let counted = db.query(&lowered.sql, &lowered.params, &lowered.kinds).unwrap();
+        assert_eq!(first.finish(counted).unwrap(), Some(rows));
     }
 }

@@ -4,11 +4,10 @@ use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 
 use super::{column_through, out_of_range};
 use crate::error::{Error, Result};
-use crate::query::typed::{Moment, Ordered};
 use crate::value::{Date, Timestamp};
 
-column_through! { Timestamp, DateTime<Utc>: Ordered, Moment }
-column_through! { Date, NaiveDate: Ordered }
+column_through! { Timestamp, DateTime<Utc>, Moment }
+column_through! { Date, NaiveDate }
 
 impl TryFrom<DateTime<Utc>> for Timestamp {
     type Error = Error;

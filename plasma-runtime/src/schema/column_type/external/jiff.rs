@@ -2,11 +2,10 @@
 
 use super::{column_through, micros, out_of_range};
 use crate::error::{Error, Result};
-use crate::query::typed::{Moment, Ordered};
 use crate::value::{Date, Timestamp};
 
-column_through! { Timestamp, jiff::Timestamp: Ordered, Moment }
-column_through! { Date, jiff::civil::Date: Ordered }
+column_through! { Timestamp, jiff::Timestamp, Moment }
+column_through! { Date, jiff::civil::Date }
 
 impl TryFrom<jiff::Timestamp> for Timestamp {
     type Error = Error;

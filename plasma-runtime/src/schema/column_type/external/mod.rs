@@ -28,7 +28,7 @@ fn out_of_range(value: impl Display, of: &str) -> Error {
 /// Makes a type of another crate a column, through `Timestamp` or `Date`, between which it converts both ways.
 #[cfg(any(feature = "chrono", feature = "jiff", feature = "time"))]
 macro_rules! column_through {
-    ($through:ty, $v:ty: $($capability:path),+) => {
+    ($through:ty, $v:ty $(, $moment:ident)?) => {
         impl $crate::schema::ColumnType for $v {
             const KIND: $crate::value::Kind = <$through as $crate::schema::ColumnType>::KIND;
             type NonNull = Self;
@@ -46,7 +46,10 @@ macro_rules! column_through {
             }
         }
         impl $crate::schema::Scalar for $v {}
-        $(impl $capability for $v {})+
+        impl $crate::query::typed::Ordered for $v {
+            type Itself = Self;
+        }
+        $(impl $crate::query::typed::$moment for $v {})?
         $crate::query::typed::column_operands! { [] $v => $v }
     };
 }

@@ -4,11 +4,10 @@ use time::{Month, OffsetDateTime};
 
 use super::{column_through, micros, out_of_range};
 use crate::error::{Error, Result};
-use crate::query::typed::{Moment, Ordered};
 use crate::value::{Date, Timestamp};
 
-column_through! { Timestamp, OffsetDateTime: Ordered, Moment }
-column_through! { Date, time::Date: Ordered }
+column_through! { Timestamp, OffsetDateTime, Moment }
+column_through! { Date, time::Date }
 
 impl TryFrom<OffsetDateTime> for Timestamp {
     type Error = Error;

@@ -1,0 +1,4 @@
+#[plasma::table]
+pub struct Todo;
+
+fn main() {}

@@ -1,0 +1,12 @@
+include!("../../common/app.rs");
+
+#[derive(plasma::Projection)]
+struct Card {
+    #[from(Todo::title)]
+    #[from(Todo::note)]
+    title: String,
+}
+
+fn main() {
+    let _ = Todo::select().project_as::<Card, _>().map(|card| card.title);
+}

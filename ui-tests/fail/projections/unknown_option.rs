@@ -1,0 +1,12 @@
+include!("../../common/app.rs");
+
+#[derive(plasma::Projection)]
+#[projection(form = Todo)]
+struct Card {
+    #[from(Todo::title)]
+    title: String,
+}
+
+fn main() {
+    let _ = Todo::select().project_as::<Card, _>().map(|card| card.title);
+}

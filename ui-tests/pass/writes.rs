@@ -1,0 +1,23 @@
+//! Writes of every shape, with what they answer.
+
+include!("../common/app.rs");
+
+pub async fn writes(tx: &mut Tx<'_>, id: Id<Todo>, owner: Id<User>) -> plasma::Result<()> {
+    let new = || NewUser { name: "Ada".into() };
+    let ada: Id<User> = tx.insert(new().with(User::age.to(36))).await?;
+    let _: Vec<Id<User>> = tx.insert_all([new().with_id(owner), new().with(User::age.to(1))]).await?;
+    let _: User = tx.insert(new()).returning().await?;
+    let upserted: plasma::Upserted<User> = tx.insert(new().with_id(ada)).on_conflict_update(User::age.to(37)).await?;
+    let _: User = tx.insert(new().with_id(upserted.id)).on_conflict_ignore().returning().await?;
+    tx.update(id).set((Todo::done.to(true), Todo::note.to(None::<String>), Todo::points.to(Todo::points + 1))).await?;
+    tx.update(id).set([Todo::title.to("x"), Todo::title.to(String::from("y"))]).await?;
+    let changed: u64 = tx.update_where(Todo::done).set(Some(Todo::owner_id.to(ada))).await?;
+    let _: Vec<Todo> = tx.delete_where(Todo::points.lt(1)).returning().await?;
+    let now = tx.now();
+    let _ = (changed, now);
+    tx.delete(id).await
+}
+
+fn main() {
+    let _ = writes;
+}
