@@ -60,6 +60,7 @@ impl Server {
         if !request.path.ends_with("/push") {
             return;
         }
+        assert!(request.body.len() <= 1 << 20, "a client knows what a push may hold: {}", request.body.len());
         let mut body: serde_json::Value = serde_json::from_slice(&request.body).expect("JSON");
         for mutation in body["mutations"].as_array_mut().expect("an array") {
             if let Some(edit) = &*lock(&self.edit) {
@@ -171,6 +172,13 @@ async fn a_row_that_is_as_it_was_seen_is_not_merged() {
     rename(&b, id, "b").await;
     sync(&b).await;
     assert_eq!(title(&b, id).await, is("b", 0));
+    // Two that say the same are in no conflict.
+    sync(&a).await;
+    rename(&a, id, "same").await;
+    sync(&a).await;
+    rename(&b, id, "same").await;
+    sync(&b).await;
+    assert_eq!(title(&b, id).await, is("same", 0));
     // JSON is compared by what it says, however the server writes it down.
     server.sql("UPDATE notes SET tags = '[ \"t\" ]'");
     sync(&b).await;
