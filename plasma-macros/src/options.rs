@@ -76,11 +76,13 @@ impl Entry {
             errors.at(&self.key, format_args!("`{}` needs a path: `{0} = path`", self.name()));
             return None;
         };
-        let path = tokens::plain_path.parse2(value.clone());
-        if path.is_err() {
+        let path = tokens::plain_path.parse2(value.clone()).ok();
+        // A crate is imported from, which no type can be.
+        let path = path.filter(|path| self.key != "crate" || path.segments.iter().all(|part| part.ident != "Self"));
+        if path.is_none() {
             errors.at(value, format_args!("`{}` needs a path such as `my_app::plasma`", self.name()));
         }
-        path.ok()
+        path
     }
 
     /// `key = word` where the word is one of `choices`.

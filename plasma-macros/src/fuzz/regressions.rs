@@ -10,6 +10,9 @@ const CASES: &[(&str, &str, &str)] = &[
     ("table", "index(_)", "struct Name { id: Id<Name>, #[column(unique)] _: String }"),
     ("args", "", "struct Name { #[arg(trim, len(1..=2))] _: String }"),
     ("mutators", "try", "impl Todos {}"),
+    // Types are no place to import from.
+    ("Column", "", "#[column(crate = Self)] struct Email(String);"),
+    ("table", "crate = a::Self", "struct Name { id: Id<Name> }"),
     ("schema", "version = \"1\", tables(try), mutators(a::try)", "struct App;"),
 ];
 
