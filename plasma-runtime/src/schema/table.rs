@@ -18,6 +18,9 @@ pub trait Table: Sized + 'static {
     /// SQL name.
     const NAME: &'static str;
     /// Columns and field moves. All column types are mentioned in this one const, so that one bad type is one error.
+    ///
+    /// Hidden: `Todo::` in an editor offers what applications write.
+    #[doc(hidden)]
     const CODEC: Codec<Self, Self::New>;
     /// The table, as data.
     const DEF: &'static TableDef;

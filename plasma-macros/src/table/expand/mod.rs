@@ -94,13 +94,14 @@ fn consts(table: &Table, krate: &TokenStream) -> TokenStream {
         let Column { vis, accessor, ty, .. } = column;
         let sql_name = &column.name;
         let docs = tokens::docs_or(&column.docs, &format!("Column `{sql_name}` of table `{name}`."));
-        // Everything at the field, so that a clash with a fn of the same name is blamed there.
+        // Everything at the field, so that a clash with a fn of the same name is blamed there. The type is named by its
+        // public path, which editors show.
         let span = accessor.span();
         let krate = tokens::respan(krate.clone(), span);
         let (const_type, value) = if column.is_id() {
-            (quote_spanned!(span=> #krate::__private::IdCol<#ident>), quote_spanned!(span=> #krate::__private::IdCol))
+            (quote_spanned!(span=> #krate::query::IdCol<#ident>), quote_spanned!(span=> #krate::query::IdCol))
         } else {
-            (quote_spanned!(span=> #krate::__private::Col<#ident, #ty>), quote_spanned!(span=> #krate::__private::Col))
+            (quote_spanned!(span=> #krate::query::Col<#ident, #ty>), quote_spanned!(span=> #krate::query::Col))
         };
         let item = quote_spanned!(span=> const #accessor: #const_type = #value::new_unchecked(#name, #sql_name););
         quote!(#docs #vis #item)
