@@ -9,6 +9,7 @@
 
 mod blackbox;
 mod client;
+mod dependencies;
 mod lock;
 mod merge;
 mod model;
