@@ -114,7 +114,7 @@ pub use plasma_runtime::mutate::{Checks, Columns, Conflict, Mutation, Policy, Tr
 pub use plasma_runtime::query::sql::sql;
 pub use plasma_runtime::query::typed::{
     Cursor, Filter, Page, Query, all_of, any_of, col_ref, count, exists, from_subquery, from_subquery_as, is_missing,
-    not, row, scalar, when,
+    not, now, row, scalar, when,
 };
 pub use plasma_runtime::schema::{ColumnType, NewRow, Schema, Table};
 pub use plasma_runtime::{Date, Error, ErrorKind, FileHash, FileRef, Fixed, Id, Json, Result, Rounding, Timestamp};

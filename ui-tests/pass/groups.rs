@@ -15,7 +15,8 @@ fn main() {
             .group_by((Todo::owner_id, Todo::done))
             .having(count().gt(3).and(!Todo::note.max().is_null()))
             .order_by(count().desc())
-            .order_by_key(|(owner, _)| owner.asc())
+            .order_by(Todo::note.count_distinct().asc().nulls_last())
+            .order_by_key(|(owner, _)| owner.asc().nulls_first())
             .limit(10)
             .project(|(owner, done)| (owner, done, count(), Todo::points.sum())),
     );

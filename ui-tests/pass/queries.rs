@@ -17,6 +17,10 @@ fn main() {
     let busy = Todo::select().correlate::<User>().filter(Todo::owner_id.eq(User::id));
     rows::<User>(&User::select().filter(exists(busy)));
     rows::<String>(&Todo::select().order_by(Todo::note.desc().nulls_last()).limit(3).offset(1).project(Todo::title));
+    let of = |user: Option<Id<User>>| {
+        user.map_or_else(plasma::query::AnyQuery::none, |user| Todo::select().filter(Todo::owner_id.eq(user)).any())
+    };
+    rows::<Todo>(&of(None));
     rows::<(bool, i64)>(&Todo::select().project((Todo::points.gt(3), Todo::title.length())));
 
     fn done(done: bool) -> plasma::query::Select<Todo> {

@@ -2,6 +2,23 @@
 
 include!("../common/app.rs");
 
+#[plasma::table(name = "drafts", auth = open)]
+pub struct Draft {
+    pub id: Id<Draft>,
+    pub due: Option<Timestamp>,
+    pub day: plasma::Date,
+}
+
+#[plasma::schema(version = "1", tables(Draft), lock = false)]
+pub struct Drafts;
+
+pub async fn times(tx: &mut plasma::Tx<'_, Drafts>, id: Id<Draft>) -> plasma::Result<()> {
+    tx.update(id).set((Draft::due.to(plasma::now()), Draft::day.to(plasma::now().date()))).await?;
+    tx.delete_where(Draft::due.lt(plasma::now())).await?;
+    tx.all(Draft::select().filter(Draft::due.gt(plasma::now()))).await?;
+    Ok(())
+}
+
 pub async fn writes(tx: &mut Tx<'_>, id: Id<Todo>, owner: Id<User>) -> plasma::Result<()> {
     let new = || NewUser { name: "Ada".into() };
     let ada: Id<User> = tx.insert(new().with(User::age.to(36))).await?;
@@ -13,11 +30,10 @@ pub async fn writes(tx: &mut Tx<'_>, id: Id<Todo>, owner: Id<User>) -> plasma::R
     tx.update(id).set([Todo::title.to("x"), Todo::title.to(String::from("y"))]).await?;
     let changed: u64 = tx.update_where(Todo::done).set(Some(Todo::owner_id.to(ada))).await?;
     let _: Vec<Todo> = tx.delete_where(Todo::points.lt(1)).returning().await?;
-    let now = tx.now();
-    let _ = (changed, now);
+    let _ = changed;
     tx.delete(id).await
 }
 
 fn main() {
-    let _ = writes;
+    let _ = (writes, times);
 }

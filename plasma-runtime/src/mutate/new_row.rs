@@ -51,7 +51,7 @@ impl<T: Table> New<T> {
     /// The row to store: what was named, then defaults, then NULL. `new_id` is asked only when no id was chosen; `now` is
     /// the time of the mutation.
     pub(super) fn finish(self, new_id: impl FnOnce() -> String, now: Timestamp) -> Result<Row> {
-        let row = complete(T::DEF, self.draft?, self.changes.finish()?, new_id, now)?;
+        let row = complete(T::DEF, self.draft?, self.changes.finish(now)?, new_id, now)?;
         for (column, value) in T::DEF.columns.iter().zip(&row) {
             T::DEF.within_limits(column, value)?;
         }

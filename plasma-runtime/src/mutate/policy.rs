@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 
 use super::mutation::downcast_ctx;
 use super::{ErasedCtx, PolicyDef, TableRules};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::query::ir::Expr;
 use crate::query::typed::{ColumnOf, Filter};
 use crate::schema::Table;
 
@@ -106,10 +107,22 @@ impl PolicyDef {
 fn rules<T: Policy<C>, C: 'static>(ctx: &ErasedCtx) -> Result<TableRules> {
     let ctx = downcast_ctx::<C>(ctx)?;
     Ok(TableRules {
-        read: T::read(ctx).into_ir()?,
-        insert: T::insert(ctx).into_ir()?,
-        update: T::update(ctx).into_ir()?,
-        delete: T::delete(ctx).into_ir()?,
+        read: rule(T::read(ctx))?,
+        insert: rule(T::insert(ctx))?,
+        update: rule(T::update(ctx))?,
+        delete: rule(T::delete(ctx))?,
         frozen: T::FROZEN.names(),
     })
+}
+
+/// A rule holds or not, whenever it is asked: rows do not come and go with the time.
+fn rule<T: Table>(filter: Filter<T>) -> Result<Expr> {
+    let rule = filter.into_ir()?;
+    if rule.mentions_now() {
+        return Err(Error::new(
+            ErrorKind::Config,
+            format!("a policy of `{}` mentions `now()`: a rule depends on the context and the row alone", T::NAME),
+        ));
+    }
+    Ok(rule)
 }

@@ -174,6 +174,7 @@ impl<S: Schema, A: Rights> Tx<'_, S, A> {
     }
 
     fn read<R: 'static>(&mut self, read: Result<Read<R>>) -> BoxFuture<'_, Result<R>> {
+        let read = read.map(|read| read.at(self.meta.now()));
         let read = read.and_then(|read| read.check(&S::DEF).map(|()| read).map_err(defect));
         let executor = &mut *self.executor;
         Box::pin(async move {

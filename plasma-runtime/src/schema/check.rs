@@ -59,6 +59,12 @@ pub(crate) fn validate(schema: &SchemaDef) -> Result<()> {
                 Ok(condition) => condition,
                 Err(error) => return wrong(format!("the check `{}` of `{}`: {error}", check.text, table.name)),
             };
+            if condition.mentions_now() {
+                return wrong(format!(
+                    "the check `{}` of `{}` mentions `now()`: a row that keeps it would break it later",
+                    check.text, table.name
+                ));
+            }
             let mut alone = true;
             condition.queries(&mut |_| alone = false);
             if !alone {

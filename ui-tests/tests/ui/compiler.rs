@@ -14,12 +14,12 @@ const VERSION: &str = "PLASMA_UI_RUSTC";
 const FOLDER: &str = "PLASMA_UI_FOLDER";
 
 /// Whether the words of the compiler at work can be compared.
-pub fn is_recorded() -> bool {
+pub(crate) fn is_recorded() -> bool {
     is_release_of(RECORDED, &version())
 }
 
 /// Whether `1.95.0` is a release of `1.95`. A nightly or a beta of it is not: its words are not settled.
-pub fn is_release_of(recorded: &str, version: &str) -> bool {
+pub(crate) fn is_release_of(recorded: &str, version: &str) -> bool {
     let patch = version.strip_prefix(recorded).and_then(|rest| rest.strip_prefix('.'));
     patch.is_some_and(|patch| !patch.is_empty() && patch.bytes().all(|b| b.is_ascii_digit()))
 }
@@ -36,7 +36,7 @@ fn version() -> String {
 }
 
 /// The folder whose cases the child process compiles.
-pub fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     env::var_os(FOLDER).expect("the test that compares nothing runs in a process of its own").into()
 }
 
@@ -44,7 +44,7 @@ pub fn folder() -> PathBuf {
 ///
 /// The cases are copied, and trybuild is told to write what is said beside the copies. That is an environment variable,
 /// hence the process of its own.
-pub fn compile_only(cases: &[PathBuf], name: &str) -> (ExitStatus, usize) {
+pub(crate) fn compile_only(cases: &[PathBuf], name: &str) -> (ExitStatus, usize) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     if folder.exists() {
         fs::remove_dir_all(&folder).expect("the folder of the last run can go");

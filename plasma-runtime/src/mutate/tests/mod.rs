@@ -3,6 +3,7 @@
 mod args;
 mod effects;
 mod erased;
+mod now;
 mod reads;
 mod run;
 #[cfg(all(feature = "client", feature = "http-server", feature = "sqlite"))]

@@ -8,7 +8,7 @@ use crate::schema::{Id, NewRow, Table};
 use crate::value::{Row, Timestamp, Value};
 
 /// Runs statements; returns what the executor was asked.
-fn record(meta: &TxMeta, body: impl AsyncFnOnce(&mut Tx<'_, App>)) -> Recorder {
+pub(super) fn record(meta: &TxMeta, body: impl AsyncFnOnce(&mut Tx<'_, App>)) -> Recorder {
     let mut recorder = Recorder::default();
     {
         let mut tx = Tx::new(&mut recorder, meta);

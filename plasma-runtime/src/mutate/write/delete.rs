@@ -70,8 +70,7 @@ impl<'t, T: Table> DeleteWhere<'t, T> {
     }
 
     fn parts(self) -> Result<(Statement<'t>, ir::Write)> {
-        let filter = self.filter.into_ir()?;
-        self.statement.check(T::DEF, &filter)?;
+        let filter = self.statement.condition(self.filter)?;
         Ok((self.statement, ir::Write::DeleteWhere { table: T::DEF, filter }))
     }
 }

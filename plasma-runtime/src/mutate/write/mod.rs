@@ -16,7 +16,7 @@ use super::tx::defect;
 use super::{Access, Executor, TxMeta, touch};
 use crate::error::{Error, Result};
 use crate::query::ir;
-use crate::query::typed::{ChangeList, read};
+use crate::query::typed::{ChangeList, Filter, read};
 use crate::schema::{RowReader, SchemaDef, Table, TableDef};
 use crate::value::{Row, Value};
 
@@ -29,14 +29,17 @@ pub(crate) struct Statement<'t> {
 }
 
 impl Statement<'_> {
-    /// Checks that a condition names columns that there are, and tables of the schema.
-    fn check(&self, table: &'static TableDef, filter: &ir::Expr) -> Result<()> {
-        read::check_condition(&self.schema, table, filter).map_err(defect)
+    /// A condition with the time in it, once it names columns that there are, and tables of the schema.
+    fn condition<T: Table>(&self, filter: Filter<T>) -> Result<ir::Expr> {
+        let mut filter = filter.into_ir()?;
+        filter.fill_in_now(self.meta.now());
+        read::check_condition(&self.schema, T::DEF, &filter).map_err(defect)?;
+        Ok(filter)
     }
 
     /// The changes of an update with what the table adds to them, once they are within the table's limits.
     fn complete(&self, table: &TableDef, changes: ChangeList) -> Result<Vec<ir::Change>> {
-        let mut changes = changes.finish()?;
+        let mut changes = changes.finish(self.meta.now())?;
         for change in &changes {
             if let (Some(column), ir::Expr::Literal(value)) = (table.column(change.column), &change.value) {
                 table.within_limits(column, value)?;

@@ -131,8 +131,8 @@ impl<'t, T: Table> UpdateWhere<'t, T> {
     }
 
     fn parts(self) -> Result<(Statement<'t>, ir::Expr, Vec<ir::Change>)> {
-        let (filter, changes) = (self.filter.into_ir()?, self.statement.complete(T::DEF, self.changes)?);
-        self.statement.check(T::DEF, &filter)?;
+        let (filter, changes) =
+            (self.statement.condition(self.filter)?, self.statement.complete(T::DEF, self.changes)?);
         Ok((self.statement, filter, changes))
     }
 }

@@ -48,6 +48,7 @@ impl<'q> Evaluator<'q, '_> {
         let table = match &query.from.rows {
             Rows::Table(table) => *table,
             Rows::Query(derived, _) => return Ok(self.derived(derived)?.to_vec()),
+            Rows::Nothing => return Ok(Vec::new()),
         };
         // A name is needed only where there are several.
         let is_own = |column: &ColumnRef| query.joins.is_empty() || column.table == query.from.name;
@@ -145,6 +146,7 @@ impl<'q> Evaluator<'q, '_> {
         let rows: Rc<[Row]> = match &source.rows {
             Rows::Table(table) => self.source.rows(table, None)?.into(),
             Rows::Query(derived, _) => self.derived(derived)?,
+            Rows::Nothing => Rc::from([]),
         };
         let Some(position) = column.and_then(|column| source.column_index(column)) else {
             return Ok(Candidates::All(rows));

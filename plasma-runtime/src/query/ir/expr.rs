@@ -84,6 +84,9 @@ pub enum Function {
     Date,
     /// The same number with the other sign; overflow as in [`Expr::Arithmetic`] of kind `BigInt`.
     Negate,
+    /// The time of the mutation, in microseconds since the epoch. No store knows it: it is filled in when a statement is
+    /// run, and refused in what outlives a mutation.
+    Now,
 }
 
 /// An expression. Conditions follow SQL's three-valued logic.

@@ -5,6 +5,7 @@
 //! names its [`Source`]: a table, an alias of a table, or a query that stands as a table.
 
 mod expr;
+mod now;
 mod write;
 
 pub use expr::{Aggregate, ArithmeticOp, ColumnRef, CompareOp, Expr, Function, Part, PartMut};
@@ -63,6 +64,8 @@ pub enum Rows {
     /// A query in the place of a table, with names for its result columns. It sees nothing of the queries around it,
     /// and its order matters only for its own cut.
     Query(Box<Query>, Vec<&'static str>),
+    /// Nowhere: no rows and no columns.
+    Nothing,
 }
 
 /// A source joined to those before it.
@@ -129,7 +132,7 @@ impl Source {
     pub fn as_table(&self) -> Option<&'static TableDef> {
         match self.rows {
             Rows::Table(table) => Some(table),
-            Rows::Query(..) => None,
+            Rows::Query(..) | Rows::Nothing => None,
         }
     }
 
@@ -138,6 +141,7 @@ impl Source {
         match &self.rows {
             Rows::Table(table) => table.columns.iter().map(|column| column.name).collect(),
             Rows::Query(_, names) => names.clone(),
+            Rows::Nothing => Vec::new(),
         }
     }
 
@@ -146,6 +150,7 @@ impl Source {
         match &self.rows {
             Rows::Table(table) => table.column_index(name),
             Rows::Query(_, names) => names.iter().position(|column| *column == name),
+            Rows::Nothing => None,
         }
     }
 
@@ -154,6 +159,7 @@ impl Source {
         match &self.rows {
             Rows::Table(table) => table.columns.len(),
             Rows::Query(_, names) => names.len(),
+            Rows::Nothing => 0,
         }
     }
 
@@ -170,6 +176,7 @@ impl Source {
                 (Some(table), Select::Row) => names.get(table.id).map(|name| self.column(name)).into_iter().collect(),
                 _ => names.iter().map(|name| self.column(name)).collect(),
             },
+            Rows::Nothing => Vec::new(),
         }
     }
 }

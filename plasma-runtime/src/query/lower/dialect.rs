@@ -78,6 +78,8 @@ impl Dialect {
             (Dialect::Sqlite, Function::Trim) => call("trim", args).into(),
             (Dialect::Sqlite, Function::Date) => call(DATE, args).into(),
             (Dialect::Sqlite, Function::Negate) => call(NEGATE, args).into(),
+            // Refused before; there is no such function.
+            (Dialect::Sqlite, Function::Now) => call("_plasma_now", args).into(),
             (Dialect::Sqlite, Function::Concat) => concat(args),
             (Dialect::Sqlite, Function::Coalesce) => coalesce(args),
         }

@@ -66,6 +66,7 @@ impl<'r> Scope<'r> {
                 Rows::Query(query, names) => {
                     Columns::Query(names.iter().copied().zip(self.known_kinds(query, true)).collect())
                 }
+                Rows::Nothing => Columns::Query(Vec::new()),
             };
             sources.push(Named { name: source.name, alias, columns });
         }
@@ -163,6 +164,7 @@ impl<'r> Scope<'r> {
                 Function::Lower | Function::Upper | Function::Trim | Function::Concat => Kind::Text,
                 Function::Length => Kind::BigInt,
                 Function::Date => Kind::Date,
+                Function::Now => Kind::Timestamp,
                 Function::Coalesce => return args.iter().find_map(|arg| self.kind(arg)),
                 Function::Negate => return args.first().and_then(|arg| self.kind(arg)).map(widened),
             },

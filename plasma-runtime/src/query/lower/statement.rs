@@ -137,6 +137,11 @@ fn bound(n: u64, most: i64) -> u64 {
     Ord::min(n, most as u64)
 }
 
+/// No rows.
+fn nothing() -> SelectStatement {
+    SelectStatement::new().expr(Sql::cust("NULL")).and_where(Sql::cust("1 = 0")).to_owned()
+}
+
 /// Sources, condition and groups of the query that was entered.
 fn body(scope: &mut Scope<'_>, query: &Query) -> SelectStatement {
     let mut statement = SelectStatement::new();
@@ -144,6 +149,7 @@ fn body(scope: &mut Scope<'_>, query: &Query) -> SelectStatement {
     match &query.from.rows {
         Rows::Table(table) => statement.from_as(scope.table_name(table), alias),
         Rows::Query(query, names) => statement.from_subquery(self::statement(scope, query, Place::Table(names)), alias),
+        Rows::Nothing => statement.from_subquery(nothing(), alias),
     };
     for (index, join) in query.joins.iter().enumerate() {
         let kind = if join.left { JoinType::LeftJoin } else { JoinType::InnerJoin };
@@ -154,6 +160,7 @@ fn body(scope: &mut Scope<'_>, query: &Query) -> SelectStatement {
             Rows::Query(query, names) => {
                 statement.join_subquery(kind, self::statement(scope, query, Place::Table(names)), alias, on)
             }
+            Rows::Nothing => statement.join_subquery(kind, nothing(), alias, on),
         };
     }
     if let Some(filter) = &query.filter {

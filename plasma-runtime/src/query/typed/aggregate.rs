@@ -3,10 +3,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use super::assign::Order;
 use super::column::{Col, IdCol, Ordered};
 use super::expr::Expr;
 use super::operand::{CompareWith, Operand};
-use super::raw::Raw;
+use super::raw::{Fault, Raw};
 use crate::query::ir::{self, Aggregate, CompareOp};
 use crate::schema::{ColumnType, Scalar, Table};
 use crate::value::{Fixed, Kind};
@@ -240,24 +241,40 @@ impl<S> std::ops::Not for Agg<bool, S> {
 }
 
 /// One key of an order of groups, made by `.asc()` and `.desc()` of an aggregate or a group key.
-pub struct GroupOrder<S> {
-    pub(crate) raw: Raw,
-    pub(crate) descending: bool,
-    types: PhantomData<fn() -> S>,
-}
+pub struct GroupOrder<S>(Order<S>);
 
 impl<S> GroupOrder<S> {
     pub(crate) fn new(raw: Raw, descending: bool) -> Self {
-        GroupOrder { raw, descending, types: PhantomData }
+        GroupOrder(Order::new(raw, descending))
+    }
+
+    /// NULL before everything, also in a descending order.
+    #[must_use]
+    pub fn nulls_first(self) -> Self {
+        GroupOrder(self.0.nulls_first())
+    }
+
+    /// NULL after everything, also in an ascending order.
+    #[must_use]
+    pub fn nulls_last(self) -> Self {
+        GroupOrder(self.0.nulls_last())
+    }
+
+    pub(crate) fn forget(self) -> GroupOrder<()> {
+        GroupOrder(self.0.forget())
+    }
+
+    pub(crate) fn into_keys(self) -> (Vec<ir::Order>, Option<Fault>) {
+        self.0.into_keys()
     }
 }
 impl<S> Clone for GroupOrder<S> {
     fn clone(&self) -> Self {
-        GroupOrder::new(self.raw.clone(), self.descending)
+        GroupOrder(self.0.clone())
     }
 }
 impl<S> fmt::Debug for GroupOrder<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GroupOrder").field("expr", &self.raw.ir).field("descending", &self.descending).finish()
+        f.debug_tuple("GroupOrder").field(&self.0).finish()
     }
 }

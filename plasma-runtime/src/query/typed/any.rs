@@ -19,6 +19,16 @@ pub struct AnyQuery<R> {
 }
 
 impl<R: 'static> AnyQuery<R> {
+    /// A query without rows, over no table: `user.map_or_else(AnyQuery::none, |user| open_of(user).any())`.
+    pub fn none() -> Self {
+        let nothing = ir::Source { name: "nothing", rows: ir::Rows::Nothing };
+        let null = ir::Expr::Literal(Value::Null);
+        let ir = ir::Query { select: ir::Select::Exprs(vec![null]), ..ir::Query::of(nothing) };
+        let decoder =
+            Decoder::Plain(|_| Err(crate::Error::new(crate::ErrorKind::Storage, "a query without rows has a row")));
+        AnyQuery { ir, fault: None, decoder }
+    }
+
     /// The query with something done to it; what cannot be done is told when it runs.
     pub(super) fn changed(mut self, change: impl FnOnce(&mut ir::Query) -> Result<(), Fault>) -> Self {
         if let Err(fault) = change(&mut self.ir) {

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::raw::Raw;
+use super::raw::{Fault, Raw};
 use crate::error::Result;
 use crate::query::ir;
 use crate::schema::ColumnType;
+use crate::value::Timestamp;
 
 /// One key of an order, made by `.asc()` and `.desc()`.
 pub struct Order<S> {
@@ -36,8 +37,14 @@ impl<S> Order<S> {
         self
     }
 
+    /// The same order, its tables forgotten.
+    pub(crate) fn forget(self) -> Order<()> {
+        let Order { raw, descending, nulls_first, .. } = self;
+        Order { raw, descending, nulls_first, types: PhantomData }
+    }
+
     /// The keys: whether there is a value comes before the value, where it is not as it comes.
-    pub(crate) fn into_keys(self) -> (Vec<ir::Order>, Option<super::raw::Fault>) {
+    pub(crate) fn into_keys(self) -> (Vec<ir::Order>, Option<Fault>) {
         let mut keys = Vec::new();
         // NULL is the smallest value: first ascending, last descending.
         if self.nulls_first.is_some_and(|first| first == self.descending) {
@@ -105,13 +112,16 @@ impl ChangeList {
         }
     }
 
-    /// The changes as the executor takes them.
+    /// The changes as the executor takes them; `now` is the time of the mutation.
     ///
     /// # Errors
     /// [`Validation`](crate::ErrorKind::Validation) when a value cannot be stored; the message names the column.
-    pub(crate) fn finish(self) -> Result<Vec<ir::Change>> {
+    pub(crate) fn finish(self, now: Timestamp) -> Result<Vec<ir::Change>> {
         let change = |(column, value): (&'static str, Raw)| match value.finish() {
-            Ok(value) => Ok(ir::Change { column, value }),
+            Ok(mut value) => {
+                value.fill_in_now(now);
+                Ok(ir::Change { column, value })
+            }
             Err(error) => Err(crate::Error::validation(format!("column `{column}`: {}", error.message()))),
         };
         self.0.into_iter().map(change).collect()

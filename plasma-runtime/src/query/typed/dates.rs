@@ -18,6 +18,15 @@ impl Moment for Timestamp {}
 #[diagnostic::do_not_recommend]
 impl<V: Moment + Scalar> Moment for Option<V> {}
 
+/// The time of the mutation, [`Tx::now`](crate::mutate::Tx::now), in its statements:
+/// `tx.update(id).set(Todo::done_at.to(now()))`, `tx.delete_where(Draft::expires_at.lt(now()))`.
+///
+/// Every run of the mutation has the same. Outside of a mutation there is no such time: a query of a client or a policy
+/// that mentions it fails with [`Validation`](crate::ErrorKind::Validation) when it is used.
+pub fn now() -> Expr<Timestamp, ()> {
+    Expr::new(Raw::new(Ir::Function { function: Function::Now, args: Vec::new() }))
+}
+
 macro_rules! date {
     ($on:ident<$($p:ty),*>) => {
         impl<T, V: ColumnType> $on<$($p),*> {

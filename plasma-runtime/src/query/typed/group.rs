@@ -182,13 +182,13 @@ impl AggValue for bool {
     note = "by a group key: `.order_by_key(|(owner, ..)| owner.asc())`"
 )]
 pub trait OrdersGroups<Sc, I> {
-    /// The key, and whether it descends.
+    /// The order, its tables forgotten.
     #[doc(hidden)]
-    fn order(self) -> (Raw, bool);
+    fn order(self) -> GroupOrder<()>;
 }
 impl<Sc, I, S: Within<Sc, I>> OrdersGroups<Sc, I> for GroupOrder<S> {
-    fn order(self) -> (Raw, bool) {
-        (self.raw, self.descending)
+    fn order(self) -> GroupOrder<()> {
+        self.forget()
     }
 }
 
@@ -233,9 +233,9 @@ impl<Handles, Sc> Grouped<Handles, Sc> {
     /// Orders the groups by an aggregate. A second call, or `order_by_key`, orders the groups that are equal by the
     /// first; groups that are equal by all of them come by their keys.
     pub fn order_by<O: OrdersGroups<Sc, I>, I>(mut self, order: O) -> Self {
-        let (key, descending) = order.order();
-        self.fault = self.fault.or(key.fault);
-        self.ir.order.push(ir::Order { expr: key.ir, descending });
+        let (keys, fault) = order.order().into_keys();
+        self.fault = self.fault.or(fault);
+        self.ir.order.extend(keys);
         self
     }
 

@@ -42,7 +42,7 @@ pub use arithmetic::{Minus, Over, Plus, Times, arithmetic, numeric_operators};
 pub use assign::{Assign, ChangeList, Changes, Order};
 pub use column::{Col, ColumnOf, IdCol, Ordered};
 pub use condition::{Condition, Conditions, Filter, Predicate, Uses, UsesAll, all_of, any_of};
-pub use dates::Moment;
+pub use dates::{Moment, now};
 pub use derived::{Anywhere, Derived, Handles, col_ref, from_subquery, from_subquery_as};
 pub use expr::{Expr, not};
 pub use expression::Expression;

@@ -1,7 +1,7 @@
 //! Whether the names in a query mean something: what the types do not know of [`col_ref`](super::col_ref).
 
 use crate::error::{Error, Result};
-use crate::query::ir::{ColumnRef, Expr, Part, Query, Source};
+use crate::query::ir::{ColumnRef, Expr, Function, Part, Query, Source};
 use crate::schema::TableDef;
 
 /// Checks that every column of the query is one of its sources, at any depth.
@@ -37,6 +37,9 @@ fn in_query<'q>(query: &'q Query, around: &mut Vec<&'q Query>) -> Result<()> {
 fn in_part<'q>(part: Part<'q>, around: &mut Vec<&'q Query>) -> Result<()> {
     match part {
         Part::Expr(Expr::Column(column)) => in_scope(*column, around),
+        Part::Expr(Expr::Function { function: Function::Now, .. }) => Err(Error::validation(
+            "`now()` is the time of a mutation: outside of one compare with a time that you have",
+        )),
         Part::Expr(expr) => {
             let mut result = Ok(());
             expr.parts(&mut |part| {

@@ -10,7 +10,7 @@ use super::select::{Query, Select};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::ir;
 use crate::schema::{Id, SchemaDef, Table, TableDef};
-use crate::value::{Row, Value};
+use crate::value::{Row, Timestamp, Value};
 
 /// What becomes of the rows of an answer.
 type Finish<R> = Box<dyn FnOnce(Vec<Row>) -> Result<R> + Send>;
@@ -30,6 +30,12 @@ impl<R> fmt::Debug for Read<R> {
 impl<R> Read<R> {
     pub(super) fn new(query: ir::Query, finish: impl FnOnce(Vec<Row>) -> Result<R> + Send + 'static) -> Self {
         Read { query, finish: Box::new(finish) }
+    }
+
+    /// The same read inside a mutation: `now()` is its time.
+    pub(crate) fn at(mut self, now: Timestamp) -> Self {
+        self.query.fill_in_now(now);
+        self
     }
 
     /// The query to run.

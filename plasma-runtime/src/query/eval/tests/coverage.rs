@@ -258,6 +258,7 @@ fn name(expr: &Expr) -> &'static str {
             Function::Coalesce => "coalesce",
             Function::Date => "date",
             Function::Negate => "negate",
+            Function::Now => "now",
         },
         Expr::Case { .. } => "case",
         Expr::Aggregate { function, expr } => match function {

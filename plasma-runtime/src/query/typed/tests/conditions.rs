@@ -184,7 +184,7 @@ fn assignments_take_values_columns_and_conditions_of_the_row() {
     fn value(assign: Assign<Todo>) -> Expr {
         let mut list = ChangeList::default();
         assign.add_to(&mut list);
-        list.finish().expect("no fault").remove(0).value
+        list.finish(Timestamp::from_millis(0)).expect("no fault").remove(0).value
     }
     let text = |s: &str| Expr::Literal(Value::Text(s.to_owned()));
     assert_eq!(value(Todo::title.to("a")), text("a"));

@@ -155,6 +155,12 @@ fn comparisons() {
     check("list of nullable", Todo::note.is_in(["note-0", "note-3"]), |_, t| {
         t.note.as_ref().is_some_and(|n| ["note-0", "note-3"].contains(&n.as_str()))
     });
+    check("not in a list", Todo::note.is_not_in(["note-0", "note-3"]), |_, t| {
+        t.note.as_ref().is_some_and(|n| !["note-0", "note-3"].contains(&n.as_str()))
+    });
+    check("between", Todo::points.between(0, 3), |_, t| (0..=3).contains(&t.points));
+    check("between columns", Todo::points.between(Todo::points, Todo::points).and(Todo::done), |_, t| t.done);
+    check("starts with", Todo::note.starts_with("note-1"), |_, t| t.note.as_deref() == Some("note-1"));
     check("contains", Todo::title.contains("%"), |_, t| t.title.contains('%'));
     check("ends with", Todo::title.ends_with("_x"), |_, t| t.title.ends_with("_x"));
     check("case counts", Todo::title.like("TODO%").or(Todo::title.contains("ž")), |_, t| t.title.contains('ž'));
@@ -272,4 +278,56 @@ fn order_limit_projection_and_count() {
         let counted = db.query(&lowered.sql, &lowered.params, &lowered.kinds).unwrap();
         assert_eq!(first.finish(counted).unwrap(), Some(rows));
     }
+}
+
+#[test]
+fn nulls_go_to_the_end_they_are_told() {
+    let mut world = World::new();
+    let mut db = world.sqlite();
+    let flags = |query: super::super::Select<Todo>| query.project(Todo::flag).limit(3);
+    let order = |order| Todo::select().order_by(order);
+    let (f, t) = (Some(false), Some(true));
+    for (query, wanted) in [
+        (order(Todo::flag.asc()), [None, None, None]),
+        (order(Todo::flag.asc().nulls_last()), [f, f, t]),
+        (order(Todo::flag.desc()), [t, t, t]),
+        (order(Todo::flag.desc().nulls_first()), [None, None, None]),
+    ] {
+        assert_eq!(answer(&mut world, &mut db, &flags(query)), wanted);
+    }
+    // Groups, by a key and by an aggregate.
+    let by_key =
+        |key: fn(super::super::Key<Option<bool>, super::super::Root<Todo>>) -> super::super::GroupOrder<()>| {
+            Todo::select().group_by(Todo::flag).order_by_key(key).project(|flag| flag)
+        };
+    assert_eq!(answer(&mut world, &mut db, &by_key(|flag| flag.asc().nulls_last())), [f, t, None]);
+    assert_eq!(answer(&mut world, &mut db, &by_key(|flag| flag.desc().nulls_first())), [None, t, f]);
+    let owners = Todo::select().group_by(Todo::owner_id).order_by(Todo::parent_id.min().asc().nulls_last());
+    let owners = answer(&mut world, &mut db, &owners.project(|owner| (owner, Todo::parent_id.min())));
+    assert!(owners.iter().rev().skip_while(|(_, least)| least.is_none()).all(|(_, least)| least.is_some()));
+}
+
+#[test]
+fn a_query_without_rows_has_none() {
+    use super::super::AnyQuery;
+    let mut world = World::new();
+    let mut db = world.sqlite();
+    let none = || AnyQuery::<(Id<Todo>, String)>::none();
+    assert!(answer(&mut world, &mut db, &none()).is_empty());
+    assert!(answer(&mut world, &mut db, &none().map(|(id, _)| id)).is_empty());
+    assert_eq!(answer(&mut world, &mut db, &none().count()), [0]);
+    assert_eq!(none(), none());
+    let read = read::exists(none()).unwrap();
+    let lowered = lower::select(Dialect::Sqlite, read.query());
+    assert!(!read.finish(db.query(&lowered.sql, &lowered.params, &lowered.kinds).unwrap()).unwrap());
+    let page = read::page(none()).unwrap();
+    let lowered = lower::select(Dialect::Sqlite, page.query());
+    let page = page.finish(db.query(&lowered.sql, &lowered.params, &lowered.kinds).unwrap()).unwrap();
+    assert!(page.rows.is_empty() && page.next.is_none());
+    // Both arms of an `if` have one type.
+    let chosen = |user: Option<Id<User>>| {
+        user.map_or_else(AnyQuery::none, |user| Todo::select().filter(Todo::owner_id.eq(user)).any())
+    };
+    assert!(answer(&mut world, &mut db, &chosen(None)).is_empty());
+    assert_eq!(answer(&mut world, &mut db, &chosen(Some(id(0)))).len(), 2);
 }

@@ -230,6 +230,7 @@ impl Digest {
                 self.query(query);
                 self.list(names, |digest, name| digest.text(name));
             }
+            Rows::Nothing => self.tag("nothing"),
         }
     }
 }
