@@ -3,9 +3,8 @@
 //! Writes are performed row by row through [`Writer::apply`]; reads are recorded in a [`Footprint`]. Foreign keys point
 //! at rows a policy may hide, so a missing parent is no error here; what a delete does to the rows that reference it is
 //! performed by [`on_delete`](super::on_delete).
-//!
-//! Of a policy the client checks what it can tell: rules that look only at the row itself, and frozen columns. Rules
-//! over other tables are left to the server, which decides in any case.
+
+mod policy;
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -18,7 +17,6 @@ use super::rows::Writer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::{BoxFuture, poll_once, ready};
 use crate::mutate::{Access, Effects, ErasedCtx, Executor, MutatorDef, TableRules, TxMeta};
-use crate::query::eval;
 use crate::query::ir::{Change, Expr, Query, Select, Write};
 use crate::query::lower::Dialect;
 use crate::schema::{Definition, TableDef};
@@ -321,54 +319,6 @@ impl<'w, 's> ClientExecutor<'w, 's> {
         let result = work(self);
         self.writer.savepoint_end(mark, result.is_ok())?;
         result
-    }
-
-    fn rules(&mut self, table: &'static TableDef) -> Result<Option<TableRules>> {
-        if !self.rules.contains_key(table.name) {
-            let bound = match self.definition.policy(table.name) {
-                Some(policy) if !table.open && !table.local_only => Some((policy.rules)(self.ctx)?),
-                _ => None,
-            };
-            self.rules.insert(table.name, bound);
-        }
-        Ok(self.rules.get(table.name).cloned().flatten())
-    }
-
-    fn check_update(&mut self, table: &'static TableDef, id: &str, before: &Row, after: &Row) -> Result<()> {
-        let Some(rules) = self.rules(table)? else { return Ok(()) };
-        // A row this mutation inserted is judged as an insert, at the end.
-        if self.to_check.get(&(table.name, id.to_owned())) == Some(&false) {
-            return Ok(());
-        }
-        for name in rules.frozen {
-            let changed = table.column_index(name).is_some_and(|index| before[index] != after[index]);
-            if changed {
-                return Err(Error::unauthorized(format!("`{}.{name}` never changes", table.name)));
-            }
-        }
-        self.allow(table, &rules.update, before)?;
-        self.to_check.insert((table.name, id.to_owned()), true);
-        Ok(())
-    }
-
-    fn check_new_images(&mut self) -> Result<()> {
-        for ((name, id), existed) in std::mem::take(&mut self.to_check) {
-            let table = self.writer.texts.of(name)?.table;
-            let Some(rules) = self.rules(table)? else { continue };
-            let Some(row) = self.writer.read(table, &id)? else { continue };
-            self.allow(table, if existed { &rules.update } else { &rules.insert }, &row)?;
-        }
-        Ok(())
-    }
-
-    /// Refuses when the rule looks at nothing but the row and does not hold for it.
-    fn allow(&self, table: &'static TableDef, rule: &Expr, row: &Row) -> Result<()> {
-        let mut alone = true;
-        rule.queries(&mut |_| alone = false);
-        if alone && eval::matches(rule, table, row, &mut eval::NoTables)? != Some(true) {
-            return Err(Error::unauthorized(format!("the policy of `{}` does not allow this write", table.name)));
-        }
-        Ok(())
     }
 }
 

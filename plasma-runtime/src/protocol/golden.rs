@@ -18,7 +18,8 @@ fn push_requests() {
     let full: PushRequest = golden(concat!(
         r#"{"protocolVersion":1,"schemaVersion":"todo-1","fingerprint":"5fd1a0b3c4d5e6f7","clientGroupID":"alice","#,
         r#""clientID":"5f0c2b6e-0000-4000-8000-000000000001","settled":10,"mutations":["#,
-        r#"{"id":11,"key":"0f6d1a52-0000-4000-8000-00000000000b","name":"todos.create","args":{"title":"milk"},"timestamp":1730100000000},"#,
+        r#"{"id":11,"key":"0f6d1a52-0000-4000-8000-00000000000b","name":"todos.create","args":{"title":"milk"},"timestamp":1730100000000,"#,
+        r#""reads":"41d0c2f7a9b35e68","bases":{"todos":{"t1":"{\"id\":\"t1\"}","t2":null}}},"#,
         r#"{"id":12,"key":"0f6d1a52-0000-4000-8000-00000000000c","skip":"discarded"}]}"#
     ));
     assert_eq!((full.protocol_version, full.settled, full.mutations.len()), (PROTOCOL_VERSION, Some(10), 2));

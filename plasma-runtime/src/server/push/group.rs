@@ -241,8 +241,7 @@ impl<'g> Group<'g> {
                     meta.client_id = Some(client.to_owned());
                     meta.mutation_id = Some(mutation.id);
                     meta.received_at = Some(self.now);
-                    let ctx = &*job.caller.ctx;
-                    let claimed = mutator::claimed_reads(mutation);
+                    let (ctx, claimed) = (&*job.caller.ctx, mutator::claimed_reads(mutation));
                     if claimed.is_some() {
                         meta.begin_record(&engine.definition.schema, mutator.name);
                     }
