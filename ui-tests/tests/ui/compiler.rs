@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+use std::sync::LazyLock;
 use std::{env, fs};
 
 /// The compiler whose words the `.stderr` files hold.
@@ -13,9 +14,14 @@ const VERSION: &str = "PLASMA_UI_RUSTC";
 /// The folder of the cases that are not compared.
 const FOLDER: &str = "PLASMA_UI_FOLDER";
 
-/// Whether the words of the compiler at work can be compared.
-pub(crate) fn is_recorded() -> bool {
-    is_release_of(RECORDED, &version())
+/// Whether the compiler at work says of a case what is recorded: it must be the recorded compiler, and where the text shows
+/// a place in the standard library, without the library's source, as the text was recorded.
+pub(crate) fn has_its_words(case: &Path) -> bool {
+    static RECORDED_NOW: LazyLock<bool> = LazyLock::new(|| is_release_of(RECORDED, &version()));
+    static HAS_SOURCE: LazyLock<bool> =
+        LazyLock::new(|| Path::new(&rustc("--print=sysroot")).join("lib/rustlib/src/rust/library").exists());
+    let of_the_library = || fs::read_to_string(case.with_extension("stderr")).is_ok_and(|text| text.contains("$RUST"));
+    *RECORDED_NOW && !(*HAS_SOURCE && of_the_library())
 }
 
 /// Whether `1.95.0` is a release of `1.95`. A nightly or a beta of it is not: its words are not settled.
@@ -28,11 +34,15 @@ fn version() -> String {
     if let Ok(version) = env::var(VERSION) {
         return version;
     }
-    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(rustc).arg("--version").output().expect("rustc runs");
-    let text = String::from_utf8(output.stdout).expect("rustc prints UTF-8");
     // `rustc 1.95.0 (59807616e 2026-04-14)`
-    text.split_whitespace().nth(1).expect("rustc prints its version").to_owned()
+    rustc("--version").split_whitespace().nth(1).expect("rustc prints its version").to_owned()
+}
+
+/// What the compiler answers to an option.
+fn rustc(option: &str) -> String {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).arg(option).output().expect("rustc runs");
+    String::from_utf8(output.stdout).expect("rustc prints UTF-8").trim_end().to_owned()
 }
 
 /// The folder whose cases the child process compiles.

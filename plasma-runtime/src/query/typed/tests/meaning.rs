@@ -296,12 +296,11 @@ fn nulls_go_to_the_end_they_are_told() {
         assert_eq!(answer(&mut world, &mut db, &flags(query)), wanted);
     }
     // Groups, by a key and by an aggregate.
-    let by_key =
-        |key: fn(super::super::Key<Option<bool>, super::super::Root<Todo>>) -> super::super::GroupOrder<()>| {
-            Todo::select().group_by(Todo::flag).order_by_key(key).project(|flag| flag)
-        };
-    assert_eq!(answer(&mut world, &mut db, &by_key(|flag| flag.asc().nulls_last())), [f, t, None]);
-    assert_eq!(answer(&mut world, &mut db, &by_key(|flag| flag.desc().nulls_first())), [None, t, f]);
+    let flags = || Todo::select().group_by(Todo::flag);
+    let last = flags().order_by_key(|flag| flag.asc().nulls_last()).project(|flag| flag);
+    assert_eq!(answer(&mut world, &mut db, &last), [f, t, None]);
+    let first = flags().order_by_key(|flag| flag.desc().nulls_first()).project(|flag| flag);
+    assert_eq!(answer(&mut world, &mut db, &first), [None, t, f]);
     let owners = Todo::select().group_by(Todo::owner_id).order_by(Todo::parent_id.min().asc().nulls_last());
     let owners = answer(&mut world, &mut db, &owners.project(|owner| (owner, Todo::parent_id.min())));
     assert!(owners.iter().rev().skip_while(|(_, least)| least.is_none()).all(|(_, least)| least.is_some()));
