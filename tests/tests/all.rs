@@ -7,6 +7,7 @@
     reason = "tests are adapters: they may look at the clock, start tasks and speak"
 )]
 
+mod apps;
 mod blackbox;
 mod client;
 mod dependencies;
