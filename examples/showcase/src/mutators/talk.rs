@@ -1,7 +1,7 @@
 //! Comments, reactions, photos, and the notice board.
 
 use plasma::prelude::*;
-use plasma::{Error, FileRef};
+use plasma::{Error, FileRef, now};
 
 use crate::schema::{
     App, Caller, Comment, Emoji, Job, NewComment, NewNotice, NewPhoto, NewReaction, Notice, Person, Photo, Reaction, Tx,
@@ -78,8 +78,8 @@ impl Talk {
     pub async fn say(tx: &mut Tx<'_>, caller: &Caller, args: Say) -> plasma::Result<()> {
         let Say { id, job, reply_to, body } = args;
         let new = NewComment { job_id: job, author_id: Self::me(caller)?, body };
-        // `default = now` would store the same: `tx.now()` is the time of the mutation, not of the run.
-        let at = Comment::at.to(tx.now());
+        // `default = now` would store the same: `now()` is `tx.now()`, the time of the mutation and not of the run.
+        let at = Comment::at.to(now());
         let stored: Comment = tx.insert(new.with((Comment::reply_to.to(reply_to), at)).with_id(id)).returning().await?;
         debug_assert_eq!(stored.at, tx.now());
         Ok(())

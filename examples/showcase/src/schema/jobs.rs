@@ -62,14 +62,14 @@ pub struct Job {
 }
 
 impl Job {
-    /// Both sides changed the job: two notes become one, and the more urgent priority stays.
+    /// Somebody changed the job since this user saw it (`base`). `remote` is the row as the server has it, `local` the row
+    /// as the mutation makes it. Two notes become one, and what is urgent for one side is urgent.
     fn merge(conflict: Conflict<'_, Job>) -> Job {
         let Conflict { base, local, remote } = conflict;
+        let before = base.and_then(|base| base.note.as_ref());
         let note = match (&local.note, &remote.note) {
-            (Some(ours), Some(theirs)) if ours != theirs && base.is_none_or(|base| base.note != local.note) => {
-                Some(format!("{theirs}; {ours}"))
-            }
-            (ours, theirs) => ours.clone().or_else(|| theirs.clone()),
+            (Some(ours), Some(theirs)) if ours != theirs && before != Some(theirs) => Some(format!("{theirs}; {ours}")),
+            (ours, _) => ours.clone(),
         };
         let urgent = local.priority == Priority::High || remote.priority == Priority::High;
         Job { note, priority: if urgent { Priority::High } else { local.priority }, ..local.clone() }

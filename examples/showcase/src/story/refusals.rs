@@ -4,10 +4,10 @@ use plasma::client::OutcomeStatus;
 use plasma::prelude::*;
 
 use super::Cast;
-use crate::mutators::{Hire, OpenBranch, Resign, Say, SetStatus, Take};
+use crate::mutators::{EditJob, Hire, OpenBranch, Resign, Say, SetStatus, Take};
 use crate::queries::conditions::day;
 use crate::report::Report;
-use crate::schema::{Audit, Branch, Caller, Customer, Invoice, Job, Role, Status, Stock};
+use crate::schema::{Audit, Branch, Caller, Customer, Invoice, Job, JobPatch, Role, Status, Stock};
 use crate::world::{World, caller, person};
 
 fn told(error: &plasma::Error) -> String {
@@ -93,6 +93,17 @@ pub(super) async fn meet(world: &World, cast: &Cast, out: &mut Report) -> plasma
     // By the rules of the row that is there.
     let closed = SetStatus { id: cast.job("Flat tyre, rear")?, status: Status::Open };
     out.say(&told(&world.ada.mutate(closed).await.err().ok_or_else(none)?));
+
+    // By nobody: two people write a note on one job while both are offline, and the table says what becomes of it
+    // (`resolve_conflict`).
+    let job = cast.job("New chain")?;
+    let note = |note: &str| JobPatch { note: Some(Some(note.into())), ..JobPatch::default() };
+    world.ada.mutate(EditJob { id: job, patch: note("call first") }).await?;
+    world.ben.mutate(EditJob { id: job, patch: note("the gears slip, too") }).await?;
+    world.sync().await?;
+    world.sync().await?;
+    let (ada, ben) = (world.ada.need(job).await?.note, world.ben.need(job).await?.note);
+    out.say(&format!("both notes stay: {}; on both devices: {}", ada.clone().unwrap_or_default(), ada == ben));
 
     // A mutation by its name, as a tool has it.
     let args = serde_json::json!({ "id": world.ada.new_id::<Customer>(), "branch": world.noord, "name": "  Smit ", "phone": null, "bikes": [] });
