@@ -1,7 +1,7 @@
 //! A confined query over all rows answers as the query itself over a database without the hidden ones.
 
 use super::*;
-use crate::query::ir::{Aggregate, ColumnRef, CompareOp, Group, Join, Nested, Order, Select};
+use crate::query::ir::{Aggregate, ArithmeticOp, ColumnRef, CompareOp, Group, Join, Nested, Order, Select};
 use crate::query::lower::Dialect;
 use crate::schema::ColumnDef;
 use crate::store::SqlConnection;
@@ -166,6 +166,53 @@ fn related_rows_obey_the_rules_at_every_depth() {
     let mut query = select(Query::all(&PERSON), vec![c("person", "id")]);
     query.nested.push(Nested { parent: parent("id"), column: "by", query: joined });
     readable(&query);
+}
+
+/// `9 / (n - 5)` of the column, which fails for a 5.
+fn quotient(column: Expr) -> Expr {
+    let int = |n| Box::new(Expr::Literal(Value::Int(n)));
+    let arithmetic = |op, left, right| Expr::Arithmetic { op, kind: Kind::BigInt, left, right };
+    let rest = arithmetic(ArithmeticOp::Sub, Box::new(column), int(5));
+    arithmetic(ArithmeticOp::Div, int(9), Box::new(rest))
+}
+
+fn positive_quotient(column: Expr) -> Expr {
+    Expr::compare(CompareOp::Gt, quotient(column), Expr::Literal(Value::Int(-100)))
+}
+
+#[test]
+fn a_calculation_never_fails_on_a_row_that_may_not_be_read() {
+    // A sale of 5 by 3, who is secret.
+    let mut db = all();
+    SqlConnection::execute(&mut db, "INSERT INTO sale VALUES (?, ?, ?)", &[id(99), id(3), Value::Int(5)]).unwrap();
+    let mut check = |query: Query| {
+        let mut confined = query.clone();
+        to_readable(&mut confined, &rule).unwrap();
+        let found = run(&mut db, Dialect::Sqlite, &confined).unwrap_or_else(|error| panic!("{error}: {confined:?}"));
+        assert!(!found.is_empty());
+        assert!(run(&mut db, Dialect::Sqlite, &query).is_err(), "nothing fails without the rule");
+    };
+    let n = || positive_quotient(c("sale", "n"));
+    check(Query::all(&SALE).filter(n()));
+    check(Query::all(&SALE).filter(Expr::Not(Box::new(Expr::Not(Box::new(n()))))));
+    check(Query { select: Select::Count, ..Query::all(&SALE).filter(n()) });
+    // Joined, in the condition of the join, and under another name.
+    let by = || Expr::eq(c("sale", "by"), c("person", "id"));
+    let join = |left, on| vec![Join { left, source: Source::table(&SALE), on }];
+    check(Query { joins: join(false, by()), ..Query::all(&PERSON) }.filter(n()));
+    check(Query { joins: join(true, n().and(by())), ..Query::all(&PERSON) });
+    check(Query::of(Source { name: "s", ..Source::table(&SALE) }).filter(positive_quotient(c("s", "n"))));
+    // In the place of a table: outside, and inside where it is only selected.
+    let source = |query, name| Query::of(Source { name: "d", rows: Rows::Query(Box::new(query), vec![name]) });
+    let plain = select(Query::all(&SALE), vec![c("sale", "n")]);
+    check(source(plain, "n").filter(positive_quotient(c("d", "n"))));
+    let calculated = select(Query::all(&SALE), vec![quotient(c("sale", "n"))]);
+    check(source(calculated, "q").filter(Expr::Not(Box::new(Expr::IsNull(Box::new(c("d", "q")))))));
+    // In a sub-query.
+    let counted = |query| Box::new(Query { select: Select::Count, ..query });
+    let some = |query| Expr::compare(CompareOp::Gt, Expr::Scalar(counted(query)), Expr::Literal(Value::Int(0)));
+    check(Query::all(&PERSON).filter(some(Query::all(&SALE).filter(n()))));
+    check(Query::all(&SALE).filter(some(Query::all(&PERSON).filter(positive_quotient(outer("sale", "n"))))));
 }
 
 #[test]
