@@ -9,6 +9,7 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::any::AnyQuery;
 use super::raw::Fault;
@@ -16,6 +17,7 @@ use super::read::Read;
 use super::select::{Query, Select};
 use crate::error::{Error, Result};
 use crate::query::ir::{self, CompareOp, Expr};
+use crate::query::lower::{self, Dialect};
 use crate::value::{Row, Value};
 
 /// Rows of a query, and where to go on.
@@ -82,24 +84,22 @@ impl Key {
 }
 
 impl Cursor {
-    fn of(order: &[ir::Order], values: Vec<Value>) -> Result<Self> {
+    fn of(names: &[String], values: Vec<Value>) -> Result<Self> {
         let at = values.into_iter().map(Key::of).collect::<Result<_>>()?;
-        let place = Place { order: order.iter().map(name).collect(), at };
+        let place = Place { order: names.to_vec(), at };
         let json = serde_json::to_vec(&place)
             .map_err(|error| Error::internal(format!("a cursor cannot be written: {error}")))?;
         Ok(Cursor(URL_SAFE_NO_PAD.encode(json)))
     }
 
     /// The values, if it is a place in this order.
-    fn values(&self, order: &[ir::Order]) -> Result<Vec<Value>> {
+    fn values(&self, names: &[String]) -> Result<Vec<Value>> {
         let place = self.place()?;
-        if place.order.len() != place.at.len()
-            || !place.order.iter().eq(order.iter().map(name).collect::<Vec<_>>().iter())
-        {
+        if place.order.len() != place.at.len() || place.order != names {
             return Err(Error::validation(format!(
                 "the cursor belongs to a query ordered by ({}), this one is ordered by ({})",
                 place.order.join(", "),
-                order.iter().map(name).collect::<Vec<_>>().join(", ")
+                names.join(", ")
             )));
         }
         Ok(place.at.into_iter().map(Key::into_value).collect())
@@ -115,15 +115,29 @@ fn unreadable() -> Error {
     Error::validation("the cursor is not one that a page came with")
 }
 
-/// A key of an order by name, for messages and to tell orders apart.
-fn name(order: &ir::Order) -> String {
-    let direction = if order.descending { " desc" } else { "" };
-    match &order.expr {
-        Expr::Column(column) => format!("{}.{}{direction}", column.table, column.column),
-        Expr::Aggregate { function, .. } => format!("{function:?}{direction}").to_lowercase(),
-        Expr::Function { function, .. } => format!("{function:?}{direction}").to_lowercase(),
-        _ => format!("expression{direction}"),
-    }
+/// The keys of an order by name, for messages and to tell orders apart.
+fn names(query: &ir::Query, order: &[ir::Order]) -> Vec<String> {
+    let name = |ir::Order { expr, descending }: &ir::Order| {
+        let direction = if *descending { " desc" } else { "" };
+        match expr {
+            Expr::Column(column) => format!("{}.{}{direction}", column.table, column.column),
+            _ => format!("expression {}{direction}", digest(query, expr)),
+        }
+    };
+    order.iter().map(name).collect()
+}
+
+/// The first 32 bits of a hash of the expression as it is asked, constants included, so that two calculations are two
+/// orders.
+fn digest(query: &ir::Query, expr: &Expr) -> String {
+    let joins = query.joins.iter().map(|join| ir::Join { on: Expr::And(Vec::new()), ..join.clone() }).collect();
+    let sources = ir::Query { joins, ..ir::Query::of(query.from.clone()) };
+    let around = lower::select(Dialect::Sqlite, &ir::Query { select: ir::Select::Count, ..sources.clone() });
+    let asked = lower::select(Dialect::Sqlite, &ir::Query { select: ir::Select::Exprs(vec![expr.clone()]), ..sources });
+    // What a derived table is asked is no part of the expression, and may be another thing with every page.
+    let own = asked.params.len().saturating_sub(around.params.len());
+    let hash = Sha256::digest(format!("{}{:?}", asked.sql, &asked.params[..own]));
+    hash[..4].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl fmt::Display for Cursor {
@@ -167,8 +181,8 @@ impl<R: 'static> AnyQuery<R> {
         let Some(cursor) = cursor.into() else { return self };
         self.changed(|query| {
             let order = full_order(query);
-            let values = cursor.values(&order).map_err(|error| Fault::new(error.message()))?;
-            let condition = behind(&order, values);
+            let values = cursor.values(&names(query, &order)).map_err(|error| Fault::new(error.message()))?;
+            let condition = behind(query, &order, values);
             match &mut query.group {
                 Some(group) => {
                     group.having = Some(match group.having.take() {
@@ -190,24 +204,49 @@ fn full_order(query: &ir::Query) -> Vec<ir::Order> {
 }
 
 /// Rows behind the place with these values. NULL comes first ascending and last descending.
-fn behind(order: &[ir::Order], values: Vec<Value>) -> Expr {
+fn behind(query: &ir::Query, order: &[ir::Order], values: Vec<Value>) -> Expr {
     let mut equal: Vec<Expr> = Vec::new();
     let mut any = Vec::new();
+    let mut bound = None;
     for (ir::Order { expr, descending }, value) in order.iter().zip(values) {
         let key = || expr.clone();
         let null = Expr::IsNull(Box::new(key()));
+        let than = |op| Expr::compare(op, key(), Expr::Literal(value.clone()));
+        let never_null = is_never_null(query, expr);
         let beyond = match (descending, value.is_null()) {
             (false, true) => Some(Expr::Not(Box::new(null))),
-            (false, false) => Some(Expr::compare(CompareOp::Gt, key(), Expr::Literal(value.clone()))),
+            (false, false) => Some(than(CompareOp::Gt)),
             (true, true) => None,
-            (true, false) => Some(Expr::compare(CompareOp::Lt, key(), Expr::Literal(value.clone())).or(null)),
+            (true, false) if never_null => Some(than(CompareOp::Lt)),
+            (true, false) => Some(than(CompareOp::Lt).or(null)),
         };
+        if equal.is_empty() && matches!(expr, Expr::Column(_)) {
+            bound = match (descending, value.is_null()) {
+                (false, false) => Some(than(CompareOp::Gte)),
+                (true, false) if never_null => Some(than(CompareOp::Lte)),
+                _ => None,
+            };
+        }
         if let Some(beyond) = beyond {
             any.push(Expr::And(equal.iter().cloned().chain([beyond]).collect()));
         }
         equal.push(Expr::compare(CompareOp::Is, key(), Expr::Literal(value)));
     }
-    Expr::Or(any)
+    match bound {
+        // Follows from the rest. Databases find no place in an index by alternatives, but by this: a late page does not
+        // walk over all rows before it.
+        Some(bound) if any.len() > 1 => bound.and(Expr::Or(any)),
+        _ => Expr::Or(any),
+    }
+}
+
+/// Whether the key is a column that has a value in every row.
+fn is_never_null(query: &ir::Query, key: &Expr) -> bool {
+    let Expr::Column(column) = key else { return false };
+    let joined = query.joins.iter().filter(|join| !join.left).map(|join| &join.source);
+    let source = std::iter::once(&query.from).chain(joined).find(|source| source.name == column.table);
+    let found = source.and_then(|source| source.as_table()?.column(column.column));
+    found.is_some_and(|column| !column.nullable)
 }
 
 /// A page: as many rows as the query's limit says, and where the next one begins.
@@ -218,6 +257,7 @@ pub fn page<Q: Query>(query: Q) -> Result<Read<Page<Q::Row>>> {
     let mut ir = query.ir()?.clone();
     let rows = usize::try_from(ir.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
     let order = full_order(&ir);
+    let names = names(&ir, &order);
     if ir.select == ir::Select::Count || (ir.distinct && ir.select == ir::Select::Row) {
         return Err(Error::validation("a count, and whole rows that are made distinct, have no pages"));
     }
@@ -248,7 +288,7 @@ pub fn page<Q: Query>(query: Q) -> Result<Read<Page<Q::Row>>> {
             None => None,
             Some(row) => {
                 let values = places.iter().map(|at| row.get(*at).cloned().unwrap_or(Value::Null)).collect();
-                Some(Cursor::of(&order, values)?)
+                Some(Cursor::of(&names, values)?)
             }
         };
         for row in &mut answer {

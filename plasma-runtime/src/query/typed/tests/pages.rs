@@ -7,6 +7,7 @@ use crate::schema::Table as _;
 use crate::schema::samples::Todo;
 use crate::store::SqlConnection as _;
 use crate::store::sqlite::SqliteConnection;
+use crate::value::Kind;
 
 fn page<Q: Query>(db: &mut SqliteConnection, query: Q) -> crate::Result<Page<Q::Row>> {
     let read = read::page(query)?;
@@ -69,9 +70,38 @@ fn a_cursor_of_another_query_is_refused() {
     let error = page(&mut db, Todo::select().order_by(Todo::rank.desc()).limit(1).after(next)).unwrap_err();
     assert_eq!(error.kind(), crate::ErrorKind::Validation);
     assert!(error.message().contains("todos.rank desc"), "{error}");
+    let by = |factor: i64| Todo::select().order_by((Todo::points * factor).asc()).limit(1);
+    let next = page(&mut db, by(2)).expect("a page").next;
+    assert!(page(&mut db, by(2).after(next.clone())).is_ok());
+    for other in [by(3), Todo::select().order_by((Todo::rank + 7).asc()).limit(1)] {
+        let error = page(&mut db, other.after(next.clone())).expect_err("a calculation is not another");
+        assert_eq!(error.kind(), crate::ErrorKind::Validation);
+    }
     for text in ["", "x", "bm90aGluZw", "eyJvcmRlciI6W10sImF0IjoxfQ", "\u{1f600}"] {
         assert_eq!(text.parse::<Cursor>().unwrap_err().kind(), crate::ErrorKind::Validation, "{text:?}");
     }
     let error = page(&mut db, Todo::select().limit(1).count()).unwrap_err();
     assert_eq!(error.kind(), crate::ErrorKind::Validation);
+}
+
+#[test]
+fn a_late_page_is_found_in_the_index() {
+    let world = World::new();
+    let mut db = world.sqlite();
+    db.batch("CREATE INDEX by_rank ON todos (rank); CREATE INDEX by_note ON todos (note)").expect("indexes");
+    let mut plan = |query: &Select<Todo>, size: u64| {
+        let first = page(&mut db, query.clone().limit(size)).expect("a page");
+        let read = read::page(query.clone().limit(size).after(first.next)).expect("a query");
+        let lowered = lower::select(Dialect::Sqlite, read.query());
+        let kinds = [Kind::BigInt, Kind::BigInt, Kind::BigInt, Kind::Text];
+        let steps = db.query(&format!("EXPLAIN QUERY PLAN {}", lowered.sql), &lowered.params, &kinds).expect("a plan");
+        steps.iter().map(|step| format!("{:?}", step[3])).collect::<Vec<_>>().join("; ")
+    };
+    let ascending = plan(&Todo::select().order_by(Todo::rank.asc()), 2);
+    assert!(ascending.contains("by_rank (rank>?)"), "{ascending}");
+    let descending = plan(&Todo::select().order_by(Todo::rank.desc()), 2);
+    assert!(descending.contains("by_rank (rank<?)"), "{descending}");
+    // The page ends with a row that has a note.
+    let nullable = plan(&Todo::select().order_by(Todo::note.asc()), 6);
+    assert!(nullable.contains("by_note (note>?)"), "{nullable}");
 }
