@@ -56,9 +56,10 @@ impl<V, S> Agg<V, S> {
     }
 
     pub(crate) fn of(function: Aggregate, raw: Option<Raw>) -> Self {
-        let fault = raw.as_ref().and_then(|raw| raw.fault.clone());
-        let expr = raw.map(|raw| Box::new(raw.ir));
-        Agg::new(Raw { ir: ir::Expr::Aggregate { function, expr }, fault })
+        Agg::new(match raw {
+            Some(raw) => raw.wrap(|ir| ir::Expr::Aggregate { function, expr: Some(Box::new(ir)) }),
+            None => Raw::new(ir::Expr::Aggregate { function, expr: None }),
+        })
     }
 
     /// The aggregate, untyped.

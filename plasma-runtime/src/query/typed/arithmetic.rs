@@ -70,8 +70,10 @@ pub fn arithmetic<V: ColumnType>(op: ArithmeticOp, left: Raw, right: Raw) -> Raw
         Kind::Float => Kind::Float,
         _ => Kind::BigInt,
     };
-    let fault = left.fault.or(right.fault);
-    Raw { ir: ir::Expr::Arithmetic { op, kind, left: Box::new(left.ir), right: Box::new(right.ir) }, fault }
+    Raw::made_of([left, right], |[left, right]| {
+        let (left, right) = (Box::new(left), Box::new(right));
+        ir::Expr::Arithmetic { op, kind, left, right }
+    })
 }
 
 /// `numeric_operators!([generics] A, B => Out: Plus Add, ..)`: `A` and `B` give `Out`; so do `A` and `Option<B>`, NULL
@@ -181,11 +183,12 @@ operators! { [T, A] Col<T, A>, A, T }
 operators! { [A, S] Expr<A, S>, A, S }
 
 /// A quotient as the rest of the same division. Of floats there is none.
-fn remainder(quotient: Raw) -> Raw {
-    match quotient.ir {
+fn remainder(mut quotient: Raw) -> Raw {
+    match &mut quotient.ir {
         ir::Expr::Arithmetic { kind: Kind::Float, .. } => Raw::fault("`%` is for integers: a float has no rest"),
-        ir::Expr::Arithmetic { kind, left, right, .. } => {
-            Raw { ir: ir::Expr::Arithmetic { op: ArithmeticOp::Rem, kind, left, right }, fault: quotient.fault }
+        ir::Expr::Arithmetic { op, .. } => {
+            *op = ArithmeticOp::Rem;
+            quotient
         }
         _ => quotient,
     }

@@ -109,14 +109,11 @@ impl<V: ColumnType, S> Cases<V, S> {
 
     /// The value when no condition is true.
     pub fn otherwise<R: Expression<Value = V>>(self, value: R) -> Expr<V, (S, R::Tables)> {
-        let otherwise = value.into_raw();
-        let mut fault = otherwise.fault;
-        let mut when = Vec::with_capacity(self.cases.len());
-        for (condition, value) in self.cases {
-            fault = fault.or(condition.fault).or(value.fault);
-            when.push((condition.ir, value.ir));
-        }
-        Expr::new(Raw { ir: ir::Expr::Case { when, otherwise: Box::new(otherwise.ir) }, fault })
+        let choice = Raw::made_of([value.into_raw()], |[otherwise]| ir::Expr::Case {
+            when: Vec::with_capacity(self.cases.len()),
+            otherwise: Box::new(otherwise),
+        });
+        Expr::new(self.cases.into_iter().fold(choice, |choice, (condition, value)| choice.case(condition, value)))
     }
 
     /// NULL when no condition is true.

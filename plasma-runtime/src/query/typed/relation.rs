@@ -256,8 +256,7 @@ impl<Out: 'static, Sc> Select<Out, Sc> {
     {
         let link = with.link();
         if !<NullOf<W, I> as Nullability>::MAYBE {
-            let there = ir::Expr::Exists(Box::new(link.correlated()));
-            self.add_condition(Raw { ir: there, fault: link.fault.clone() });
+            self.add_condition(Raw::of_query(link.correlated(), link.fault.clone(), ir::Expr::Exists));
         }
         let row = link.row();
         self.relate(link, move |rows| NullOf::<W, I>::wrap(rows.into_iter().next().map(&row).transpose()?))

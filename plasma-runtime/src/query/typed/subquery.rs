@@ -27,7 +27,8 @@ fn linked(
         ir::Expr::Column(ColumnRef { level: 1, table: outer, column: outer_column }),
     );
     let filter = Raw::new(link).and(condition.unwrap_or_else(Raw::all));
-    Raw { ir: ir::Expr::Exists(Box::new(ir::Query::all(inner).filter(filter.ir))), fault: filter.fault }
+    let fault = filter.fault;
+    Raw::of_query(ir::Query::all(inner).filter(filter.ir), fault, ir::Expr::Exists)
 }
 
 /// SQL name of the column `id` of a table.
@@ -87,14 +88,14 @@ impl<T: Table> IdCol<T> {
 }
 
 fn in_query(column: Raw, (query, fault): (ir::Query, Option<Fault>)) -> Raw {
-    Raw { ir: ir::Expr::InQuery { expr: Box::new(column.ir), query: Box::new(query) }, fault: column.fault.or(fault) }
+    Raw::of_query(query, column.fault.or(fault), |query| ir::Expr::InQuery { expr: Box::new(column.ir), query })
 }
 
 /// Whether the sub-query has a row. Its conditions may mention the tables it is
 /// [correlated](Select::correlate) with.
 pub fn exists<Out, Sc: Correlation>(query: Select<Out, Sc>) -> Expr<bool, Sc::Outer> {
     let (query, fault) = resolve(query);
-    Expr::new(Raw { ir: ir::Expr::Exists(Box::new(query)), fault })
+    Expr::new(Raw::of_query(query, fault, ir::Expr::Exists))
 }
 
 /// A row of one value.
@@ -115,7 +116,7 @@ impl<V: ColumnType> Single for V {
 /// conditions may mention the tables it is [correlated](Select::correlate) with.
 pub fn scalar<O: Single<Value = V>, V, Sc: Correlation>(query: Select<O, Sc>) -> Expr<Option<V>, Sc::Outer> {
     let (query, fault) = resolve(query);
-    Expr::new(Raw { ir: ir::Expr::Scalar(Box::new(query)), fault })
+    Expr::new(Raw::of_query(query, fault, ir::Expr::Scalar))
 }
 
 /// The untyped sub-query, its outer columns at their level.

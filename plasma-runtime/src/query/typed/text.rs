@@ -38,7 +38,7 @@ impl<$($g)*> $on {
         where
             V: Textual,
         {
-            Expr::new(raw::like(self.raw().ir, pattern.into()))
+            Expr::new(raw::like(self.raw(), pattern.into()))
         }
 
         /// Whether the text holds `text`, case-sensitively. `%` and `_` mean themselves.
@@ -110,5 +110,5 @@ pub(super) fn function(function: Function, argument: Raw) -> Raw {
 
 /// A function of two values.
 pub(super) fn function2(function: Function, first: Raw, second: Raw) -> Raw {
-    Raw { ir: ir::Expr::Function { function, args: vec![first.ir, second.ir] }, fault: first.fault.or(second.fault) }
+    Raw::made_of([first, second], |args| ir::Expr::Function { function, args: args.into() })
 }

@@ -1,6 +1,8 @@
 //! What each operator builds, how sub-queries find their columns, and what the built queries mean.
 
 mod conditions;
+#[cfg(feature = "sqlite")]
+mod depth;
 mod expressions;
 mod many_sources;
 #[cfg(feature = "sqlite")]
