@@ -1,5 +1,6 @@
 # The crates that `run` compares: the same tables, arguments, queries and mutators, written with plasma, as plain
-# structs, and with diesel. Sourced; each fn writes a crate's `src` into folder $1, with $2 tables.
+# structs, and with diesel. Sourced; each fn writes a crate's `src` into folder $1, with $2 tables. $3 is `tables` for a
+# plasma crate of nothing else.
 
 # The fields of a table besides its id: name and plain type. plasma and diesel say the same in their words.
 plain_fields='pub title: String, pub done: bool, pub points: i32, pub rank: i64, pub note: Option<String>,
@@ -47,8 +48,13 @@ pub struct Table$i {
 RUST
         done
     } > "$src/tables.rs"
+    if [[ ${3:-} = tables ]]; then
+        echo "pub mod tables; use tables::*;" > "$src/lib.rs"
+        echo "#[plasma::schema(version = \"1\", tables(User$tables), lock = false)] pub struct App;" >> "$src/lib.rs"
+        return
+    fi
     {
-        echo "#[allow(unused_imports)] use plasma::prelude::*; #[allow(unused_imports)] use crate::tables::*;"
+        echo "use plasma::prelude::*; use crate::tables::*;"
         for ((i = 0; i < count; i++)); do plasma_query "$i"; done
     } > "$src/queries.rs"
     for ((i = 0; i < $(sets "$count"); i++)); do
