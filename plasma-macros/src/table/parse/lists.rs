@@ -99,7 +99,12 @@ fn columns(table: &Table, entry: &Entry, example: &str, errors: &mut Errors) -> 
         match fields.iter().position(|known| *known == name) {
             None => {
                 let known: Vec<&str> = fields.iter().map(String::as_str).collect();
-                let hint = options::did_you_mean(&name, &known);
+                // What the column is called in queries or in SQL leads to its field.
+                let renamed = table.columns.iter().find(|column| column.name == name || column.accessor == name);
+                let hint = match renamed {
+                    Some(column) => format!(" (did you mean `{}`?)", names::plain(&column.field)),
+                    None => options::did_you_mean(&name, &known),
+                };
                 errors.at(field, messages::no_column(&names::plain(&table.ident), &name, &hint));
             }
             Some(column) if columns.iter().any(|(other, _)| *other == column) => {
