@@ -42,6 +42,7 @@ pub(crate) const FINGERPRINT_LITERAL: &str =
 pub(crate) const ARGS_NEEDS_NAMED_FIELDS: &str =
     "`#[plasma::args]` needs a struct with named fields: arguments travel as a JSON object";
 pub(crate) const ARGS_GENERIC: &str = "mutator arguments cannot have generic parameters";
+pub(crate) const ARG_CFG: &str = "an argument cannot be conditional: client and server must agree on it";
 pub(crate) const ARG_NEEDS_LIST: &str = "`#[arg]` needs rules: `#[arg(len(1..=200))]`";
 pub(crate) const ARG_RULE_RANGE: &str = "expected a range such as `1..=200`";
 pub(crate) const ARG_RULE_CLOSED: &str = "the upper bound of a rule is inclusive: write `1..=200`";

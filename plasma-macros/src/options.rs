@@ -1,6 +1,6 @@
 //! The one grammar of options: `key`, `key = value`, `key(..)`, separated by commas.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
@@ -53,7 +53,7 @@ impl Entry {
 
     /// `key = "text"`.
     pub(crate) fn text(&self, errors: &mut Errors) -> Option<LitStr> {
-        if let Some(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) = self.quietly() {
+        if let Some(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) = self.quietly().map(tokens::ungrouped) {
             return Some(text);
         }
         errors.at(&self.blamed(), format_args!("`{}` needs a string: `{0} = \"..\"`", self.name()));
@@ -62,7 +62,14 @@ impl Entry {
 
     /// `key = expression`.
     pub(crate) fn expr(&self, errors: &mut Errors) -> Option<Expr> {
-        self.assigned(errors, "value", "..")
+        let expr = self.assigned(errors, "value", "..").map(tokens::ungrouped);
+        if let Some(Expr::Path(path)) = &expr
+            && ["crate", "self", "super"].iter().any(|module| path.path.is_ident(module))
+        {
+            errors.at(path, format_args!("`{}` needs a value: `{0} = ..`", self.name()));
+            return None;
+        }
+        expr
     }
 
     /// `key = Type`.
@@ -208,6 +215,14 @@ fn entry(input: ParseStream<'_>) -> syn::Result<Entry> {
 /// A type or an expression: whatever reaches the next comma. Types first, because `Map<A, B>` is also the start of a
 /// comparison.
 fn value(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+    // What `macro_rules!` passes on (`$check:expr`) is one tree already, and may begin like a type.
+    let ahead = input.fork();
+    if input.peek(syn::token::Group)
+        && ahead.parse::<TokenTree>().is_ok()
+        && (ahead.is_empty() || ahead.peek(Token![,]))
+    {
+        return input.parse::<TokenTree>().map(TokenStream::from);
+    }
     let ahead = input.fork();
     if ahead.parse::<Type>().is_ok() && (ahead.is_empty() || ahead.peek(Token![,])) {
         return input.parse::<Type>().map(ToTokens::into_token_stream);

@@ -10,7 +10,14 @@ use crate::names;
 /// For a generated item: lints that an application turns on are about its own code. Some of what is generated stands
 /// at the user's tokens, where lints look.
 pub(crate) fn quiet() -> TokenStream {
-    quote!(#[allow(clippy::all, clippy::pedantic, clippy::nursery, unused_lifetimes, unused_qualifications)])
+    quote!(#[allow(
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        deprecated,
+        unused_lifetimes,
+        unused_qualifications
+    )])
 }
 
 /// Where the expansion finds the library: `::plasma`, or the path of `crate = ..`.
@@ -26,6 +33,13 @@ pub(crate) fn private() -> Ident {
 /// The same name at another place: what is not at a token of the user's is blamed on the whole attribute.
 pub(crate) fn private_at(span: Span) -> Ident {
     Ident::new("__plasma", span)
+}
+
+/// A local variable of the expansion, also `self`, where it is used at a token of the user's. Items are found from
+/// everywhere, but a local only where its name has the hygiene of its declaration: fields, types and options that a
+/// `macro_rules!` macro was given have another one than the attribute it wrote.
+pub(crate) fn local(name: &str) -> Ident {
+    Ident::new(name, Span::call_site())
 }
 
 /// Replaces `Self` by the type, at any depth: for types that move into another item.
@@ -164,11 +178,30 @@ pub(crate) fn is_helper(attribute: &Attribute, name: &str) -> bool {
     attribute.path().is_ident(name)
 }
 
+/// Whether the attribute makes the field, or its options `helper`, conditional. `#[cfg_attr(.., serde(..))]` does not.
+pub(crate) fn is_conditional(attribute: &Attribute, helper: &str) -> bool {
+    if !is_helper(attribute, "cfg_attr") {
+        return is_helper(attribute, "cfg");
+    }
+    let given = attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
+    given
+        .is_ok_and(|given| given.iter().skip(1).any(|meta| meta.path().is_ident(helper) || meta.path().is_ident("cfg")))
+}
+
 /// The options inside a helper attribute: `#[column(..)]` gives `..`. `None` for `#[column]` and `#[column = ..]`.
 pub(crate) fn helper_options(attribute: &Attribute) -> Option<TokenStream> {
     match &attribute.meta {
         Meta::List(list) => Some(list.tokens.clone()),
         _ => None,
+    }
+}
+
+/// The expression as it was written, where a `macro_rules!` macro has passed it on in an invisible group
+/// (`$name:literal`, `$value:expr`).
+pub(crate) fn ungrouped(expr: Expr) -> Expr {
+    match expr {
+        Expr::Group(group) => ungrouped(*group.expr),
+        other => other,
     }
 }
 

@@ -53,6 +53,9 @@ pub struct SweepNotes {}
 #[plasma::args]
 pub struct ArchiveNotes {}
 
+#[plasma::args]
+pub struct PrintArchive {}
+
 pub struct Notes;
 
 #[plasma::mutators(App)]
@@ -89,6 +92,18 @@ impl Archive {
     pub async fn fill(_: &mut Tx<'_>, _: &Ctx, _: ArchiveNotes) -> plasma::Result<()> {
         Ok(())
     }
+
+    /// As on a server, with crates that clients do not have.
+    #[cfg(any())]
+    #[mutator(server_only)]
+    pub async fn print(tx: &mut Tx<'_>, _: &Ctx, _: PrintArchive) -> plasma::Result<()> {
+        printer::print(tx).await
+    }
+
+    #[cfg(all())]
+    pub async fn print(_: &mut Tx<'_>, _: &Ctx, _: PrintArchive) -> plasma::Result<()> {
+        Ok(())
+    }
 }
 
 #[plasma::schema(version = "1", ctx = Ctx, tables(Note), mutators(Notes, Archive))]
@@ -98,7 +113,12 @@ type Tx<'a> = plasma::Tx<'a, App>;
 fn main() {
     let definition = App::definition();
     let found: Vec<_> = definition.mutators.iter().map(|mutator| (mutator.name, mutator.server_only)).collect();
-    let expected =
-        [("notes.add", false), ("notes.move", false), ("notes.sweep-all", true), ("old_notes.fill", false)];
+    let expected = [
+        ("notes.add", false),
+        ("notes.move", false),
+        ("notes.sweep-all", true),
+        ("old_notes.fill", false),
+        ("old_notes.print", false),
+    ];
     assert_eq!(found, expected);
 }

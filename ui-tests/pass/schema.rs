@@ -56,6 +56,31 @@ pub struct Open {
     pub id: Id<Open>,
 }
 
+// A key that may be NULL, one that the database does not watch, and a row of its own: each opens a circle.
+#[plasma::table(name = "teams", auth = open)]
+pub struct Team {
+    pub id: Id<Team>,
+    pub captain_id: Id<Player>,
+    pub parent_id: Id<Team>,
+}
+
+#[plasma::table(name = "players", auth = open)]
+pub struct Player {
+    pub id: Id<Player>,
+    pub team_id: Option<Id<Team>>,
+    #[column(unconstrained)]
+    pub shirt_id: Id<Shirt>,
+}
+
+#[plasma::table(name = "shirts", auth = open)]
+pub struct Shirt {
+    pub id: Id<Shirt>,
+    pub player_id: Id<Player>,
+}
+
+#[plasma::schema(version = "1", tables(Shirt, Team, Player), lock = false)]
+pub struct League;
+
 fn main() {
     assert_eq!(App::definition().mutators.len(), 1);
     assert_ne!(App::DEF.fingerprint, Small::DEF.fingerprint);

@@ -22,16 +22,17 @@ pub(crate) fn args(args: &Args, sound: bool) -> TokenStream {
     });
     let serde = tokens::spelled(&quote!(#krate::__private::serde));
     let ident = &item.ident;
+    let (this, checks) = (tokens::local("self"), tokens::local("__plasma_checks"));
     let rules = args.rules.iter().map(rules);
     let validate = (args.validate && sound)
-        .then(|| quote_spanned!(ident.span()=> <#ident as #private::Validate>::validate(self, __plasma_checks);));
+        .then(|| quote_spanned!(ident.span()=> <#ident as #private::Validate>::validate(#this, #checks);));
     // The adapters are traits at the struct's name: which crate is missing is theirs to tell.
     let foreign = [(args.garde, "ValidByGarde"), (args.validator, "ValidByValidator")].into_iter().filter_map(
         |(option, adapter)| {
             let adapter = quote::format_ident!("{adapter}", span = ident.span());
             option
                 .filter(|_| sound)
-                .map(|_| quote_spanned!(ident.span()=> <#ident as #private::#adapter>::check(self, __plasma_checks);))
+                .map(|_| quote_spanned!(ident.span()=> <#ident as #private::#adapter>::check(#this, #checks);))
         },
     );
     let foreign: TokenStream = foreign.collect();
@@ -171,19 +172,20 @@ fn rules(rules: &FieldRules) -> TokenStream {
     let name = names::plain(field);
     let span = tokens::span_of(ty);
     let private = tokens::private_at(span);
+    let (this, checks) = (tokens::local("self"), tokens::local("__plasma_checks"));
     let trim = rules.trim.is_some();
     let len = rules.len.as_ref().map(|limits| {
         let (from, to) = bounds(limits);
-        quote_spanned!(span=> #private::rules::len::<#ty>(__plasma_checks, #name, &self.#field, #trim, #from, #to);)
+        quote_spanned!(span=> #private::rules::len::<#ty>(#checks, #name, &#this.#field, #trim, #from, #to);)
     });
     let range = rules.range.as_ref().map(|limits| {
         let (from, to) = bounds(limits);
-        quote_spanned!(span=> #private::rules::range::<#ty, _>(__plasma_checks, #name, &self.#field, #from, #to);)
+        quote_spanned!(span=> #private::rules::range::<#ty, _>(#checks, #name, &#this.#field, #from, #to);)
     });
     let email = rules
         .email
         .is_some()
-        .then(|| quote_spanned!(span=> #private::rules::email::<#ty>(__plasma_checks, #name, &self.#field, #trim);));
+        .then(|| quote_spanned!(span=> #private::rules::email::<#ty>(#checks, #name, &#this.#field, #trim);));
     quote!(#len #range #email)
 }
 

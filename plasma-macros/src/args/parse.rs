@@ -78,7 +78,14 @@ fn rules(field: &syn::Field, errors: &mut Errors) -> Option<FieldRules> {
         len: None,
         range: None,
     };
-    for attribute in field.attrs.iter().filter(|attribute| tokens::is_helper(attribute, "arg")) {
+    for attribute in &field.attrs {
+        if tokens::is_conditional(attribute, "arg") {
+            errors.at(attribute, messages::ARG_CFG);
+            return None;
+        }
+        if !tokens::is_helper(attribute, "arg") {
+            continue;
+        }
         let Some(written) = tokens::helper_options(attribute) else {
             errors.at(attribute, messages::ARG_NEEDS_LIST);
             continue;
@@ -114,7 +121,7 @@ fn limits(entry: &options::Entry, errors: &mut Errors) -> Option<Limits> {
         entry.list(errors, &example, parser);
         return None;
     };
-    let Ok(Expr::Range(range)) = syn::parse2::<Expr>(list.clone()) else {
+    let Ok(Expr::Range(range)) = syn::parse2(list.clone()).map(tokens::ungrouped) else {
         let blamed = if list.is_empty() { entry.key.to_token_stream() } else { list.clone() };
         errors.at(&blamed, messages::ARG_RULE_RANGE);
         return None;

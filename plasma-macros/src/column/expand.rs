@@ -196,6 +196,7 @@ fn other(ident: &Ident, name: &str, variants: &Variants) -> OtherArms {
     let span = tokens::span_of(keeps);
     let private = tokens::private_at(span);
     let as_column = quote_spanned!(span=> <#keeps as #private::ColumnType>);
+    let value = tokens::local("__plasma_value");
     OtherArms {
         check: quote_spanned! {span=>
             const _: () = ::core::assert!(
@@ -207,7 +208,7 @@ fn other(ident: &Ident, name: &str, variants: &Variants) -> OtherArms {
         default: quote_spanned! {span=>
             #ident::#other(__plasma_kept) => #as_column::into_value(__plasma_kept).unwrap_or(#private::Value::Null),
         },
-        read: quote_spanned!(span=> _ => #as_column::from_value(__plasma_value).map(#ident::#other),),
+        read: quote_spanned!(span=> _ => #as_column::from_value(#value).map(#ident::#other),),
     }
 }
 

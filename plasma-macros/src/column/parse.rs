@@ -151,8 +151,8 @@ fn number(variant: &syn::Variant, errors: &mut Errors) -> Option<LitInt> {
         errors.at(&variant.ident, messages::COLUMN_DERIVE_NO_NUMBER);
         return None;
     };
-    let digits = match written {
-        Expr::Unary(syn::ExprUnary { op: syn::UnOp::Neg(_), expr, .. }) => (true, &**expr),
+    let digits = match tokens::ungrouped(written.clone()) {
+        Expr::Unary(syn::ExprUnary { op: syn::UnOp::Neg(_), expr, .. }) => (true, tokens::ungrouped(*expr)),
         expr => (false, expr),
     };
     let number = match digits {

@@ -6,8 +6,10 @@ use crate::messages;
 
 /// Checks the mutators against each other.
 pub(crate) fn set(set: &Set, errors: &mut Errors) {
-    for (index, mutator) in set.mutators.iter().enumerate() {
-        let before = &set.mutators[..index];
+    // Of two that are compiled under conditions only one may be there; if both are, the compiler finds them.
+    let always: Vec<_> = set.mutators.iter().filter(|mutator| mutator.cfg.is_empty()).collect();
+    for (index, mutator) in always.iter().enumerate() {
+        let before = &always[..index];
         if let Some(args) = mutator.args_name()
             && let Some(other) = before.iter().find(|other| other.args_name().as_ref() == Some(&args))
         {

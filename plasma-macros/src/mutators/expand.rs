@@ -21,19 +21,21 @@ pub(crate) fn set(set: &Set) -> TokenStream {
     let (mut seen, mut names) = (Vec::new(), Vec::new());
     for mutator in &set.mutators {
         let Some(args) = &mutator.args else { continue };
+        let (always, cfg) = (mutator.cfg.is_empty(), &mutator.cfg);
         // A second mutator with the same arguments, or with the same name, is a mistake told already.
-        if seen.contains(&mutator.args_name()) {
+        if always && seen.contains(&mutator.args_name()) {
             continue;
         }
-        seen.push(mutator.args_name());
+        seen.extend(always.then(|| mutator.args_name()));
         mutations.extend(mutation(mutator, args, owner, schema));
-        if names.contains(&&mutator.name) {
+        if always && names.contains(&&mutator.name) {
             continue;
         }
-        names.push(&mutator.name);
+        names.extend(always.then_some(&mutator.name));
         let span = tokens::span_of(args);
         let private = tokens::private_at(span);
-        listed.push(quote_spanned!(span=> #private::MutatorDef::of::<#args>()));
+        let def = quote_spanned!(span=> #private::MutatorDef::of::<#args>());
+        listed.push(quote!(#(#cfg)* #def));
     }
     let span = tokens::span_of(owner);
     let at_owner = tokens::private_at(span);
@@ -59,7 +61,7 @@ pub(crate) fn set(set: &Set) -> TokenStream {
 
 fn mutation(mutator: &Mutator, args: &syn::Type, owner: &syn::Type, schema: &syn::Path) -> TokenStream {
     let private = tokens::private();
-    let Mutator { function, name, server_only, .. } = mutator;
+    let Mutator { function, name, cfg, server_only, .. } = mutator;
     let run = match &mutator.signature {
         Some(Signature { tx, ctx, output }) => {
             let tx = role(tx, &quote!(__plasma_tx), "of", |private| quote!(#private::TxArg<'_, '_, #schema>));
@@ -70,8 +72,8 @@ fn mutation(mutator: &Mutator, args: &syn::Type, owner: &syn::Type, schema: &syn
                 |private| quote!(#private::CtxArg<'_, <#schema as #private::Schema>::Ctx>),
             );
             // At the fn, which is to blame when its future cannot be sent to another thread.
-            let span = function.span();
-            let call = quote_spanned!(span=> <#owner>::#function(#tx, #ctx, self).await);
+            let (span, this) = (function.span(), tokens::local("self"));
+            let call = quote_spanned!(span=> <#owner>::#function(#tx, #ctx, #this).await);
             let result = role(output, &call, "done", |private| quote!(#private::MutatorOutput));
             quote_spanned!(span=> ::std::boxed::Box::pin(async move { #result }))
         }
@@ -85,6 +87,7 @@ fn mutation(mutator: &Mutator, args: &syn::Type, owner: &syn::Type, schema: &syn
     let at_args = tokens::private_at(span);
     let header = quote_spanned!(span=> impl #at_args::Mutation for #args);
     quote! {
+        #(#cfg)*
         #[automatically_derived]
         #header {
             type Schema = #schema;
@@ -99,6 +102,7 @@ fn mutation(mutator: &Mutator, args: &syn::Type, owner: &syn::Type, schema: &syn
             }
         }
         // `for<'a>` keeps the bound open: a type that is no arguments is an error of the first impl only.
+        #(#cfg)*
         #[automatically_derived]
         impl #private::RunsIn<#schema> for #args where for<'__plasma> #args: #private::MutatorArgs {}
     }

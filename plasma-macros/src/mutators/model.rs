@@ -1,7 +1,7 @@
 //! What a set of mutators is, once read.
 
 use proc_macro2::{Span, TokenStream};
-use syn::{Ident, ItemImpl, Path, Type};
+use syn::{Attribute, Ident, ItemImpl, Path, Type};
 
 /// A set of mutators.
 pub(crate) struct Set {
@@ -23,6 +23,8 @@ pub(crate) struct Mutator {
     pub(crate) name: String,
     /// Where the wire name comes from.
     pub(crate) name_span: Span,
+    /// The conditions it is compiled under: what is only there on the server may need crates that clients do not have.
+    pub(crate) cfg: Vec<Attribute>,
     /// `server_only`.
     pub(crate) server_only: bool,
     /// The type of the arguments, with `Self` replaced; none when the signature does not tell.

@@ -113,6 +113,7 @@ fn mutator(
         function: ident.clone(),
         name: format!("{prefix}.{}", names::plain(ident)),
         name_span: ident.span(),
+        cfg: function.attrs.iter().filter(|attribute| tokens::is_helper(attribute, "cfg")).cloned().collect(),
         server_only: false,
         args: None,
         signature: None,

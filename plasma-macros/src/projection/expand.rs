@@ -43,9 +43,10 @@ pub(crate) fn projection(projection: &Projection, sound: bool) -> TokenStream {
         let push = quote_spanned!(span=> push::<#ty>);
         quote!(#private::field_source(#column).#push(__plasma_into);)
     });
+    let reader = tokens::local("__plasma_reader");
     let reads = projection.fields.iter().map(|field| {
         let (span, name, ty) = (tokens::span_of(&field.ty), &field.ident, &field.ty);
-        let read = quote_spanned!(span=> __plasma_reader.read::<#ty>());
+        let read = quote_spanned!(span=> #reader.read::<#ty>());
         quote! {
             #name: match #read {
                 ::core::result::Result::Ok(__plasma_value) => __plasma_value,

@@ -100,10 +100,11 @@ fn checks(schema: &Schema, locked: Option<&Locked>) -> TokenStream {
     let type_names: Vec<String> = schema.tables.iter().map(tokens::spelled).collect();
     let count = type_names.len();
     let mut checks = TokenStream::new();
+    let tables = tokens::local("__plasma_tables");
     for (index, table) in schema.tables.iter().enumerate() {
         let span = tokens::span_of(table);
         let private = tokens::private_at(span);
-        checks.extend(quote_spanned!(span=> #private::check::table(__plasma_tables, #index);));
+        checks.extend(quote_spanned!(span=> #private::check::table(#tables, #index);));
     }
     if !schema.mutators.is_empty() {
         let span = schema.mutators_span;
@@ -125,7 +126,7 @@ fn checks(schema: &Schema, locked: Option<&Locked>) -> TokenStream {
             let private = tokens::private_at(span);
             checks.extend(quote_spanned! {span=>
                 #private::lock::check(
-                    __plasma_tables,
+                    #tables,
                     &<#ident as #private::Schema>::DEF,
                     #index,
                     #path,

@@ -81,11 +81,14 @@ pub(crate) fn validate(schema: &SchemaDef) -> Result<()> {
                 (Kind::Json, Value::Json(json)) => serde_json::from_str::<serde::de::IgnoredAny>(&json).is_ok(),
                 (_, Value::Text(text)) => !text.contains('\0'),
                 (_, Value::Float(x)) => x.is_finite(),
+                // What `#[column(other)]` without a field stands for.
+                (_, Value::Null) => column.nullable,
                 _ => true,
             };
             if !fits {
                 return wrong(format!(
-                    "the default of `{}.{}` cannot be stored: JSON must be valid, text without U+0000, a float finite",
+                    "the default of `{}.{}` cannot be stored: JSON must be valid, text without U+0000, a float finite, an \
+                     enum one of the variants it has a value for",
                     table.name, column.name
                 ));
             }
@@ -139,5 +142,9 @@ mod tests {
         ];
         let message = validate(&schema(TableDef::new("t", BAD))).unwrap_err().to_string();
         assert!(message.starts_with("the default of `t.meta` cannot be stored"), "{message}");
+        const OTHER: &[ColumnDef] =
+            &[ColumnDef::of::<Id<User>>("id"), ColumnDef::of::<String>("state").default_value(|| Value::Null)];
+        let message = validate(&schema(TableDef::new("t", OTHER))).unwrap_err().to_string();
+        assert!(message.starts_with("the default of `t.state` cannot be stored"), "{message}");
     }
 }

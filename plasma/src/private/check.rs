@@ -128,6 +128,8 @@ pub struct Tables<const N: usize> {
     pub(super) tables: &'static [&'static TableDef],
     types: &'static [&'static str],
     hashes: [u32; N],
+    /// Whether there can be a first row: every required key refers to a table of which that is true.
+    fillable: [bool; N],
 }
 
 impl<const N: usize> Tables<N> {
@@ -143,7 +145,77 @@ impl<const N: usize> Tables<N> {
             hashes[i] = hash(tables[i].name);
             i += 1;
         }
-        Tables { schema, tables, types, hashes }
+        let mut all = Tables { schema, tables, types, hashes, fillable: [false; N] };
+        // Forwards and backwards in turn, so that it takes few rounds in whatever order the tables are listed.
+        let mut round = 0;
+        let mut changed = true;
+        while changed {
+            changed = false;
+            let mut i = 0;
+            while i < N {
+                let index = if round % 2 == 0 { i } else { N - 1 - i };
+                if !all.fillable[index] && all.unfilled(index, 0).is_none() {
+                    all.fillable[index] = true;
+                    changed = true;
+                }
+                i += 1;
+            }
+            round += 1;
+        }
+        all
+    }
+
+    /// The first required key from column `from` on of a table that has no row yet, and that table.
+    const fn unfilled(&self, table: usize, from: usize) -> Option<(usize, usize)> {
+        let def = self.tables[table];
+        let mut i = from;
+        while i < def.columns.len() {
+            let column = &def.columns[i];
+            if let Some(target) = column.references
+                && i != def.id
+                && !column.nullable
+                && !def.local_only
+                && let Some(target) = self.find(target, N)
+                && target != table
+                && !self.fillable[target]
+            {
+                return Some((i, target));
+            }
+            i += 1;
+        }
+        None
+    }
+
+    /// The required key of the last table of a circle, among the tables up to this one, that closes it.
+    const fn circle(&self, last: usize) -> Option<usize> {
+        let mut key = self.unfilled(last, 0);
+        while let Some((closing, first)) = key {
+            // Whatever the key's table needs, whatever that needs, and so on.
+            let mut seen = [false; N];
+            let mut open = [0; N];
+            let mut count = 0;
+            if first < last {
+                (seen[first], open[0], count) = (true, first, 1);
+            }
+            while count > 0 {
+                count -= 1;
+                let table = open[count];
+                let mut next = self.unfilled(table, 0);
+                while let Some((column, target)) = next {
+                    if target == last {
+                        return Some(closing);
+                    }
+                    if target < last && !seen[target] {
+                        seen[target] = true;
+                        open[count] = target;
+                        count += 1;
+                    }
+                    next = self.unfilled(table, column + 1);
+                }
+            }
+            key = self.unfilled(last, closing + 1);
+        }
+        None
     }
 
     /// The first table before `end` with this name, in any case.
@@ -172,7 +244,7 @@ const fn hash(name: &str) -> u32 {
     hash
 }
 
-/// The table has a name of its own, and its foreign keys refer to tables of the schema.
+/// The table has a name of its own, and its foreign keys refer to tables of the schema, which can have rows.
 #[track_caller]
 pub const fn table<const N: usize>(all: &Tables<N>, index: usize) {
     let table = all.tables[index];
@@ -218,6 +290,19 @@ pub const fn table<const N: usize>(all: &Tables<N>, index: usize) {
             }
         }
         i += 1;
+    }
+    if !all.fillable[index]
+        && let Some(column) = all.circle(index)
+    {
+        let parts = [
+            "foreign key `",
+            table.name,
+            ".",
+            table.columns[column].name,
+            "` closes a circle of required keys: no row could be the first; make one of them an `Option<Id<_>>` or \
+             `#[column(unconstrained)]`",
+        ];
+        panic!("{}", Message::of(&parts).text());
     }
 }
 

@@ -20,9 +20,10 @@ pub(super) fn checks(table: &Table) -> TokenStream {
         let private = tokens::private_at(span);
         checks.extend(quote_spanned!(span=> let _: fn() = #private::row_id::<#ident, #ty>;));
     }
+    let definition = tokens::local("__plasma_table");
     let call = |name: &str, span: Span, arguments: TokenStream| {
         let (private, name) = (tokens::private_at(span), Ident::new(name, span));
-        quote_spanned!(span=> #private::check::#name(__plasma_table, #arguments);)
+        quote_spanned!(span=> #private::check::#name(#definition, #arguments);)
     };
     for (index, column) in table.columns.iter().enumerate() {
         let spelled = tokens::spelled(&column.ty);

@@ -193,10 +193,11 @@ fn codec(table: &Table) -> TokenStream {
     let private = tokens::private();
     let (ident, new_ident) = (&table.ident, table.new_ident());
     let columns = table.columns.iter().map(column_def);
+    let (row, out) = (tokens::local("__plasma_row"), tokens::local("__plasma_out"));
     let reads = table.columns.iter().map(|Column { field, ty, .. }| {
         let span = tokens::span_of(ty);
         // A plain match: what `?` expands to costs the compiler five times as much, in every column of every table.
-        let read = quote_spanned!(span=> __plasma_row.read::<#ty>());
+        let read = quote_spanned!(span=> #row.read::<#ty>());
         quote! {
             #field: match #read {
                 ::core::result::Result::Ok(__plasma_value) => __plasma_value,
@@ -206,7 +207,7 @@ fn codec(table: &Table) -> TokenStream {
     });
     let write = |Column { field, ty, .. }: &Column| {
         let span = tokens::span_of(ty);
-        quote_spanned!(span=> __plasma_out.write::<#ty>(__plasma_row.#field);)
+        quote_spanned!(span=> #out.write::<#ty>(#row.#field);)
     };
     let writes = table.columns.iter().map(write);
     let new_writes = table.required().map(write);

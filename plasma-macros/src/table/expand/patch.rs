@@ -34,9 +34,10 @@ pub(super) fn patch(table: &Table, krate: &TokenStream, sound: bool) -> TokenStr
     });
     let (derives, serde) = (&table.derives, &table.serde);
     let (private, quiet) = (tokens::private(), tokens::quiet());
+    let (this, list) = (tokens::local("self"), tokens::local("__plasma_list"));
     let changes = columns.iter().filter(|_| sound).map(|Column { field, ty, name, .. }| {
         let span = tokens::span_of(ty);
-        quote::quote_spanned!(span=> __plasma_list.set_some(#name, self.#field);)
+        quote::quote_spanned!(span=> #list.set_some(#name, #this.#field);)
     });
     let place = Span::call_site();
     let derive_default = quote::quote_spanned!(place=> #[derive(::core::default::Default #(, #derives)*)]);

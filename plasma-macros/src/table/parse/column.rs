@@ -96,7 +96,7 @@ fn value_span(entry: &Entry) -> proc_macro2::Span {
 fn written(field: &Field, errors: &mut Errors) -> TokenStream {
     let mut written = TokenStream::new();
     for attribute in &field.attrs {
-        if tokens::is_helper(attribute, "cfg") {
+        if tokens::is_conditional(attribute, "column") {
             errors.at(attribute, messages::COLUMN_CFG);
         }
         if !tokens::is_helper(attribute, "column") {
