@@ -131,15 +131,22 @@ impl<'w, 's> ClientExecutor<'w, 's> {
             Write::Update { table, id, changes } => {
                 self.reads.row(table, &id);
                 let before = self.need(table, &id)?;
-                self.update(table, &id, before, &changes, checked).map(|()| 1)
+                let after = self.changed(table, &id, &before, &changes)?;
+                self.update(table, &id, before, after, checked).map(|()| 1)
             }
             Write::UpdateWhere { table, filter, changes } => {
                 let rows = self.matching(table, filter)?;
                 let count = rows.len() as u64;
+                // What a value reads of other rows it reads before the first is changed.
+                let mut images = Vec::with_capacity(rows.len());
+                for before in rows {
+                    let id = table.row_id(&before).to_owned();
+                    let after = self.changed(table, &id, &before, &changes)?;
+                    images.push((id, before, after));
+                }
                 self.all_or_nothing(|executor| {
-                    for before in rows {
-                        let id = table.row_id(&before).to_owned();
-                        executor.update(table, &id, before, &changes, checked)?;
+                    for (id, before, after) in images {
+                        executor.update(table, &id, before, after, checked)?;
                     }
                     Ok(count)
                 })
@@ -200,15 +207,7 @@ impl<'w, 's> ClientExecutor<'w, 's> {
         Ok(())
     }
 
-    fn update(
-        &mut self,
-        table: &'static TableDef,
-        id: &str,
-        before: Row,
-        changes: &[Change],
-        checked: bool,
-    ) -> Result<()> {
-        let after = self.changed(table, id, &before, changes)?;
+    fn update(&mut self, table: &'static TableDef, id: &str, before: Row, after: Row, checked: bool) -> Result<()> {
         self.reads.row(table, id);
         self.unique_reads(table, Some(&before), &after);
         if self.written_already(table) {

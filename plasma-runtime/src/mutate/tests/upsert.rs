@@ -11,6 +11,7 @@ use crate::client::rows::{Texts, Writer};
 use crate::error::{Constraint, Error, ErrorKind, Result};
 use crate::future::BoxFuture;
 use crate::mutate::{Tx, columns};
+use crate::query::typed::scalar;
 use crate::schema::samples::{App, Ctx, NewStock, Stock};
 use crate::schema::{Id, NewRow, Schema, Table};
 use crate::server::{Auth, Server, SqliteDatabase};
@@ -309,13 +310,31 @@ async fn a_fresh_id_meets_by_the_unique_values(tx: &mut Tx<'_, App>) -> Result<(
     Ok(())
 }
 
+/// As in SQL: what one row becomes is not seen by what the next one becomes.
+async fn an_update_sees_the_rows_before_the_statement(tx: &mut Tx<'_, App>) -> Result<()> {
+    tx.insert_all([stock(1, 1, 1), stock(2, 1, 2), stock(3, 1, 3)]).await?;
+    let most = || scalar(Stock::select().aggregate(Stock::qty.max())).coalesce(0i64);
+    let all = tx.update_where(Stock::shop.eq(1)).set(Stock::qty.to(most() + Stock::code)).returning().await?;
+    let mut qty: Vec<_> = all.iter().map(|stock| (stock.code, stock.qty)).collect();
+    qty.sort();
+    assert_eq!(qty, [(1, 2), (2, 3), (3, 4)]);
+    let both = (Stock::qty.to(most()), Stock::shop.to(Stock::qty));
+    let mut all = tx.update_where(Stock::code.gte(2)).set(both).returning().await?;
+    all.sort_by_key(|stock| stock.code);
+    assert_eq!(all.iter().map(|stock| (stock.shop, stock.qty)).collect::<Vec<_>>(), [(3, 4), (4, 4)]);
+    Ok(())
+}
+
 /// A step that is the same on both sides.
 type Step = for<'a> fn(&'a mut Tx<'_, App>) -> BoxFuture<'a, Result<()>>;
 
 #[test]
 fn both_sides_say_the_same() {
-    let steps: [Step; 2] =
-        [|tx| Box::pin(statements_return_their_rows(tx)), |tx| Box::pin(a_fresh_id_meets_by_the_unique_values(tx))];
+    let steps: [Step; 3] = [
+        |tx| Box::pin(statements_return_their_rows(tx)),
+        |tx| Box::pin(a_fresh_id_meets_by_the_unique_values(tx)),
+        |tx| Box::pin(an_update_sees_the_rows_before_the_statement(tx)),
+    ];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for step in steps {
         let mut store = SqliteConnection::in_memory().unwrap();

@@ -252,6 +252,13 @@ impl Expr {
         found
     }
 
+    /// Whether there is a sub-query in it.
+    pub fn has_query(&self) -> bool {
+        let mut found = false;
+        self.queries(&mut |_| found = true);
+        found
+    }
+
     pub(super) fn reaches(&self, depth: u8) -> bool {
         if let Expr::Column(column) = self {
             return column.level > depth;

@@ -170,19 +170,24 @@ impl ServerExecutor<'_> {
         if access == Access::Checked {
             self.keep_remote(table, &ids).await?;
         }
-        let mut params = Vec::new();
+        // The rows are changed one by one. What a value reads of other rows it must read before the first is.
+        let values = if ids.len() > 1 && changes.iter().any(|change| change.value.has_query()) {
+            self.values(table, &ids, changes).await?
+        } else {
+            Vec::new()
+        };
+        let mut shared = Vec::new();
         let mut set = Vec::with_capacity(changes.len());
         for change in changes {
-            let (value, own) = value_sql(table, &change.value);
-            params.extend(own);
+            let (value, own) =
+                if values.is_empty() { value_sql(table, &change.value) } else { ("?".into(), Vec::new()) };
+            shared.extend(own);
             set.push(format!("{} = {value}", quote(change.column)));
         }
         let sql = format!("UPDATE {} SET {} WHERE \"id\" = ?", quote(table.name), set.join(", "));
-        params.push(Value::Null);
-        for id in &ids {
-            if let Some(last) = params.last_mut() {
-                *last = Value::Text(id.clone());
-            }
+        for (at, id) in ids.iter().enumerate() {
+            let mut params = values.get(at).unwrap_or(&shared).clone();
+            params.push(Value::Text(id.clone()));
             if let Err(error) = self.run(&sql, &params).await {
                 let literal = |column: usize| {
                     let change = changes.iter().find(|change| change.column == table.columns[column].name);
@@ -198,6 +203,25 @@ impl ServerExecutor<'_> {
             }
         }
         Ok(ids)
+    }
+
+    /// The new values of the changed columns, for each row in order of the ids.
+    async fn values(&mut self, table: &'static TableDef, ids: &[String], changes: &[Change]) -> Result<Vec<Row>> {
+        let (mut selected, mut params, mut kinds) = (Vec::new(), Vec::new(), Vec::new());
+        for change in changes {
+            let (value, own) = value_sql(table, &change.value);
+            selected.push(value);
+            params.extend(own);
+            kinds.extend(table.column(change.column).map(|column| column.kind));
+        }
+        params.push(Value::Text(json!(ids).to_string()));
+        let name = quote(table.name);
+        let sql = format!(
+            "SELECT {} FROM {name} WHERE {name}.\"id\" IN (SELECT value FROM json_each(?)) ORDER BY {name}.\"id\"",
+            selected.join(", ")
+        );
+        let rows = self.rows(&sql, &params, &kinds).await?;
+        if rows.len() == ids.len() { Ok(rows) } else { Err(Error::internal("a row went while it was updated")) }
     }
 
     /// `deleted` is given the rows as they were.
