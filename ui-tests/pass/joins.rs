@@ -31,4 +31,6 @@ fn main() {
         .left_join(Twin::on(Twin::col(Todo::title).eq(Todo::title).and(Twin::col(Todo::id).ne(Todo::id))));
     rows::<(Todo, User, Option<User>, Option<Todo>)>(&three);
     rows::<Option<String>>(&three.project(Twin::col(Todo::title)));
+    let twins = Twin::select().correlate::<Todo>().filter(Twin::col(Todo::title).eq(Todo::title));
+    rows::<Todo>(&Todo::select().filter(Todo::id.eq(scalar(twins.project(Twin::col(Todo::id))))));
 }

@@ -6,9 +6,11 @@ use std::marker::PhantomData;
 use super::assign::Order;
 use super::column::{Col, IdCol, Ordered};
 use super::expr::Expr;
+use super::expression::Expression;
 use super::operand::{CompareWith, Operand};
 use super::raw::{Fault, Raw};
-use crate::query::ir::{self, Aggregate, CompareOp};
+use super::text::function2;
+use crate::query::ir::{self, Aggregate, CompareOp, Function};
 use crate::schema::{ColumnType, Scalar, Table};
 use crate::value::{Fixed, Kind};
 
@@ -213,6 +215,11 @@ impl<V: Scalar, S> Agg<Option<V>, S> {
     /// Whether some row of the group has a value.
     pub fn is_not_null(self) -> Agg<bool, S> {
         Agg::new(self.is_null().raw.not())
+    }
+
+    /// The value, or `other` when no row of the group has one: `Todo::minutes.sum().coalesce(0i64)`.
+    pub fn coalesce<R: Expression<Value = V, Tables = ()>>(self, other: R) -> Agg<V, S> {
+        Agg::new(function2(Function::Coalesce, self.raw, other.into_raw()))
     }
 }
 

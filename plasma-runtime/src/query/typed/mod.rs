@@ -63,7 +63,7 @@ pub use scope::{
 };
 pub use select::{Query, ReadsIn, Select};
 pub use shape::{FieldSource, FillFrom, Fills, Shape, field_source};
-pub use source::{Alias, ColumnLike, Source, TableSource, alias_column, alias_on, is_missing};
+pub use source::{Alias, ColumnLike, Source, TableSource, alias_column, alias_on, alias_select, is_missing};
 pub use subquery::{SameKey, Single, exists, scalar};
 pub use text::{Dependent, Textual};
 pub use within::{

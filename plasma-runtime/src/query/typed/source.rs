@@ -4,7 +4,8 @@ use super::column::{Col, IdCol};
 use super::expr::Expr;
 use super::join::On;
 use super::raw::Raw;
-use super::scope::Listed;
+use super::scope::{Listed, Root};
+use super::select::Select;
 use crate::error::Result;
 use crate::query::ir;
 use crate::schema::{ColumnType, Id, RowReader, Table};
@@ -123,10 +124,18 @@ pub fn alias_on<A: TableSource, P>(condition: P) -> On<A, P> {
     On::new(condition)
 }
 
+/// All rows of the table of an alias.
+#[doc(hidden)]
+pub fn alias_select<A: TableSource>() -> Select<A::Row, Root<A>> {
+    Select::whole(ir::Query::of(A::source()), None)
+}
+
 /// A second name for a table, to join a table with itself or the same table twice.
 ///
 /// `plasma::alias!(pub Parent = Todo);` declares a type `Parent`. `Parent::col(Todo::title)` is its column,
 /// `Parent::on(condition)` and `Todo::parent_id.join_as::<Parent>()` join it, and its rows are `Todo`s.
+/// `Parent::select()` is a query for them, which may stand in another query over `Todo` and be
+/// [correlated](Select::correlate) with it.
 ///
 /// Its name in SQL is its Rust name: it must not be the SQL name of a table in the same query.
 #[macro_export]
@@ -160,6 +169,10 @@ macro_rules! alias {
                 column: __C,
             ) -> $crate::query::typed::Col<$alias, __C::Value> {
                 $crate::query::typed::alias_column(column)
+            }
+            /// All rows of the table, under the name of the alias.
+            $vis fn select() -> $crate::query::typed::Select<$table, $crate::query::typed::Root<$alias>> {
+                $crate::query::typed::alias_select::<$alias>()
             }
             /// The alias, joined on a condition.
             $vis fn on<__P>(condition: __P) -> $crate::query::typed::On<$alias, __P> {

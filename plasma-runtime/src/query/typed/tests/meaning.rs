@@ -1,7 +1,7 @@
 //! What typed conditions mean: each is answered by SQLite, by the in-memory evaluator, and by plain Rust over the same
 //! rows.
 
-use super::super::{Filter, Query, exists, not, read, row};
+use super::super::{Filter, Query, Select, exists, not, read, row, scalar};
 use crate::Json;
 use crate::Result;
 use crate::query::lower::{self, Dialect};
@@ -102,6 +102,39 @@ pub(super) fn answer<Q: Query>(world: &mut World, db: &mut SqliteConnection, que
     let rows = db.query(&lowered.sql, &lowered.params, &lowered.kinds).expect(&lowered.sql);
     assert_eq!(rows, eval::select(ir, world).expect("an answer"), "SQLite and memory differ: {}", lowered.sql);
     rows.into_iter().map(|row| query.decode(row).expect("a row of the query")).collect()
+}
+
+crate::alias!(Rival = Todo);
+
+#[test]
+fn a_table_is_compared_with_itself_under_another_name() {
+    let rivals = || Rival::select().correlate::<Todo>().filter(Rival::col(Todo::org_id).eq(Todo::org_id));
+    let best = |world: &World, todo: &Todo| {
+        !world.todos.iter().any(|other| other.org_id == todo.org_id && other.points > todo.points)
+    };
+    check("no better one", not(exists(rivals().filter(Rival::col(Todo::points).gt(Todo::points)))), best);
+    let most = scalar(rivals().aggregate(Rival::col(Todo::points).max()));
+    check("the maximum", Todo::points.eq(most), best);
+    let first = scalar(rivals().order_by(Rival::col(Todo::points).desc()).project(Rival::col(Todo::id)));
+    check("the first", Todo::id.eq(first), best);
+    let mut world = World::new();
+    let mut db = world.sqlite();
+    let rows = answer(&mut world, &mut db, &Rival::select().order_by(Rival::col(Todo::points).desc()).limit(3));
+    assert_eq!(rows.iter().map(|todo| todo.points).collect::<Vec<_>>(), [5, 4, 3]);
+}
+
+#[test]
+fn an_aggregate_of_no_value_can_be_something_else() {
+    let mut world = World::new();
+    let mut db = world.sqlite();
+    let sums = |query: Select<Todo>| query.aggregate((Todo::rank.sum(), Todo::rank.sum().coalesce(0i64)));
+    assert_eq!(answer(&mut world, &mut db, &sums(Todo::select())), [(Some(4), 4)]);
+    assert_eq!(answer(&mut world, &mut db, &sums(Todo::select().filter(Todo::points.gt(99)))), [(None, 0)]);
+    let notes = Todo::select().group_by(Todo::rank);
+    let least = || Todo::note.min().coalesce("none");
+    let rows =
+        answer(&mut world, &mut db, &notes.having(least().ne("x")).order_by(least().desc()).project(|n| (n, least())));
+    assert_eq!(rows, [(0, "note-0".to_owned()), (1, "none".to_owned())]);
 }
 
 fn check(name: &str, filter: impl Into<Filter<Todo>>, expected: impl Fn(&World, &Todo) -> bool) {
