@@ -3,6 +3,7 @@
 use plasma::prelude::*;
 use plasma::{col_ref, scalar};
 
+use super::joins::Before;
 use crate::report::Report;
 use crate::schema::{Comment, Customer, Job, Line, Money, Part, Person, Staff, Status, Stock};
 use crate::world::World;
@@ -56,6 +57,12 @@ pub async fn show(world: &World, out: &mut Report) -> plasma::Result<()> {
             ),
         );
     out.list("needs a part that runs out", titles(jobs.clone().filter(exists(empty_shelf))).await?);
+
+    // About other rows of the same table: a second name for it.
+    let earlier = Before::select()
+        .correlate::<Job>()
+        .filter(Before::col(Job::customer_id).eq(Job::customer_id).and(Before::col(Job::number).lt(Job::number)));
+    out.list("of a customer who was here before", titles(jobs.clone().filter(exists(earlier))).await?);
 
     // One value of a sub-query: with each customer, the number of jobs and the last day.
     let of_customer = || Job::select().correlate::<Customer>().filter(Job::customer_id.eq(Customer::id));

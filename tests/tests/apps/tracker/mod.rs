@@ -14,6 +14,7 @@ use self::schema::*;
 use super::{device, named, refused, rejected, server, sync};
 
 plasma::alias!(Assignee = User);
+plasma::alias!(Twin = Issue);
 
 /// What a board is filtered by; what is `None` filters nothing.
 #[derive(Default)]
@@ -207,8 +208,14 @@ async fn who_sees_and_changes_what() -> plasma::Result<()> {
         client.read(async |tx| Ok((tx.count(Project::select()).await?, tx.count(Issue::select()).await?))).await
     };
     assert_eq!((counts(&ann).await?, counts(&bob).await?, counts(&eve).await?), ((2, 2), (2, 2), (1, 1)));
-    let guest = server.db();
-    assert_eq!(guest.as_ctx(&Ctx { user: None }).count(Issue::select()).await?, 0);
+    let db = server.db();
+    assert_eq!(db.as_ctx(&Ctx { user: None }).count(Issue::select()).await?, 0);
+    // Under another name a table has the same rules.
+    assert_eq!(db.as_ctx(&Ctx { user: Some(named("eve")) }).count(Twin::select()).await?, 1);
+    let beside = Twin::select().correlate::<Issue>().filter(Twin::col(Issue::id).ne(Issue::id));
+    let beside = Issue::select().filter(exists(beside));
+    assert_eq!(db.trusted().count(beside.clone()).await?, 2);
+    assert_eq!(db.as_ctx(&Ctx { user: Some(named("eve")) }).count(beside).await?, 0);
 
     // Eve may speak in the open project, and no more: her own device says so where it can, the server in any case.
     eve.mutate(Say { id: eve.new_id(), issue: seen.id, body: "Hello".into() }).await?;

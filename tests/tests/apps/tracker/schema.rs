@@ -237,16 +237,25 @@ impl Policy<Ctx> for Org {
     }
     const FROZEN: Columns<Org> = columns!(Org::founder_id);
 }
+plasma::alias!(
+    /// The caller's membership, beside the one a rule is about.
+    Mine = Member
+);
+
 impl Policy<Ctx> for Member {
     fn read(ctx: &Ctx) -> Filter<Member> {
         Filter::when(ctx.user.is_some())
     }
-    /// An admin takes in others, a founder comes in alone. The rule sees the row that is being inserted, so "is an admin"
-    /// without "of others" would let everybody in who says so.
+    /// An admin takes in others, a founder comes in alone. The rule sees the row that is being inserted, so "the caller is
+    /// an admin" must be said by another row: else everybody is one who says so.
     fn insert(ctx: &Ctx) -> Filter<Member> {
-        let others = Filter::from(Member::user_id.is(ctx.user)).not();
-        let founder = Member::org_id.has(Filter::<Org>::from(Org::founder_id.is(ctx.user)));
-        others.and(Self::update(ctx)).or(founder.and(Member::user_id.is(ctx.user)))
+        let Some(me) = ctx.user else { return Filter::nothing() };
+        let admin = Mine::select()
+            .correlate::<Member>()
+            .filter(Mine::col(Member::org_id).eq(Member::org_id).and(Mine::col(Member::id).ne(Member::id)))
+            .filter(Mine::col(Member::user_id).eq(me).and(Mine::col(Member::rank).eq(Rank::Admin)));
+        let founder = Member::org_id.has(Org::founder_id.eq(me)).and(Member::user_id.eq(me));
+        Filter::from(exists(admin)).or(founder)
     }
     fn update(ctx: &Ctx) -> Filter<Member> {
         ranked(Member::org_id, ctx, Rank::Admin)
