@@ -45,6 +45,7 @@ pub(crate) const ARGS_GENERIC: &str = "mutator arguments cannot have generic par
 pub(crate) const ARG_CFG: &str = "an argument cannot be conditional: client and server must agree on it";
 pub(crate) const ARG_NEEDS_LIST: &str = "`#[arg]` needs rules: `#[arg(len(1..=200))]`";
 pub(crate) const ARG_RULE_RANGE: &str = "expected a range such as `1..=200`";
+pub(crate) const ARG_RULE_EMPTY: &str = "no value is in this range: write the lower bound first";
 pub(crate) const ARG_RULE_CLOSED: &str = "the upper bound of a rule is inclusive: write `1..=200`";
 
 pub(crate) const MUTATORS_NEEDS_SCHEMA: &str =

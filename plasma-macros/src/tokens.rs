@@ -5,6 +5,7 @@ use quote::{ToTokens, format_ident, quote};
 use syn::parse::ParseStream;
 use syn::{Attribute, Expr, ExprLit, Field, Item, Lit, LitStr, Meta, Path, Token, Type, punctuated::Punctuated};
 
+use crate::errors::Errors;
 use crate::names;
 
 /// For a generated item: lints that an application turns on are about its own code. Some of what is generated stands
@@ -23,6 +24,22 @@ pub(crate) fn quiet() -> TokenStream {
 /// Where the expansion finds the library: `::plasma`, or the path of `crate = ..`.
 pub(crate) fn krate(path: Option<&Path>) -> TokenStream {
     path.map_or_else(|| quote!(::plasma), ToTokens::into_token_stream)
+}
+
+/// `plasma::__private` as serde is told about it, which is as text, and an item that makes the name known. `$crate`
+/// means nothing in text: a library's `macro_rules!` macro gets a name of its own for it.
+pub(crate) fn private_as_text(krate: &TokenStream, item: &Ident) -> (String, TokenStream) {
+    let path = spelled(&quote!(#krate::__private));
+    if !path.contains('$') {
+        return (path, TokenStream::new());
+    }
+    let alias = format_ident!("__plasma_of_{}", names::plain(item));
+    let known = quote! {
+        #[doc(hidden)]
+        #[allow(unused_imports, non_snake_case)]
+        use #krate::__private as #alias;
+    };
+    (alias.to_string(), known)
 }
 
 /// The name under which an expansion knows `plasma::__private`, inside its anonymous const.
@@ -173,9 +190,30 @@ pub(crate) fn is_unnamed(field: &Field) -> bool {
     field.ident.as_ref().is_some_and(|ident| ident == "_")
 }
 
+/// The part of a struct's `#[serde(..)]` that can stand on the structs that are generated beside it too: the rest
+/// (`default`, `from`, `into`, ..) is about what the struct itself has.
+pub(crate) fn serde_of_every_struct(attribute: &Attribute) -> Option<Attribute> {
+    const KEPT: &[&str] = &["rename_all", "deny_unknown_fields", "crate"];
+    let all = attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).ok()?;
+    let kept: Vec<Meta> = all.into_iter().filter(|meta| KEPT.iter().any(|name| meta.path().is_ident(name))).collect();
+    (!kept.is_empty()).then(|| syn::parse_quote!(#[serde(#(#kept),*)]))
+}
+
 /// Whether this is the attribute `name`, and not something that only looks like it.
 pub(crate) fn is_helper(attribute: &Attribute, name: &str) -> bool {
     attribute.path().is_ident(name)
+}
+
+/// Removes a second `#[plasma::table]` and so on, which would declare everything a second time.
+pub(crate) fn take_repeated(name: &str, attributes: &mut Vec<Attribute>, errors: &mut Errors) {
+    attributes.retain(|attribute| {
+        let segments = &attribute.path().segments;
+        let repeated = segments.len() == 2 && segments[0].ident == "plasma" && segments[1].ident == name;
+        if repeated {
+            errors.at(attribute, format_args!("`#[plasma::{name}]` is given twice"));
+        }
+        !repeated
+    });
 }
 
 /// Whether the attribute makes the field, or its options `helper`, conditional. `#[cfg_attr(.., serde(..))]` does not.

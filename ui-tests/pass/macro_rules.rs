@@ -154,7 +154,64 @@ macro_rules! shape {
 }
 shape!(Card, Member, rank: i64, user_id: Id<User>);
 
+/// As the macro of a library writes it, whose users do not know plasma.
+pub use ::plasma as hidden;
+macro_rules! library {
+    ($table:ident, $args:ident, $kind:ident, $shape:ident, $set:ident, $app:ident) => {
+        #[$crate::hidden::table(crate = $crate::hidden, auth = open, patch)]
+        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+        pub struct $table {
+            pub id: $crate::hidden::Id<$table>,
+            pub text: String,
+            pub kind: Option<$kind>,
+        }
+
+        #[derive($crate::hidden::Column, Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[column(crate = $crate::hidden)]
+        pub enum $kind {
+            Plain,
+        }
+
+        #[derive($crate::hidden::Projection)]
+        #[projection(from = $table, crate = $crate::hidden)]
+        pub struct $shape {
+            pub text: String,
+        }
+
+        #[$crate::hidden::args(crate = $crate::hidden)]
+        pub struct $args {
+            #[arg(len(1..=3), trim)]
+            pub text: String,
+            pub kind: $kind,
+        }
+
+        pub struct $set;
+
+        #[$crate::hidden::mutators($app, crate = $crate::hidden)]
+        impl $set {
+            pub async fn add(
+                tx: &mut $crate::hidden::Tx<'_, $app>,
+                (): &(),
+                args: $args,
+            ) -> $crate::hidden::Result<()> {
+                use $crate::hidden::NewRow as _;
+                tx.insert(NewPage { text: args.text }.with(Page::kind.to(args.kind))).await.map(drop)
+            }
+        }
+
+        #[$crate::hidden::schema(
+            version = "1", tables($table), mutators($set), lock = false, crate = $crate::hidden
+        )]
+        pub struct $app;
+    };
+}
+library!(Page, AddPage, PageKind, PageText, Pages, Book);
+
 fn main() {
+    let args = <AddPage as plasma::mutate::MutatorArgs>::from_json(r#"{"text":" a ","kind":"Plain"}"#).unwrap();
+    assert_eq!(args.text, "a");
+    let patch: PagePatch = serde_json::from_str(r#"{"kind":null}"#).unwrap();
+    assert_eq!(patch, PagePatch { kind: Some(None), ..PagePatch::default() });
     let _ = Member::between(Id::from_u128(1), Id::from_u128(2));
     let _ = Member::select().filter(Member::rank.eq(1)).project(plasma::row::<Member>());
     let names: Vec<_> = App::definition().mutators.iter().map(|mutator| mutator.name).collect();

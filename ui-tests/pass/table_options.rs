@@ -81,6 +81,45 @@ pub struct Setting {
 #[plasma::schema(version = "1", ctx = (), tables(Org, Issue, Setting))]
 pub struct App;
 
+/// What serde is told about the struct is not about its new rows.
+#[plasma::table(auth = open, patch)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Draft {
+    pub id: Id<Draft>,
+    pub text: String,
+}
+
+impl Default for Draft {
+    fn default() -> Draft {
+        Draft { id: Id::from_u128(0), text: String::new() }
+    }
+}
+
+#[plasma::table(auth = open)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct Letter {
+    pub id: Id<Letter>,
+    pub text: String,
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+pub struct Written(Id<Letter>, String);
+
+impl TryFrom<Written> for Letter {
+    type Error = String;
+    fn try_from(Written(id, text): Written) -> Result<Letter, String> {
+        Ok(Letter { id, text })
+    }
+}
+
+impl From<Letter> for Written {
+    fn from(letter: Letter) -> Written {
+        Written(letter.id, letter.text)
+    }
+}
+
 fn main() {
     let table = Issue::DEF;
     assert_eq!(

@@ -15,12 +15,13 @@ pub(crate) fn args(args: &Args, sound: bool) -> TokenStream {
         return quote!(#[derive(#krate::__private::ArgsAttrs)] #item);
     }
     let (private, quiet) = (tokens::private(), tokens::quiet());
-    let item = with_trimming(args, &krate);
+    let (text, known) = tokens::private_as_text(&krate, &args.item.ident);
+    let item = with_trimming(args, &text);
     let derives = ["Serialize", "Deserialize"].map(|name| {
         let ident = quote::format_ident!("{name}");
         (!args.derived.iter().any(|derived| derived == name)).then(|| quote!(#krate::__private::serde::#ident,))
     });
-    let serde = tokens::spelled(&quote!(#krate::__private::serde));
+    let serde = format!("{text}::serde");
     let ident = &item.ident;
     let (this, checks) = (tokens::local("self"), tokens::local("__plasma_checks"));
     let rules = args.rules.iter().map(rules);
@@ -41,6 +42,7 @@ pub(crate) fn args(args: &Args, sound: bool) -> TokenStream {
         #[derive(#krate::__private::ArgsAttrs, #(#derives)*)]
         #[serde(crate = #serde #bounds)]
         #item
+        #known
         #quiet
         const _: () = {
             use #krate::__private as #private;
@@ -133,13 +135,13 @@ fn is_known(ty: &Type) -> bool {
 }
 
 /// Text is trimmed when the arguments are read, which both sides do.
-fn with_trimming(args: &Args, krate: &TokenStream) -> ItemStruct {
+fn with_trimming(args: &Args, private: &str) -> ItemStruct {
     let mut item = args.item.clone();
     let Fields::Named(fields) = &mut item.fields else { return item };
     for field in &mut fields.named {
         let rules = args.rules.iter().find(|rules| Some(&rules.field) == field.ident.as_ref());
         let Some(span) = rules.and_then(|rules| rules.trim) else { continue };
-        let path = tokens::text(&tokens::spelled(&quote!(#krate::__private::rules::trimmed)), span);
+        let path = tokens::text(&format!("{private}::rules::trimmed"), span);
         let attribute: Attribute = parse_quote_spanned!(span=> #[serde(deserialize_with = #path)]);
         // serde lets an `Option` be absent only while it reads the field by itself.
         if tokens::spelled_option(&field.ty) && !has_serde_default(&field.attrs) {

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::{Expr, Fields, Item, RangeLimits};
+use syn::{Expr, ExprLit, ExprUnary, Fields, Item, Lit, RangeLimits, UnOp};
 
 use super::model::{Args, FieldRules, Limits};
 use crate::errors::Errors;
@@ -14,7 +14,10 @@ const RULES: &[&str] = &["len", "range", "trim", "email"];
 /// Reads the arguments; nothing when the item is not a struct.
 pub(crate) fn args(attribute: TokenStream, item: TokenStream, errors: &mut Errors) -> Option<Args> {
     let item = match syn::parse2::<Item>(item) {
-        Ok(Item::Struct(item)) => item,
+        Ok(Item::Struct(mut item)) => {
+            tokens::take_repeated("args", &mut item.attrs, errors);
+            item
+        }
         Ok(other) => {
             errors.at_span(tokens::item_span(&other), messages::ARGS_NEEDS_NAMED_FIELDS);
             return None;
@@ -135,5 +138,21 @@ fn limits(entry: &options::Entry, errors: &mut Errors) -> Option<Limits> {
         errors.at(&range, messages::ARG_RULE_RANGE);
         return None;
     }
+    if let (Some(from), Some(to)) = (range.start.as_deref().and_then(literal), range.end.as_deref().and_then(literal))
+        && from > to
+    {
+        errors.at(&range, messages::ARG_RULE_EMPTY);
+        return None;
+    }
     Some(Limits { from: range.start.map(|e| *e), to: range.end.map(|e| *e) })
+}
+
+/// The number, where it is written as one. What is rounded here is far too near to the other bound to be a mistake.
+fn literal(expr: &Expr) -> Option<f64> {
+    match tokens::ungrouped(expr.clone()) {
+        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => number.base10_parse().ok(),
+        Expr::Lit(ExprLit { lit: Lit::Float(number), .. }) => number.base10_parse().ok(),
+        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => literal(&expr).map(|number| -number),
+        _ => None,
+    }
 }

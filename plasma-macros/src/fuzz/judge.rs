@@ -126,7 +126,10 @@ fn attributes(item: &Item) -> Vec<String> {
     let mut texts = Vec::new();
     each_attributes(&mut item.clone(), &mut |attributes| {
         for attribute in attributes {
-            if !attribute.path().is_ident("mutator") {
+            let path = attribute.path();
+            // `#[plasma::table]` given a second time is taken, too.
+            let own = path.segments.len() == 2 && path.segments[0].ident == "plasma";
+            if !path.is_ident("mutator") && !own {
                 texts.push(tree::flat(attribute.to_token_stream()).join(" "));
             }
         }

@@ -16,7 +16,10 @@ use crate::{messages, tokens};
 pub(crate) fn attribute(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let parsed = match syn::parse2::<Item>(item.clone()) {
-        Ok(Item::Struct(item)) => item,
+        Ok(Item::Struct(mut item)) => {
+            tokens::take_repeated("table", &mut item.attrs, &mut errors);
+            item
+        }
         Ok(other) => {
             let hidden = expand::registration(&other, &options);
             errors.at_span(tokens::item_span(&other), messages::TABLE_NEEDS_NAMED_FIELDS);

@@ -21,6 +21,7 @@ pub(super) fn patch(table: &Table, krate: &TokenStream, sound: bool) -> TokenStr
     let with_serde = |name: &str| table.derives.iter().any(|path| tokens::last_segment(path) == name);
     let (writes, reads) = (with_serde("Serialize"), with_serde("Deserialize"));
     let owner = table.ty();
+    let (text, known) = tokens::private_as_text(krate, &patch_ident);
     let fields = columns.iter().map(|column| {
         let Column { field, vis, .. } = column;
         let ty = tokens::replace_self(column.ty.to_token_stream(), &owner);
@@ -28,7 +29,7 @@ pub(super) fn patch(table: &Table, krate: &TokenStream, sound: bool) -> TokenStr
         let names = column.serde.iter().filter_map(serde_names);
         let skip = writes.then(|| quote!(#[serde(skip_serializing_if = "::core::option::Option::is_none")]));
         // What is absent stays, what is `null` is a value: serde takes both for `None` by itself.
-        let path = format!("{krate}::__private::patch_field").replace(' ', "");
+        let path = format!("{text}::patch_field");
         let read = reads.then(|| quote!(#[serde(default, deserialize_with = #path)]));
         quote!(#docs #(#names)* #skip #read #vis #field: ::core::option::Option<#ty>)
     });
@@ -41,7 +42,9 @@ pub(super) fn patch(table: &Table, krate: &TokenStream, sound: bool) -> TokenStr
     });
     let place = Span::call_site();
     let derive_default = quote::quote_spanned!(place=> #[derive(::core::default::Default #(, #derives)*)]);
+    let known = reads.then_some(known);
     quote! {
+        #known
         #[doc = #doc]
         #derive_default
         #(#serde)*

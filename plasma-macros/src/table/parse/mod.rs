@@ -42,7 +42,7 @@ pub(crate) fn table(attribute: TokenStream, item: &ItemStruct, errors: &mut Erro
             .into_iter()
             .filter(|path| COPIED_DERIVES.contains(&tokens::last_segment(path).as_str()))
             .collect(),
-        serde: serde(&item.attrs),
+        serde: serde(&item.attrs).iter().filter_map(tokens::serde_of_every_struct).collect(),
         columns: Vec::new(),
         indexes: Vec::new(),
         checks: Vec::new(),

@@ -259,6 +259,11 @@ impl Expr {
         found
     }
 
+    /// Whether it looks at a row of a query around the one it stands in.
+    pub fn looks_outside(&self) -> bool {
+        self.reaches(0)
+    }
+
     pub(super) fn reaches(&self, depth: u8) -> bool {
         if let Expr::Column(column) = self {
             return column.level > depth;

@@ -130,6 +130,11 @@ impl<T, V> Col<T, V> {
         self.column
     }
 
+    /// The name of the source it is a column of.
+    pub(super) const fn source_name(self) -> &'static str {
+        self.table
+    }
+
     /// The column, untyped: of the query the expression stands in.
     #[doc(hidden)]
     pub fn raw(self) -> Raw {

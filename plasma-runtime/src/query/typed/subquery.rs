@@ -40,11 +40,8 @@ macro_rules! foreign_key {
     ($v:ty) => {
         impl<T, P: Table> Col<T, $v> {
             /// The row this column refers to satisfies the condition. False when it refers to no row.
-            pub fn has<C: Predicate<Root<P>, I>, I>(self, condition: C) -> Expr<bool, T>
-            where
-                T: Table,
-            {
-                Expr::new(linked(P::DEF, id_name::<P>(), T::NAME, self.name(), condition.into_raw()))
+            pub fn has<C: Predicate<Root<P>, I>, I>(self, condition: C) -> Expr<bool, T> {
+                Expr::new(linked(P::DEF, id_name::<P>(), self.source_name(), self.name(), condition.into_raw()))
             }
 
             /// Seen from the row referred to: some row refers to it by this column and satisfies the condition.

@@ -34,8 +34,13 @@ pub(super) fn to_readable(query: &mut Query, rules: &Rules<'_>) -> Result<()> {
         confine(&mut join.source, fails, rules)?;
     }
     let Some(table) = query.from.as_table() else { return Ok(()) };
-    if joined || fails || query.from.name != table.name {
-        return confine(&mut query.from, fails, rules);
+    let alias = query.from.name != table.name;
+    if joined || fails || alias {
+        confine(&mut query.from, fails, rules)?;
+        if let (true, Rows::Query(readable, _)) = (fails && !joined && !alias, &mut query.from.rows) {
+            narrow(readable, &mut query.filter);
+        }
+        return Ok(());
     }
     if let Some(rule) = rules(table)? {
         query.filter = Some(match query.filter.take() {
@@ -76,6 +81,19 @@ fn part_calculates(part: &Part<'_>) -> bool {
         Part::Expr(expr) => has_calculation(expr),
         Part::Query { query, .. } => calculates(query),
     }
+}
+
+/// Moves the conditions that cannot fail in to the rule: an index may serve them there. What looks at a query around this
+/// one cannot stand in a derived table.
+fn narrow(readable: &mut Query, filter: &mut Option<Expr>) {
+    let all = match filter.take() {
+        Some(Expr::And(all)) => all,
+        other => other.into_iter().collect(),
+    };
+    let (stay, safe): (Vec<Expr>, Vec<Expr>) =
+        all.into_iter().partition(|condition| has_calculation(condition) || condition.looks_outside());
+    readable.filter = readable.filter.take().map(|rule| Expr::And(safe.into_iter().chain([rule]).collect()));
+    *filter = Some(Expr::And(stay));
 }
 
 /// Keeps the database from asking conditions of the outer query inside of this one: a limit must count first.

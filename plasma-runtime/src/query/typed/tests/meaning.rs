@@ -117,6 +117,11 @@ fn a_table_is_compared_with_itself_under_another_name() {
     check("the maximum", Todo::points.eq(most), best);
     let first = scalar(rivals().order_by(Rival::col(Todo::points).desc()).project(Rival::col(Todo::id)));
     check("the first", Todo::id.eq(first), best);
+    let of_admin = rivals().filter(Rival::col(Todo::owner_id).has(User::admin));
+    check("one of an admin", exists(of_admin), |world, todo| {
+        let owner = |other: &Todo| world.users.iter().find(|user| other.owner_id == Some(user.id));
+        world.todos.iter().any(|other| other.org_id == todo.org_id && owner(other).is_some_and(|user| user.admin))
+    });
     let mut world = World::new();
     let mut db = world.sqlite();
     let rows = answer(&mut world, &mut db, &Rival::select().order_by(Rival::col(Todo::points).desc()).limit(3));

@@ -216,6 +216,25 @@ fn a_calculation_never_fails_on_a_row_that_may_not_be_read() {
 }
 
 #[test]
+fn beside_a_calculation_other_conditions_are_asked_first() {
+    let even = |column| {
+        let two = Box::new(Expr::Literal(Value::Int(2)));
+        let rest = Expr::Arithmetic { op: ArithmeticOp::Rem, kind: Kind::BigInt, left: Box::new(column), right: two };
+        Expr::eq(rest, Expr::Literal(Value::Int(0)))
+    };
+    let by_two = Expr::eq(c("sale", "by"), Expr::Literal(id(2)));
+    let query = Query::all(&SALE).filter(even(c("sale", "n"))).filter(by_two);
+    assert_eq!(readable(&query), [vec![id(22), id(2), Value::Int(2)]]);
+    let mut confined = query;
+    to_readable(&mut confined, &rule).unwrap();
+    let Rows::Query(inner, _) = &confined.from.rows else { panic!("{confined:?}") };
+    assert!(format!("{:?}", inner.filter).contains("\"by\""), "an index may serve it: {inner:?}");
+    // A condition about the row of the query around it stays where that row is seen.
+    let sold = Query::all(&SALE).filter(Expr::eq(c("sale", "by"), outer("person", "id"))).filter(even(c("sale", "n")));
+    readable(&Query::all(&PERSON).filter(Expr::Exists(Box::new(sold))));
+}
+
+#[test]
 fn a_rule_that_cannot_be_bound_fails_the_read() {
     let fails = |_: &TableDef| Err(crate::Error::unauthorized("who are you"));
     let mut query = bosses(true);
