@@ -16,3 +16,4 @@ mod merge;
 mod model;
 mod options;
 mod sim;
+mod values;
