@@ -221,7 +221,7 @@ pub enum Refused {
 
 /// Seen by whoever is signed in.
 #[plasma::table]
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Remark {
     /// Identifies the remark.
     pub id: Id<Self>,
@@ -231,7 +231,7 @@ pub struct Remark {
 
 /// Changed by whoever is signed in.
 #[plasma::table]
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Vote {
     /// Identifies the vote.
     pub id: Id<Self>,

@@ -101,16 +101,20 @@ pub use crate::columns;
 #[macro_export]
 macro_rules! policy {
     ($ctx:ty => $($table:ty),+ $(,)? : $($rules:tt)+) => {
-        $($crate::policy! { @table $ctx, $table, $($rules)+ })+
+        $crate::policy! { @tables $ctx, { $($rules)+ }, $($table),+ }
     };
-    (@table $ctx:ty, $table:ty, $($op:ident = $($rule:ident)::+),+ $(,)?) => {
+    (@tables $ctx:ty, $rules:tt, $($table:ty),+) => {
+        $($crate::policy! { @table $ctx, $table, $rules })+
+    };
+    (@table $ctx:ty, $table:ty, { $($op:ident = $($rule:ident)::+),+ $(,)? }) => {
         impl $crate::mutate::Policy<$ctx> for $table {
             $(fn $op(ctx: &$ctx) -> $crate::query::typed::Filter<$table> {
                 $($rule)::+::<$table>(ctx)
             })+
         }
     };
-    (@table $ctx:ty, $table:ty, $($rule:ident)::+ $(,)?) => {
+    // One mention of the rule, so that a table it is not for is one error.
+    (@table $ctx:ty, $table:ty, { $($rule:ident)::+ $(,)? }) => {
         impl $crate::mutate::Policy<$ctx> for $table {
             fn read(ctx: &$ctx) -> $crate::query::typed::Filter<$table> {
                 $($rule)::+::<$table>(ctx)

@@ -80,6 +80,7 @@ pub enum Refused {
 
 /// The schema of these tests.
 #[plasma::schema(version = "notes-2", ctx = Ctx, tables(Note, Draft, Seat), mutators(Notes, constraints::Seats))]
+#[derive(Debug)]
 pub struct App;
 /// Its transactions.
 pub type Tx<'a> = plasma::Tx<'a, App>;
