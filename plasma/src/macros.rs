@@ -382,7 +382,7 @@ pub use plasma_macros::Rejection;
 /// use plasma::prelude::*;
 /// use plasma::query::Col;
 /// # #[derive(Clone, PartialEq)] pub struct Ctx { pub user: Id<User> }
-/// # #[plasma::table(auth = open)] pub struct User { pub id: Id<User> }
+/// # #[plasma::table(name = "users", auth = open)] pub struct User { pub id: Id<User> }
 /// # #[plasma::table]
 /// # pub struct Issue { pub id: Id<Issue>, pub owner_id: Id<User> }
 /// # impl Policy<Ctx> for Issue { fn read(ctx: &Ctx) -> Filter<Issue> { Issue::owner_id.eq(ctx.user).into() } }
