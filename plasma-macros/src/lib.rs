@@ -13,6 +13,7 @@ mod mutators;
 mod names;
 mod options;
 mod projection;
+mod rejection;
 mod schema;
 mod table;
 mod tokens;
@@ -60,6 +61,12 @@ pub fn column(item: TokenStream) -> TokenStream {
 #[proc_macro_derive(Projection, attributes(projection, from))]
 pub fn projection(item: TokenStream) -> TokenStream {
     entry::derive("#[derive(plasma::Projection)]", item.into(), projection::derive).into()
+}
+
+#[allow(missing_docs)]
+#[proc_macro_derive(Rejection, attributes(rejection))]
+pub fn rejection(item: TokenStream) -> TokenStream {
+    entry::derive("#[derive(plasma::Rejection)]", item.into(), rejection::derive).into()
 }
 
 /// Emits nothing. It is added to a table so that the compiler knows its `#[column(..)]` attributes, which stay on the

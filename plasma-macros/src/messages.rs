@@ -162,3 +162,25 @@ pub(crate) fn projection_no_source(field: &str) -> String {
          `#[projection(from = Table)]` on the struct for columns of the same name"
     )
 }
+
+pub(crate) const REJECTION_GENERIC: &str = "a rejection cannot have generic parameters";
+pub(crate) const REJECTION_NEEDS_ENUM: &str =
+    "`#[derive(plasma::Rejection)]` needs an enum: a variant for each way to refuse";
+pub(crate) const REJECTION_EMPTY: &str = "an enum without variants refuses nothing";
+pub(crate) const REJECTION_NEEDS_LIST: &str = "`#[rejection]` needs options: `#[rejection(code = \"..\")]`";
+pub(crate) const REJECTION_CODE: &str = "a code has letters, digits, `_`, `-` and dots, and at most 128 bytes";
+pub(crate) const REJECTION_MESSAGE: &str = "the message of a rejection cannot be empty";
+pub(crate) const REJECTION_TUPLE: &str =
+    "several values need names, which are sent: `OutOfStock { product: Id<Product>, left: i64 }`";
+pub(crate) const REJECTION_ON_FIELD: &str =
+    "`#[rejection(..)]` goes on a variant, or on the enum; a field has no options";
+
+/// A code of the library.
+pub(crate) fn reserved_code(code: &str) -> String {
+    format!("`{code}` is a code of the library; give the variant another: `#[rejection(code = \"..\")]`")
+}
+
+/// Two variants of one code.
+pub(crate) fn same_rejection_code(code: &str, other: &str) -> String {
+    format!("`{other}` and this variant both have the code `{code}`")
+}

@@ -293,6 +293,38 @@ derives! {
         pub enum Card { #[from(Issue::title)] Title(String) }
     "#;
 
+    rejection: crate::rejection::derive => r#"
+        #[derive(Debug, plasma::Rejection)]
+        pub enum PosError {
+            /// There are not
+            /// so many left.
+            ///
+            /// Nobody reads this.
+            OutOfStock { product: Id<Product>, r#left: Option<Box<Self>> },
+            #[rejection(code = "too-long", message = "that is too long")]
+            Long(usize),
+            Closed,
+            Gone(),
+        }
+    "#;
+    rejection_with_path: crate::rejection::derive => r#"
+        #[derive(Rejection)]
+        #[rejection(crate = app::reexported)]
+        enum Shop { Closed {} }
+    "#;
+    rejection_of_taken_codes: crate::rejection::derive => r#"
+        #[derive(Rejection)]
+        pub enum Taken { Conflict, Other, #[rejection(code = "other")] Again, #[rejection(cod = "x")] Far(i32, i32) }
+    "#;
+    rejection_on_a_struct: crate::rejection::derive => r#"
+        #[derive(Rejection)]
+        pub struct Closed { pub since: i64 }
+    "#;
+    rejection_with_generics: crate::rejection::derive => r#"
+        #[derive(Rejection)]
+        pub enum Gone<T> { Row { id: Id<T> } }
+    "#;
+
     column_newtype: crate::column::derive => r#"
         #[derive(plasma::Column)]
         pub struct Email(String);

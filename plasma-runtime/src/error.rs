@@ -1,11 +1,13 @@
 //! The one error type of the library.
 
+mod rejection;
 mod violation;
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
+pub use rejection::Rejection;
 pub use violation::{Constraint, Violation};
 
 /// What went wrong, for code that has to decide.

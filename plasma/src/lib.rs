@@ -109,7 +109,7 @@ mod macros;
 pub mod prelude;
 
 pub use macros::*;
-pub use plasma_runtime::error::{Constraint, Violation};
+pub use plasma_runtime::error::{Constraint, Rejection, Violation};
 pub use plasma_runtime::mutate::{Checks, Columns, Conflict, Mutation, Policy, Trusted, Tx, Upserted, Validate};
 pub use plasma_runtime::query::sql::sql;
 pub use plasma_runtime::query::typed::{

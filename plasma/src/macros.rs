@@ -315,3 +315,113 @@ pub use plasma_macros::Column;
 ///
 /// `#[projection(crate = path)]` says where this crate is found, when it is not `::plasma`.
 pub use plasma_macros::Projection;
+
+/// Makes an enum the ways in which mutators of an application refuse, with a code and data for each.
+///
+/// ```
+/// # #[derive(Debug, Clone, Copy, PartialEq)] pub struct Ctx;
+/// # #[plasma::table(auth = open)] pub struct Product { pub id: Id<Product>, #[column(default = 0)] pub stock: i64 }
+/// # #[plasma::schema(version = "1", ctx = Ctx, tables(Product), mutators(Sales))] pub struct App;
+/// # pub type Tx<'a> = plasma::Tx<'a, App>;
+/// # #[plasma::args] pub struct Sell { pub product: Id<Product>, pub count: i64 }
+/// # pub struct Sales;
+/// use plasma::prelude::*;
+///
+/// #[derive(Debug, PartialEq, plasma::Rejection)]
+/// pub enum PosError {
+///     /// there are not so many left
+///     OutOfStock { product: Id<Product>, left: i64 },
+///     #[rejection(code = "day-closed", message = "the day is closed already")]
+///     Closed,
+/// }
+///
+/// #[plasma::mutators(App)]
+/// impl Sales {
+///     pub async fn sell(tx: &mut Tx<'_>, _: &Ctx, args: Sell) -> plasma::Result<()> {
+///         let left = tx.need(args.product).await?.stock;
+///         if left < args.count {
+///             return Err(PosError::OutOfStock { product: args.product, left }.into());
+///         }
+///         tx.update(args.product).set(Product::stock.to(Product::stock - args.count)).await
+///     }
+/// }
+///
+/// // On the client: `receipt.acknowledged().await`, `client.mutate(..).await`, or an outcome.
+/// fn show(error: &plasma::Error) -> String {
+///     match error.parse::<PosError>() {
+///         Some(PosError::OutOfStock { left, .. }) => format!("only {left} left"),
+///         _ => error.message().to_owned(),
+///     }
+/// }
+/// # let gone = PosError::OutOfStock { product: Id::from_u128(1), left: 2 };
+/// # let error = plasma::Error::from(gone);
+/// # assert_eq!((error.code(), error.message()), ("out-of-stock", "there are not so many left"));
+/// # assert_eq!(show(&error), "only 2 left");
+/// # assert_eq!(show(&PosError::Closed.into()), "the day is closed already");
+/// ```
+///
+/// | `#[rejection(..)]` on a variant | meaning |
+/// | --- | --- |
+/// | `code = ".."` | what programs know it by; without it the variant's name in `kebab-case` |
+/// | `message = ".."` | what people read; without it the first paragraph of the variant's documentation, or else the code |
+///
+/// `#[rejection(crate = path)]` on the enum says where this crate is found, when it is not `::plasma`.
+///
+/// The value becomes an [`Error`](crate::Error) of the kind [`Rejected`](crate::ErrorKind::Rejected) by `.into()` and by
+/// `?`. Named fields are members of its `data`, under their names; the field of `TooLong(usize)` is the data itself, and
+/// several values need names. Fields implement serde's `Serialize` and `DeserializeOwned`; the enum needs no serde.
+///
+/// [`error.parse::<PosError>()`](crate::Error::parse) reads it back. It is None for another code, and for data that does
+/// not fit; members that the variant does not have are passed over, and an `Option` may be missing, so a newer server may
+/// tell more. Codes with which the library itself ends a mutation (`conflict`, `not-found`, `discarded`, ..) are refused.
+pub use plasma_macros::Rejection;
+
+/// Writes one policy for several tables, from a generic function that gives the rule of each.
+///
+/// ```
+/// use plasma::prelude::*;
+/// use plasma::query::Col;
+/// # #[derive(Clone, PartialEq)] pub struct Ctx { pub user: Id<User> }
+/// # #[plasma::table(name = "users", auth = open)] pub struct User { pub id: Id<User> }
+/// # #[plasma::table]
+/// # pub struct Issue { pub id: Id<Issue>, pub owner_id: Id<User> }
+/// # impl Policy<Ctx> for Issue { fn read(ctx: &Ctx) -> Filter<Issue> { Issue::owner_id.eq(ctx.user).into() } }
+/// # #[plasma::table] pub struct Comment { pub id: Id<Comment>, pub issue_id: Id<Issue> }
+/// # #[plasma::table] pub struct Attachment { pub id: Id<Attachment>, pub issue_id: Id<Issue> }
+/// # #[plasma::table] pub struct History { pub id: Id<History>, pub issue_id: Id<Issue> }
+///
+/// /// A table whose rows belong to an issue.
+/// pub trait OfIssue: Table {
+///     const ISSUE: Col<Self, Id<Issue>>;
+/// }
+/// impl OfIssue for Comment {
+///     const ISSUE: Col<Self, Id<Issue>> = Comment::issue_id;
+/// }
+/// impl OfIssue for Attachment {
+///     const ISSUE: Col<Self, Id<Issue>> = Attachment::issue_id;
+/// }
+/// impl OfIssue for History {
+///     const ISSUE: Col<Self, Id<Issue>> = History::issue_id;
+/// }
+///
+/// /// The rows of issues that the caller may read.
+/// fn via_issue<T: OfIssue>(ctx: &Ctx) -> Filter<T> {
+///     T::ISSUE.has(Issue::read(ctx)).into()
+/// }
+///
+/// // Read, insert, update and delete.
+/// plasma::policy!(Ctx => Comment, Attachment: via_issue);
+/// // Each rule by its name; what is not written allows nothing, so nobody writes.
+/// plasma::policy!(Ctx => History: read = via_issue);
+///
+/// #[plasma::schema(version = "1", ctx = Ctx, tables(User, Issue, Comment, Attachment, History))]
+/// pub struct App;
+/// ```
+///
+/// It is what [`Policy`](crate::Policy) says by hand: `policy!(Ctx => A, B: rule)` has the one rule for all four
+/// operations, and `policy!(Ctx => A, B: read = one, insert = other)` names them. A rule is a path to a
+/// `fn<T>(&Ctx) -> Filter<T>` with one type parameter, the table. A table with `FROZEN` columns writes its own `impl`.
+///
+/// Take the short form where whoever may read a row may also write and delete it, and a row may move wherever the rule
+/// holds: an update is asked for the row before and after.
+pub use plasma_runtime::policy;

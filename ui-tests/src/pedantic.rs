@@ -202,6 +202,49 @@ pub struct Card {
     pub parent: Option<i64>,
 }
 
+/// Why nothing is bought.
+#[derive(Debug, Clone, PartialEq, Eq, plasma::Rejection)]
+pub enum Refused {
+    /// There is no more of it.
+    SoldOut {
+        /// What was asked for.
+        purchase: Id<Purchase>,
+        /// What there is.
+        r#type: Option<String>,
+    },
+    /// Too many at once.
+    #[rejection(code = "too-many", message = "that is too much")]
+    TooMany(i64),
+    /// Not today.
+    Closed,
+}
+
+/// Seen by whoever is signed in.
+#[plasma::table]
+#[derive(Debug, Clone, Copy)]
+pub struct Remark {
+    /// Identifies the remark.
+    pub id: Id<Self>,
+    /// What it is about.
+    pub purchase_id: Id<Purchase>,
+}
+
+/// Changed by whoever is signed in.
+#[plasma::table]
+#[derive(Debug, Clone, Copy)]
+pub struct Vote {
+    /// Identifies the vote.
+    pub id: Id<Self>,
+}
+
+/// Whoever is signed in.
+fn signed_in<T: Table>(ctx: &Ctx) -> Filter<T> {
+    Filter::when(ctx.user.is_some())
+}
+
+plasma::policy!(Ctx => Vote: signed_in);
+plasma::policy!(Ctx => Remark: read = signed_in, insert = signed_in);
+
 /// Arguments of [`Purchases::buy`].
 #[plasma::args]
 #[derive(Debug, Clone)]
@@ -253,7 +296,10 @@ impl Purchases {
     /// # Errors
     ///
     /// When nobody is signed in.
-    pub async fn buy(tx: &mut Tx<'_>, ctx: &Ctx, Buy { id, kind, mail, .. }: Buy) -> plasma::Result<()> {
+    pub async fn buy(tx: &mut Tx<'_>, ctx: &Ctx, Buy { id, kind, mail, count, .. }: Buy) -> plasma::Result<()> {
+        if count > 9 {
+            return Err(Refused::TooMany(count).into());
+        }
         let account_id = ctx.user.ok_or_else(|| plasma::Error::unauthorized("sign in first"))?;
         let new = NewPurchase {
             account_id,

@@ -167,7 +167,7 @@ impl Corpus {
                 let Some(end) = (index + 1..trees.len()).find(|&end| ends_item(trees, end)) else { continue };
                 let words: Vec<String> = tree::flat(tree::stream(attribute));
                 if words.first().is_some_and(|word| word == "derive") {
-                    for name in ["Column", "Projection"] {
+                    for name in ["Column", "Projection", "Rejection"] {
                         if words.iter().any(|word| word == name) {
                             self.add(name, Vec::new(), trees[start..=end].to_vec(), seen);
                         }

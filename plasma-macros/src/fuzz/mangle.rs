@@ -16,7 +16,7 @@ pub(super) fn case(rng: &mut Rng, corpus: &Corpus, name: &str) -> Case {
     }
     loop {
         let in_options = !case.options.is_empty() && rng.one_in(4);
-        let item_is_derive = matches!(name, "Column" | "Projection");
+        let item_is_derive = matches!(name, "Column" | "Projection" | "Rejection");
         if !item_is_derive && rng.one_in(12) {
             add_option(rng, corpus, &mut case.options);
         } else {
@@ -103,6 +103,7 @@ fn mistake(rng: &mut Rng, corpus: &Corpus, trees: &mut Vec<Tree>) {
                 "serde",
                 "mutator",
                 "projection",
+                "rejection",
                 "doc",
                 "derive",
                 "cfg",

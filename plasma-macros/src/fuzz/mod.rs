@@ -43,6 +43,7 @@ const MACROS: &[(&str, Macro)] = &[
     ("mutators", Macro::Attribute(crate::mutators::attribute)),
     ("Column", Macro::Derive(crate::column::derive)),
     ("Projection", Macro::Derive(crate::projection::derive)),
+    ("Rejection", Macro::Derive(crate::rejection::derive)),
 ];
 
 /// What a macro is fed with.
@@ -91,6 +92,7 @@ const NORMAL: &[(&str, u64)] = &[
     ("mutators", 15_000),
     ("Column", 13_000),
     ("Projection", 13_000),
+    ("Rejection", 13_000),
 ];
 
 /// Judges the cases of these numbers, up to the first that fails.
@@ -171,6 +173,11 @@ fn column() {
 #[test]
 fn projection() {
     mangled("Projection");
+}
+
+#[test]
+fn rejection() {
+    mangled("Rejection");
 }
 
 #[test]

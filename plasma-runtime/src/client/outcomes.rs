@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::identity::Meta;
 use super::outbox::{QueuedMutation, id_from, id_value};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Rejection, Result};
 use crate::protocol::MutationError;
 use crate::store::SqlConnection;
 use crate::value::{Kind, Row, Value};
@@ -93,6 +93,11 @@ impl Outcome {
             }
         };
         Err(Error::rejected(kind, message))
+    }
+
+    /// The rejection of type `R` with which it ended: [`Error::parse`] of [`result`](Self::result).
+    pub fn parse<R: Rejection>(&self) -> Option<R> {
+        self.result().err()?.parse()
     }
 }
 

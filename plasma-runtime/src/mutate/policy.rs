@@ -97,6 +97,41 @@ macro_rules! columns {
 #[doc(inline)]
 pub use crate::columns;
 
+/// The same rules for several tables; its documentation is at `plasma::policy`, where examples compile.
+#[macro_export]
+macro_rules! policy {
+    ($ctx:ty => $($table:ty),+ $(,)? : $($rules:tt)+) => {
+        $crate::policy! { @tables $ctx, { $($rules)+ }, $($table),+ }
+    };
+    (@tables $ctx:ty, $rules:tt, $($table:ty),+) => {
+        $($crate::policy! { @table $ctx, $table, $rules })+
+    };
+    (@table $ctx:ty, $table:ty, { $($op:ident = $($rule:ident)::+),+ $(,)? }) => {
+        impl $crate::mutate::Policy<$ctx> for $table {
+            $(fn $op(ctx: &$ctx) -> $crate::query::typed::Filter<$table> {
+                $($rule)::+::<$table>(ctx)
+            })+
+        }
+    };
+    // One mention of the rule, so that a table it is not for is one error.
+    (@table $ctx:ty, $table:ty, { $($rule:ident)::+ $(,)? }) => {
+        impl $crate::mutate::Policy<$ctx> for $table {
+            fn read(ctx: &$ctx) -> $crate::query::typed::Filter<$table> {
+                $($rule)::+::<$table>(ctx)
+            }
+            fn insert(ctx: &$ctx) -> $crate::query::typed::Filter<$table> {
+                <$table as $crate::mutate::Policy<$ctx>>::read(ctx)
+            }
+            fn update(ctx: &$ctx) -> $crate::query::typed::Filter<$table> {
+                <$table as $crate::mutate::Policy<$ctx>>::read(ctx)
+            }
+            fn delete(ctx: &$ctx) -> $crate::query::typed::Filter<$table> {
+                <$table as $crate::mutate::Policy<$ctx>>::read(ctx)
+            }
+        }
+    };
+}
+
 impl PolicyDef {
     /// The policy of `T` for callers described by `C`, its types forgotten.
     pub const fn of<T: Policy<C>, C: 'static>() -> Self {

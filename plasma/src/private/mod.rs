@@ -6,10 +6,11 @@ mod column;
 pub mod lock;
 mod message;
 mod options;
+mod rejection;
 pub mod rules;
 
 pub use plasma_macros::{ArgsAttrs, TableAttrs};
-pub use plasma_runtime::error::Result;
+pub use plasma_runtime::error::{Error, Rejection, Result};
 pub use plasma_runtime::future::BoxFuture;
 pub use plasma_runtime::mutate::{
     Checks, ConflictFn, CtxArg, Mutation, MutatorArgs, MutatorDef, MutatorOutput, MutatorSet, Policy, PolicyDef,
@@ -31,6 +32,7 @@ pub use column::{
     holds_text, int_value, is_number, other_is_not_stored, text_value, unknown_variant, variant_int, variant_text,
 };
 pub use options::{condition, patch_field};
+pub use rejection::{FieldOf, field_of, member, with_members, with_value};
 
 /// The type of a table's `id`.
 #[diagnostic::on_unimplemented(

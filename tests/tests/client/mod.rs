@@ -69,8 +69,18 @@ pub struct Seat {
     pub note_id: Option<Id<Note>>,
 }
 
+/// Why a note is refused.
+#[derive(Debug, Clone, PartialEq, plasma::Rejection)]
+pub enum Refused {
+    /// we do not say that
+    BadWord { word: String, note: Id<Note> },
+    #[rejection(code = "full", message = "there are too many notes")]
+    Full(i64),
+}
+
 /// The schema of these tests.
 #[plasma::schema(version = "notes-2", ctx = Ctx, tables(Note, Draft, Seat), mutators(Notes, constraints::Seats))]
+#[derive(Debug)]
 pub struct App;
 /// Its transactions.
 pub type Tx<'a> = plasma::Tx<'a, App>;
@@ -161,9 +171,10 @@ impl Notes {
     /// The server refuses notes that say `bad`.
     pub async fn add(tx: &mut Tx<'_>, ctx: &Ctx, args: AddNote) -> Result<()> {
         if tx.is_server() && args.text == "bad" {
-            return Err(
-                Error::rejected("bad-word", "we do not say that").with_data(serde_json::json!({ "word": "bad" }))
-            );
+            return Err(Refused::BadWord { word: "bad".into(), note: args.id }.into());
+        }
+        if tx.is_server() && args.text == "too many" {
+            return Err(Refused::Full(7).into());
         }
         tx.insert(NewNote { text: args.text, author: ctx.user.clone() }.with_id(args.id)).await?;
         Ok(())

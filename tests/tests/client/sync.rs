@@ -49,14 +49,17 @@ async fn a_rejection_reaches_the_receipt_and_the_outcomes_and_survives_a_restart
         .await
         .expect("followed");
     let good = client.mutate(add(&client, "good")).await.expect("applied");
-    let bad = client.mutate(add(&client, "bad")).await.expect("applied here: only the server minds");
+    let bad_note = add(&client, "bad");
+    let bad = client.mutate(bad_note.clone()).await.expect("applied here: only the server minds");
     assert_eq!(texts(&client).await, ["bad", "good"]);
     client.flush().await.expect("the server has decided");
     client.pull_once().await.expect("pulled");
     soon(good.observed()).await.expect("accepted");
     let error = soon(bad.acknowledged()).await.expect_err("rejected");
     assert_eq!((error.kind(), error.code(), error.message()), (ErrorKind::Rejected, "bad-word", "we do not say that"));
-    assert_eq!(error.data(), Some(&serde_json::json!({ "word": "bad" })));
+    let refused = Refused::BadWord { word: "bad".into(), note: bad_note.id };
+    assert_eq!(error.data(), Some(&serde_json::json!({ "word": "bad", "note": bad_note.id })));
+    assert_eq!(error.parse(), Some(refused.clone()));
     assert_eq!(texts(&client).await, ["good"], "its effect is gone");
     assert_eq!(lock(&told).last(), Some(&1));
     drop(following);
@@ -66,6 +69,8 @@ async fn a_rejection_reaches_the_receipt_and_the_outcomes_and_survives_a_restart
     let outcomes = client.outcomes().await.expect("read");
     let rejected = outcomes.iter().find(|outcome| outcome.status == OutcomeStatus::Rejected).expect("still there");
     assert_eq!((rejected.key, rejected.name.as_str()), (bad.key(), "notes.add"));
+    assert_eq!(rejected.parse(), Some(refused));
+    assert!(outcomes.iter().all(|outcome| outcome.key == bad.key() || outcome.parse::<Refused>().is_none()));
     let again = client.receipt(bad.key()).await.expect("read").expect("known");
     assert_eq!(soon(again.acknowledged()).await.expect_err("still rejected").code(), "bad-word");
     let fine = client.receipt(good.key()).await.expect("read").expect("known");
@@ -81,6 +86,29 @@ async fn a_rejection_reaches_the_receipt_and_the_outcomes_and_survives_a_restart
     let left = client.outcomes().await.expect("read");
     assert!(left.iter().all(|outcome| outcome.status == OutcomeStatus::Applied), "{left:?}");
     assert_eq!(client.retry(good.key()).await.expect_err("it was applied").kind(), ErrorKind::Conflict);
+}
+
+#[tokio::test]
+async fn what_a_program_does_not_know_is_no_rejection_of_its_type() {
+    /// The same codes in another program: one more member, another type, one code more.
+    #[derive(Debug, PartialEq, plasma::Rejection)]
+    enum Newer {
+        BadWord { word: String, since: Option<i64> },
+        Full(String),
+    }
+    let server = Server::new();
+    let client = client_of(&server, "alice", SqliteStore::in_memory()).open().await.expect("opened");
+    let mut errors = Vec::new();
+    for text in ["bad", "too many"] {
+        let receipt = client.mutate(add(&client, text)).await.expect("applied here");
+        client.flush().await.expect("pushed");
+        errors.push(soon(receipt.acknowledged()).await.expect_err("rejected"));
+    }
+    assert_eq!(errors[0].parse(), Some(Newer::BadWord { word: "bad".into(), since: None }));
+    assert_eq!((errors[1].parse(), errors[1].parse::<Newer>()), (Some(Refused::Full(7)), None));
+    assert_eq!(Error::rejected("bad-word", "without data").parse::<Refused>(), None);
+    assert_eq!(Error::rejected("worse-word", "another code").parse::<Refused>(), None);
+    assert_eq!(Error::new(ErrorKind::Closed, "not a rejection").parse::<Refused>(), None);
 }
 
 #[tokio::test]

@@ -10,5 +10,5 @@ pub mod talk;
 pub use self::billing::{Billing, CancelStale, IssueInvoice};
 pub use self::jobs::{AcceptJob, AddLines, Assign, EditJob, Jobs, MoveJob, NewItem, RemoveLine, SetStatus, TidyUp};
 pub use self::office::{CorrectCustomer, Hire, Office, OpenBranch, RegisterCustomer, Resign};
-pub use self::shelves::{AddPart, CountShelf, Discontinue, Receive, Shelves, Take};
+pub use self::shelves::{AddPart, CountShelf, Discontinue, Receive, Refused, Shelves, Take};
 pub use self::talk::{AttachPhoto, Board, PinNotice, React, Retract, Say, Talk};

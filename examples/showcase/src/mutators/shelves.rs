@@ -1,8 +1,6 @@
 //! The catalogue and the shelves.
 
-use plasma::Error;
 use plasma::prelude::*;
-use serde_json::json;
 
 use crate::schema::{App, Branch, Caller, Money, NewPart, NewStock, Part, Sku, Stock, Tx};
 
@@ -76,6 +74,21 @@ pub struct CountShelf {
     pub shelf_size: Option<i64>,
 }
 
+/// Why a part is not there. A variant is a code with data, which the device reads back as this type.
+#[derive(Debug, Clone, PartialEq, Eq, plasma::Rejection)]
+pub enum Refused {
+    /// there are not so many left
+    OutOfStock {
+        /// Of what.
+        part: Id<Part>,
+        /// How many there are.
+        left: i64,
+    },
+    /// The code is the variant's in kebab-case and the message its documentation, unless they are given.
+    #[rejection(code = "no-shelf", message = "there is no such shelf")]
+    NoShelf,
+}
+
 /// The catalogue and the shelves.
 #[derive(Debug)]
 pub struct Shelves;
@@ -107,15 +120,14 @@ impl Shelves {
     }
 
     /// `returning()` gives the row as it is afterwards. The table's `check` would refuse a negative number anyway; here
-    /// the caller is told how many are left, in `data`. An error undoes the mutation: nothing of it stays.
+    /// the caller is told how many are left. An error undoes the mutation: nothing of it stays.
     pub async fn take(tx: &mut Tx<'_>, _: &Caller, args: Take) -> plasma::Result<()> {
         let shelf = Stock::select().filter(Stock::branch_id.eq(args.branch).and(Stock::part_id.eq(args.part)));
         let Some(there) = tx.first(shelf.clone()).await? else {
-            return Err(Error::not_found("there is no such shelf"));
+            return Err(Refused::NoShelf.into());
         };
         if there.qty < args.qty {
-            let left = json!({ "left": there.qty });
-            return Err(Error::rejected("out-of-stock", "there are not so many left").with_data(left));
+            return Err(Refused::OutOfStock { part: args.part, left: there.qty }.into());
         }
         let after = tx.update(there.id).set(Stock::qty.to(Stock::qty - args.qty)).returning().await?;
         if after.qty == 0 {

@@ -18,10 +18,50 @@ fn works_there<T: Table>(branch: Col<T, Id<Branch>>, caller: &Caller, role: Role
     branch.in_query(mine.project(Staff::branch_id)).into()
 }
 
-/// Rows of a job that the caller may read. `has`: the row a foreign key refers to satisfies a rule, here a whole policy.
-fn of_my_jobs<T: Table>(job: Col<T, Id<Job>>, caller: &Caller) -> Filter<T> {
-    job.has(Job::read(caller)).into()
+/// Tables whose rows belong to a job, so that one rule fits them all.
+trait OfJob: Table {
+    const JOB: Col<Self, Id<Job>>;
 }
+
+impl OfJob for Line {
+    const JOB: Col<Self, Id<Job>> = Line::job_id;
+}
+impl OfJob for Comment {
+    const JOB: Col<Self, Id<Job>> = Comment::job_id;
+}
+impl OfJob for Reaction {
+    const JOB: Col<Self, Id<Job>> = Reaction::job_id;
+}
+impl OfJob for Photo {
+    const JOB: Col<Self, Id<Job>> = Photo::job_id;
+}
+
+/// What somebody said.
+trait Said: OfJob {
+    const BY: Col<Self, Id<Person>>;
+}
+
+impl Said for Comment {
+    const BY: Col<Self, Id<Person>> = Comment::author_id;
+}
+impl Said for Reaction {
+    const BY: Col<Self, Id<Person>> = Reaction::person_id;
+}
+
+/// Rows of a job that the caller may read. `has`: the row a foreign key refers to satisfies a rule, here a whole policy.
+fn of_my_jobs<T: OfJob>(caller: &Caller) -> Filter<T> {
+    T::JOB.has(Job::read(caller)).into()
+}
+
+/// Those that the caller said.
+fn my_own<T: Said>(caller: &Caller) -> Filter<T> {
+    of_my_jobs(caller).and(T::BY.is(caller.person))
+}
+
+// One rule for all four operations.
+plasma::policy!(Caller => Photo: of_my_jobs);
+// Several tables, and each rule by its name.
+plasma::policy!(Caller => Comment, Reaction: read = of_my_jobs, insert = my_own, update = my_own, delete = my_own);
 
 impl Policy<Caller> for Branch {
     /// `Filter::all()` and `Filter::when(..)` are the rules without columns.
@@ -135,7 +175,7 @@ impl Policy<Caller> for Job {
 
 impl Policy<Caller> for Line {
     fn read(caller: &Caller) -> Filter<Line> {
-        of_my_jobs(Line::job_id, caller)
+        of_my_jobs(caller)
     }
     fn insert(caller: &Caller) -> Filter<Line> {
         Self::read(caller)
@@ -159,45 +199,6 @@ impl Policy<Caller> for Invoice {
             .filter(Staff::branch_id.eq(Invoice::branch_id))
             .filter(Staff::person_id.eq(me));
         exists(employed).into()
-    }
-}
-
-impl Policy<Caller> for Comment {
-    fn read(caller: &Caller) -> Filter<Comment> {
-        of_my_jobs(Comment::job_id, caller)
-    }
-    fn insert(caller: &Caller) -> Filter<Comment> {
-        Self::read(caller).and(Comment::author_id.is(caller.person))
-    }
-    fn update(caller: &Caller) -> Filter<Comment> {
-        Self::insert(caller)
-    }
-    fn delete(caller: &Caller) -> Filter<Comment> {
-        Self::insert(caller)
-    }
-}
-
-impl Policy<Caller> for Reaction {
-    fn read(caller: &Caller) -> Filter<Reaction> {
-        of_my_jobs(Reaction::job_id, caller)
-    }
-    fn insert(caller: &Caller) -> Filter<Reaction> {
-        Self::read(caller).and(Reaction::person_id.is(caller.person))
-    }
-    fn delete(caller: &Caller) -> Filter<Reaction> {
-        Self::insert(caller)
-    }
-}
-
-impl Policy<Caller> for Photo {
-    fn read(caller: &Caller) -> Filter<Photo> {
-        of_my_jobs(Photo::job_id, caller)
-    }
-    fn insert(caller: &Caller) -> Filter<Photo> {
-        Self::read(caller)
-    }
-    fn update(caller: &Caller) -> Filter<Photo> {
-        Self::read(caller)
     }
 }
 

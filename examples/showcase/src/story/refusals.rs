@@ -4,7 +4,7 @@ use plasma::client::OutcomeStatus;
 use plasma::prelude::*;
 
 use super::Cast;
-use crate::mutators::{EditJob, Hire, OpenBranch, Resign, Say, SetStatus, Take};
+use crate::mutators::{EditJob, Hire, OpenBranch, Refused, Resign, Say, SetStatus, Take};
 use crate::queries::conditions::day;
 use crate::report::Report;
 use crate::schema::{Audit, Branch, Caller, Customer, Invoice, Job, JobPatch, Role, Status, Stock};
@@ -40,10 +40,11 @@ pub(super) async fn meet(world: &World, cast: &Cast, out: &mut Report) -> plasma
         .collect();
     out.list(&format!("a bad hire is {}", error.code()), broken);
 
-    // By the mutator, with a code of its own and data.
+    // By the mutator, with a rejection of its own.
     let take = Take { branch: world.zuid, part: cast.part("TYRE-28")?, qty: 10 };
     let error = world.ben.mutate(take).await.err().ok_or_else(none)?;
-    out.say(&format!("{} ({})", told(&error), error.data().map_or_else(String::new, ToString::to_string)));
+    let Some(Refused::OutOfStock { left, .. }) = error.parse() else { return Err(error) };
+    out.say(&format!("{} ({left})", told(&error)));
     // By the policy, already on the device where it has the rows.
     let error = world
         .ben
@@ -88,6 +89,10 @@ pub(super) async fn meet(world: &World, cast: &Cast, out: &mut Report) -> plasma
     let rejected: Vec<_> =
         world.ben.outcomes().await?.into_iter().filter(|outcome| outcome.status == OutcomeStatus::Rejected).collect();
     out.say(&format!("{} rejection stays on Ben's device: {}", rejected.len(), rejected[0].name));
+    out.say(&format!(
+        "as a type: {}",
+        rejected[0].parse() == Some(Refused::OutOfStock { part: cast.part("LAMP-F")?, left: 0 })
+    ));
     let left = world.ada.one(Stock::select().filter(Stock::part_id.eq(cast.part("LAMP-F")?))).await?;
     out.say(&format!("{} lamps left, the shelf wants {} by now", left.qty, left.reorder_at));
     // By the rules of the row that is there.

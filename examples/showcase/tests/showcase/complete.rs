@@ -120,6 +120,8 @@ fn every_option_is_used() {
         ("mutators/parse.rs", "OPTIONS", "#[plasma::mutators("),
         ("mutators/parse.rs", "MUTATOR_OPTIONS", "#[mutator("),
         ("projection/parse.rs", "OPTIONS", "#[projection("),
+        ("rejection/parse.rs", "OPTIONS", "#[rejection("),
+        ("rejection/parse.rs", "VARIANT_OPTIONS", "#[rejection("),
     ] {
         let written = attributes(&code, attribute);
         for option in list(&format!("plasma-macros/src/{path}"), name) {

@@ -1,0 +1,11 @@
+include!("../../common/app.rs");
+
+#[derive(plasma::Rejection)]
+enum PosError {
+    #[rejection(message = "")]
+    Closed,
+}
+
+fn main() {
+    let _ = plasma::Error::from(PosError::Closed);
+}
