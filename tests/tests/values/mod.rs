@@ -141,7 +141,7 @@ impl Numbers {
     }
 
     fn maybe<T>(&mut self, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
-        (self.next() % 2 == 0).then(|| value(self))
+        self.next().is_multiple_of(2).then(|| value(self))
     }
 
     fn text(&mut self) -> String {
@@ -151,7 +151,7 @@ impl Numbers {
     /// An edge, or any bits that are a finite number. Zero has no sign in a column.
     fn float(&mut self) -> f64 {
         let any = f64::from_bits(self.next());
-        if self.next() % 3 == 0 || !any.is_finite() { self.of(&FLOATS) } else { any }
+        if self.next().is_multiple_of(3) || !any.is_finite() { self.of(&FLOATS) } else { any }
     }
 
     fn document(&mut self) -> Document {
