@@ -229,7 +229,7 @@ impl<'g> Group<'g> {
         let hopeless = engine.faults().is_hopeless(client, mutation.id, engine.options().faults_before_rejection);
         let mut effects = None;
         let ran = if let Some(error) = verdict {
-            Ok(Ran::Rejected(mutator::copy(error)))
+            Ok(Ran::Rejected(error.duplicate()))
         } else if hopeless {
             Ok(Ran::Rejected(Error::rejected("internal", "the server could not run this mutation, again and again")))
         } else {

@@ -128,15 +128,6 @@ fn cut(message: &str) -> String {
     }
 }
 
-/// The same error once more, without its source.
-pub(super) fn copy(error: &Error) -> Error {
-    let copy = Error::new(error.kind(), error.message().to_owned());
-    match error.data() {
-        Some(data) => copy.with_data(data.clone()),
-        None => copy,
-    }
-}
-
 /// Whether a rejection is a defect that the application's people should hear of.
 pub(super) fn is_defect(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Panic | ErrorKind::ForeignAwait | ErrorKind::Internal)
