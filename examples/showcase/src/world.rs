@@ -65,7 +65,7 @@ pub fn person(name: &str) -> Id<Person> {
     Id::derive(name)
 }
 
-/// The caller behind a token. A real program checks a session or a signed token in [`authenticate`].
+/// The caller behind a token. A real program checks a session or a signed token in `authenticate`.
 pub fn caller(name: &str) -> Caller {
     match name {
         "head" => Caller { person: None, head_office: true },

@@ -50,11 +50,12 @@ pub(crate) fn folder() -> PathBuf {
     env::var_os(FOLDER).expect("the test that compares nothing runs in a process of its own").into()
 }
 
-/// Compiles cases without comparing what the compiler says; each must fail to compile. Returns how many did.
+/// Compiles cases without comparing what the compiler says; each must fail to compile. Returns how the process ended,
+/// what it printed, and how many cases failed to compile.
 ///
 /// The cases are copied, and trybuild is told to write what is said beside the copies. That is an environment variable,
 /// hence the process of its own.
-pub(crate) fn compile_only(cases: &[PathBuf], name: &str) -> (ExitStatus, usize) {
+pub(crate) fn compile_only(cases: &[PathBuf], name: &str) -> (ExitStatus, String, usize) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     if folder.exists() {
         fs::remove_dir_all(&folder).expect("the folder of the last run can go");
@@ -66,13 +67,14 @@ pub(crate) fn compile_only(cases: &[PathBuf], name: &str) -> (ExitStatus, usize)
     }
     fs::create_dir_all(folder.join("common")).expect("a folder for what the cases include");
     fs::copy("common/app.rs", folder.join("common/app.rs")).expect("what the cases include is copied");
-    let status = Command::new(env::current_exe().expect("the test is a program"))
+    let output = Command::new(env::current_exe().expect("the test is a program"))
         .args(["--exact", "cases_that_are_not_compared", "--ignored"])
         .env(FOLDER, &folder)
         .env("TRYBUILD", "overwrite")
-        .status()
+        .output()
         .expect("the test runs itself");
-    (status, copies.iter().filter(|copy| copy.with_extension("stderr").exists()).count())
+    let printed = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    (output.status, printed, copies.iter().filter(|copy| copy.with_extension("stderr").exists()).count())
 }
 
 fn family_and_name(case: &Path) -> PathBuf {

@@ -20,8 +20,8 @@ fn cases() {
         compared.iter().for_each(|case| cases.compile_fail(case));
     }
     if !others.is_empty() {
-        let (status, failed) = compiler::compile_only(&others, "uncompared");
-        assert!(status.success(), "{status}");
+        let (status, printed, failed) = compiler::compile_only(&others, "uncompared");
+        assert!(status.success(), "{status}\n{printed}");
         assert_eq!(failed, others.len());
     }
 }
@@ -49,10 +49,10 @@ fn only_releases_of_the_recorded_compiler_are_compared() {
 fn a_case_that_compiles_fails_with_any_compiler() {
     let case = PathBuf::from("pass/names.rs");
     let wrong = PathBuf::from("fail/queries/text_as_a_condition.rs");
-    let (status, failed) = compiler::compile_only(std::slice::from_ref(&wrong), "uncompared_and_wrong");
-    assert!(status.success() && failed == 1, "{status}");
-    let (status, failed) = compiler::compile_only(&[wrong, case], "uncompared_and_right");
-    assert!(!status.success() && failed == 1, "{status}");
+    let (status, printed, failed) = compiler::compile_only(std::slice::from_ref(&wrong), "uncompared_and_wrong");
+    assert!(status.success() && failed == 1, "{status}\n{printed}");
+    let (status, printed, failed) = compiler::compile_only(&[wrong, case], "uncompared_and_right");
+    assert!(!status.success() && failed == 1, "{status}\n{printed}");
 }
 
 /// Each family of mistakes has a program that does the same things right.

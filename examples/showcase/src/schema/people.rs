@@ -63,7 +63,7 @@ pub struct Staff {
     pub role: Role,
 }
 
-/// Whose bicycle it is. Two people may correct the same customer while offline: [`merge`] decides what stays.
+/// Whose bicycle it is. Two people may correct the same customer while offline: `merge` decides what stays.
 #[plasma::table(name = "customers", index(branch_id, name), resolve_conflict = merge)]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Customer {
