@@ -1,5 +1,6 @@
 //! The one error type of the library.
 
+mod panic;
 mod rejection;
 mod violation;
 
@@ -7,6 +8,7 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
+pub(crate) use panic::panic_message;
 pub use rejection::Rejection;
 pub use violation::{Constraint, Violation};
 

@@ -6,7 +6,6 @@
 
 mod policy;
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -14,7 +13,7 @@ use super::bases::Bases;
 use super::footprint::Footprint;
 use super::on_delete::{self, Kept};
 use super::rows::Writer;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, panic_message};
 use crate::future::{BoxFuture, poll_once, ready};
 use crate::mutate::{Access, Effects, ErasedCtx, Executor, MutatorDef, TableRules, TxMeta};
 use crate::query::ir::{Change, Expr, Query, Select, Write};
@@ -91,7 +90,10 @@ impl<'w, 's> ClientExecutor<'w, 's> {
                 ));
             }
             Err(panic) => {
-                return Err(Error::new(ErrorKind::Panic, format!("the mutator panicked: {}", text_of(&panic))));
+                return Err(Error::new(
+                    ErrorKind::Panic,
+                    format!("the mutator panicked: {}", panic_message(&*panic).unwrap_or("no message")),
+                ));
             }
         }
         self.check_new_images()
@@ -352,13 +354,4 @@ fn id_of(table: &'static TableDef, row: &Row) -> Result<String> {
 
 fn not_found(table: &TableDef, id: &str) -> Error {
     Error::not_found(format!("`{}` has no row {id}", table.name))
-}
-
-/// The message of a panic.
-fn text_of(panic: &(dyn Any + Send)) -> &str {
-    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(text), _) => text,
-        (_, Some(text)) => text,
-        _ => "no message",
-    }
 }

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::{Access, ErasedCtx, Executor, MutatorDef, TxMeta};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, panic_message};
 use crate::future::BoxFuture;
 use crate::query::ir::{Query, Write};
 use crate::value::{Kind, Row, Value};
@@ -134,8 +134,7 @@ impl Future for Guarded<'_> {
 /// A timer or a socket of tokio panics where no runtime drives it, which is where the server runs mutators: the same
 /// mistake as awaiting it. Every other panic goes on.
 fn asleep<T>(name: &str, panic: Box<dyn Any + Send>) -> Result<T> {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    match text {
+    match panic_message(&*panic) {
         Some(text) if text.contains("no reactor running") => Err(foreign(name).with_source(text.to_owned())),
         _ => resume_unwind(panic),
     }

@@ -12,7 +12,7 @@ use super::trace::print_line;
 use super::workload::Workload;
 use super::{Failure, NoTamper, Rare, Report, Rng, Tamper, Violation, World};
 use crate::client::EngineOptions;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, panic_message};
 use crate::store::sqlite::SqliteConnection;
 
 /// How often what goes wrong. Percentages of messages; weights of steps (a mutation has 40).
@@ -344,11 +344,7 @@ impl Sim {
     fn checked_run(&self, template: &SqliteConnection, seed: u64, keep_trace: bool) -> Run {
         let once = || {
             catch_unwind(AssertUnwindSafe(|| self.run_seed(template, seed, keep_trace))).unwrap_or_else(|panic| {
-                let text = panic
-                    .downcast_ref::<String>()
-                    .map(String::as_str)
-                    .or_else(|| panic.downcast_ref::<&str>().copied())
-                    .unwrap_or("a panic without a message");
+                let text = panic_message(&*panic).unwrap_or("a panic without a message");
                 let violation = Some(Violation::new("application", format!("an engine panicked: {text}")));
                 Run { violation, reached: Vec::new(), hash: 0, trace: Vec::new() }
             })

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::error::panic_message;
 use crate::future::MaybeSend;
 
 /// Locks a mutex whose holder may have panicked: every critical section here leaves its data whole.
@@ -67,7 +68,9 @@ impl Dispatcher {
             };
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.run())) {
                 // The handler is the application's too: a second panic ends here.
-                let _ = catch_unwind(AssertUnwindSafe(|| on_panic(panic_text(&*panic))));
+                let _ = catch_unwind(AssertUnwindSafe(|| {
+                    on_panic(panic_message(&*panic).unwrap_or("a panic without a message").to_owned())
+                }));
             }
         }
     }
@@ -78,15 +81,6 @@ impl std::fmt::Debug for Dispatcher {
         let state = lock(&self.state);
         f.debug_struct("Dispatcher").field("queued", &state.jobs.len()).field("running", &state.running).finish()
     }
-}
-
-/// What a panic said.
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 #[cfg(test)]

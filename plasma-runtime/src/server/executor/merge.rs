@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::ServerExecutor;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, panic_message};
 use crate::mutate::{Access, ConflictRows, ResolveFn};
 use crate::schema::{SchemaDef, TableDef};
 use crate::store::ddl::quote;
@@ -114,9 +114,7 @@ impl ServerExecutor<'_> {
             }
             let rows = ConflictRows { base, local: local.clone(), remote: remote.clone() };
             let merged = catch_unwind(AssertUnwindSafe(|| resolve(rows))).map_err(|panic| {
-                let words = panic.downcast_ref::<&str>().copied();
-                let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-                let words = words.unwrap_or("the panic carries no message").to_owned();
+                let words = panic_message(&*panic).unwrap_or("the panic carries no message").to_owned();
                 Error::new(ErrorKind::Panic, format!("`resolve_conflict` of `{name}` panicked")).with_source(words)
             })??;
             self.store_merged(table, &id, &local, &remote, &merged).await?;

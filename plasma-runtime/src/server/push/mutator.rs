@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, panic_message};
 use crate::future::{BoxFuture, poll_once};
 use crate::mutate::MutatorDef;
 use crate::protocol::{MutationError, PushedMutation};
@@ -96,11 +96,7 @@ pub(super) fn poll_guarded<'t>(start: impl FnOnce() -> BoxFuture<'t, Result<()>>
             "a job awaited something other than its transaction: it runs inside one and may only await `tx`",
         )),
         Err(panic) => {
-            let words = panic
-                .downcast_ref::<&str>()
-                .map(|words| (*words).to_owned())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_else(|| "the panic carries no message".to_owned());
+            let words = panic_message(&*panic).unwrap_or("the panic carries no message").to_owned();
             Err(Error::new(ErrorKind::Panic, "the mutator panicked").with_source(words))
         }
     }

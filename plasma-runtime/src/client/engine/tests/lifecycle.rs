@@ -49,6 +49,12 @@ fn a_mutation_that_fails_leaves_nothing() {
 }
 
 #[test]
+fn a_panic_of_a_mutator_says_what_it_says() {
+    let error = Client::new().try_mutate("panics", json!({ "n": 1 })).expect_err("it panics");
+    assert_eq!(error.message(), "the mutator panicked: mutator bug 1");
+}
+
+#[test]
 fn a_mutation_that_writes_nothing_is_queued_all_the_same() {
     let mut client = Client::new();
     assert_eq!(client.mutate("nothing", json!({})).id, Some(1));

@@ -1,6 +1,7 @@
 //! Random histories: several users write, several readers pull at random pages and pauses.
 
 use super::world::{Random, Reader, World, id, user};
+use crate::error::panic_message;
 use crate::server::ServerOptions;
 
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
@@ -106,7 +107,10 @@ fn one_random_history() {
 fn quarter(first: u64) {
     for seed in (first..histories()).step_by(4) {
         if let Err(panic) = std::panic::catch_unwind(|| history(seed)) {
-            panic!("history {seed} failed (PLASMA_PULL_SEED={seed} runs it again): {}", text(&*panic));
+            panic!(
+                "history {seed} failed (PLASMA_PULL_SEED={seed} runs it again): {}",
+                panic_message(&*panic).unwrap_or("")
+            );
         }
     }
 }
@@ -127,8 +131,4 @@ fn random_histories_2() {
 #[test]
 fn random_histories_3() {
     quarter(3);
-}
-
-fn text(panic: &(dyn std::any::Any + Send)) -> &str {
-    panic.downcast_ref::<String>().map_or_else(|| panic.downcast_ref::<&str>().copied().unwrap_or(""), String::as_str)
 }
