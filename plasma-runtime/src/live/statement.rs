@@ -89,7 +89,7 @@ impl Statement {
     pub(super) fn run(&self, store: &mut dyn SqlConnection) -> Result<RawRows> {
         let mut values = match &self.lowered {
             Some(lowered) => store.query(&lowered.sql, &lowered.params, &lowered.kinds)?,
-            None => run(store, Dialect::Sqlite, &self.keyed)?,
+            None => run(store, &self.keyed)?,
         };
         let mut keys = Vec::with_capacity(values.len());
         for row in &mut values {

@@ -9,7 +9,6 @@ use super::Rng;
 use crate::error::Result;
 use crate::mutate::ErasedCtx;
 use crate::query::ir::Query;
-use crate::query::lower::Dialect;
 use crate::schema::{Definition, TableDef};
 use crate::store::SqlConnection;
 use crate::store::query::run;
@@ -128,7 +127,7 @@ impl<'r> Rows<'r> {
     /// Those of the store.
     pub fn all(&mut self, table: &'static TableDef) -> Result<Vec<Row>> {
         match &mut self.0 {
-            Source::Store(store) => run(*store, Dialect::Sqlite, &Query::all(table)),
+            Source::Store(store) => run(*store, &Query::all(table)),
             Source::Copy(tables) => {
                 Ok(tables.get(table.name).map(|rows| rows.values().cloned().collect()).unwrap_or_default())
             }
@@ -141,7 +140,7 @@ impl<'r> Rows<'r> {
     /// Those of the store; [`Internal`](crate::ErrorKind::Internal) over a copy.
     pub fn query(&mut self, query: &Query) -> Result<Vec<Row>> {
         match &mut self.0 {
-            Source::Store(store) => run(*store, Dialect::Sqlite, query),
+            Source::Store(store) => run(*store, query),
             Source::Copy(tables) => crate::query::eval::select(query, &mut CopySource(tables)),
         }
     }

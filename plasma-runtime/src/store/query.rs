@@ -22,8 +22,8 @@ use crate::value::{Row, Value};
 ///
 /// # Errors
 /// Those of the connection.
-pub fn run(connection: &mut dyn SqlConnection, dialect: Dialect, query: &Query) -> Result<Vec<Row>> {
-    poll_once(Box::pin(run_on(connection, dialect, query)))
+pub fn run(connection: &mut dyn SqlConnection, query: &Query) -> Result<Vec<Row>> {
+    poll_once(Box::pin(run_on(connection, query)))
         .unwrap_or_else(|| Err(Error::internal("a synchronous connection was not ready at once")))
 }
 
@@ -31,7 +31,8 @@ pub fn run(connection: &mut dyn SqlConnection, dialect: Dialect, query: &Query) 
 ///
 /// # Errors
 /// Those of the connection.
-pub async fn run_on<E: SqlExecutor + ?Sized>(db: &mut E, dialect: Dialect, query: &Query) -> Result<Vec<Row>> {
+pub async fn run_on<E: SqlExecutor + ?Sized>(db: &mut E, query: &Query) -> Result<Vec<Row>> {
+    let dialect = db.dialect();
     if query.nested.is_empty() {
         let statement = lower::select(dialect, query);
         return db.query(&statement.sql, &statement.params, &statement.kinds).await;

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::future::{BoxFuture, MaybeSend, ready};
+use crate::query::lower::Dialect;
 use crate::value::{Kind, Row, Value};
 
 /// A synchronous SQL connection. The client engine runs on one; a blocking driver's connection is a
@@ -11,6 +12,11 @@ use crate::value::{Kind, Row, Value};
 /// columns); a calculation that leaves its range is [`Overflow`](crate::ErrorKind::Overflow); everything else is
 /// [`Storage`](crate::ErrorKind::Storage).
 pub trait SqlConnection: MaybeSend {
+    /// Whose SQL it speaks.
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
     /// Runs one statement (cached by its text); returns the number of changed rows.
     fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64>;
 
@@ -44,7 +50,12 @@ pub trait SqlConnection: MaybeSend {
 }
 
 /// An asynchronous SQL connection: what the server engine runs on. Same contract as [`SqlConnection`].
+///
+/// A statement's parameters are written `?` (or `?1`, `?2`, ..) on every database.
 pub trait SqlExecutor: MaybeSend {
+    /// Whose SQL it speaks.
+    fn dialect(&self) -> Dialect;
+
     /// Runs one statement; returns the number of changed rows.
     fn execute<'a>(&'a mut self, sql: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<u64>>;
 
@@ -70,6 +81,10 @@ pub trait SqlExecutor: MaybeSend {
 
 /// A synchronous connection as a [`SqlExecutor`]: its futures are ready at the first poll.
 impl<C: SqlConnection + ?Sized> SqlExecutor for C {
+    fn dialect(&self) -> Dialect {
+        SqlConnection::dialect(self)
+    }
+
     fn execute<'a>(&'a mut self, sql: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<u64>> {
         ready(SqlConnection::execute(self, sql, params))
     }

@@ -10,7 +10,6 @@ use crate::client::engine::LocalRun;
 use crate::error::{Error, Result};
 use crate::future::{BoxFuture, MaybeSend, ready};
 use crate::mutate::{Executor, Tx, TxMeta};
-use crate::query::lower::Dialect;
 use crate::query::typed::read::{self, Read};
 use crate::query::typed::{Page, ReadsIn};
 use crate::schema::{Id, InSchema, Schema};
@@ -26,7 +25,7 @@ impl<S: Schema> Client<S> {
         read.check(&S::DEF)?;
         // Not the read itself: a reference to it must not be held over the await, or the future is not `Send`.
         let query = read.query().clone();
-        let rows = self.inner.shared.read(|store| run(store, Dialect::Sqlite, &query)).await?;
+        let rows = self.inner.shared.read(|store| run(store, &query)).await?;
         read.finish(rows)
     }
 
@@ -176,7 +175,7 @@ impl<S: Schema> ReadTx<'_, S> {
     fn run<R>(&mut self, read: Result<Read<R>>) -> Result<R> {
         let read = read?;
         read.check(&S::DEF)?;
-        let rows = run(self.store, Dialect::Sqlite, read.query())?;
+        let rows = run(self.store, read.query())?;
         read.finish(rows)
     }
 

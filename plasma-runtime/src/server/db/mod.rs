@@ -12,7 +12,6 @@ use super::{ServerEngine, Task};
 use crate::error::{Error, Result};
 use crate::future::{BoxFuture, poll_once};
 use crate::mutate::{ErasedCtx, Tx};
-use crate::query::lower::Dialect;
 use crate::query::sql::{Sql, SqlRow};
 use crate::query::typed::read::{self, Read};
 use crate::query::typed::{Page, ReadsIn};
@@ -177,7 +176,7 @@ impl<S: Schema> Scoped<S> {
         }
         let rows = inner
             .readers
-            .run(move |db| poll_once(Box::pin(run_on(db, Dialect::Sqlite, &query))))
+            .run(move |db| poll_once(Box::pin(run_on(db, &query))))
             .await?
             .ok_or_else(|| Error::internal("the database's futures are not ready at once"))??;
         read.finish(rows)

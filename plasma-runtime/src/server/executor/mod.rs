@@ -28,7 +28,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::future::BoxFuture;
 use crate::mutate::{Access, ErasedCtx, Executor};
 use crate::query::ir::{self, Write};
-use crate::query::lower::Dialect;
 use crate::schema::TableDef;
 use crate::store::SqlExecutor;
 use crate::store::query::Reading;
@@ -157,14 +156,14 @@ impl<'e> ServerExecutor<'e> {
             Access::Checked => self.ctx,
             Access::Trusted => None,
         };
-        self.plans.plan(self.engine, ctx, table)
+        self.plans.plan(self.engine, self.db.dialect(), ctx, table)
     }
 }
 
 impl Executor for ServerExecutor<'_> {
     fn query<'a>(&'a mut self, query: &'a ir::Query) -> BoxFuture<'a, Result<Vec<Row>>> {
         Box::pin(async move {
-            let mut reading = Reading::new(Dialect::Sqlite, query);
+            let mut reading = Reading::new(self.db.dialect(), query);
             while let Some(statement) = reading.next() {
                 reading.answer(self.rows(&statement.sql, &statement.params, &statement.kinds).await?)?;
             }

@@ -51,6 +51,7 @@ impl Plans {
     pub(super) fn plan(
         &mut self,
         engine: &ServerEngine,
+        dialect: Dialect,
         ctx: Option<&ErasedCtx>,
         table: &'static TableDef,
     ) -> Result<Arc<TablePlan>> {
@@ -60,17 +61,17 @@ impl Plans {
         }
         let rules = match ctx {
             Some(ctx) => engine.rules(ctx, table)?.map(|rules| Rules {
-                read: rule(table, &rules.read),
-                insert: rule(table, &rules.insert),
-                update: rule(table, &rules.update),
-                delete: rule(table, &rules.delete),
+                read: rule(dialect, table, &rules.read),
+                insert: rule(dialect, table, &rules.insert),
+                update: rule(dialect, table, &rules.update),
+                delete: rule(dialect, table, &rules.delete),
                 frozen: rules.frozen,
             }),
             None => None,
         };
         let mut checks = Vec::with_capacity(table.checks.len());
         for check in table.checks {
-            checks.push((*check, rule(table, &(check.condition)()?)));
+            checks.push((*check, rule(dialect, table, &(check.condition)()?)));
         }
         let names: Vec<String> = table.columns.iter().map(|column| quote(column.name)).collect();
         let plan = Arc::new(TablePlan {
@@ -89,13 +90,13 @@ impl Plans {
     }
 }
 
-fn rule(table: &'static TableDef, expr: &Expr) -> Rule {
+fn rule(dialect: Dialect, table: &'static TableDef, expr: &Expr) -> Rule {
     let fixed = match expr {
         Expr::And(all) if all.is_empty() => Some(true),
         Expr::Or(any) if any.is_empty() => Some(false),
         Expr::Literal(Value::Bool(known)) => Some(*known),
         _ => None,
     };
-    let (sql, params) = lower::condition(Dialect::Sqlite, table, table.name, expr, &|table| table.to_owned());
+    let (sql, params) = lower::condition(dialect, table, table.name, expr, &|table| table.to_owned());
     Rule { sql, params, fixed }
 }

@@ -43,7 +43,7 @@ impl ServerExecutor<'_> {
             let name = quote(column.name);
             image.push(match changed.get(column.name) {
                 Some(value) => {
-                    let (sql, params) = value_sql(table, value);
+                    let (sql, params) = value_sql(self.db.dialect(), table, value);
                     new_values.extend(params);
                     format!("{sql} AS {name}")
                 }
@@ -72,7 +72,7 @@ impl ServerExecutor<'_> {
         for change in changes {
             let Some(column) = table.column(change.column) else { continue };
             let Some(file) = column.file.filter(|file| file.immutable) else { continue };
-            let (value, mut params) = value_sql(table, &change.value);
+            let (value, mut params) = value_sql(self.db.dialect(), table, &change.value);
             params.push(Value::Text(json!(ids).to_string()));
             let sql = format!(
                 "SELECT {}, {value} FROM {} WHERE \"id\" IN (SELECT value FROM json_each(?))",

@@ -67,6 +67,7 @@ impl ServerExecutor<'_> {
         changes: &[Change],
     ) -> Result<Vec<Found>> {
         let name = quote(table.name);
+        let dialect = self.db.dialect();
         let mut params = Vec::new();
         let condition = |rule: Option<&Rule>, params: &mut Vec<Value>| match rule {
             Some(Rule { fixed: Some(fixed), .. }) => String::from(if *fixed { "1" } else { "0" }),
@@ -83,7 +84,7 @@ impl ServerExecutor<'_> {
         let frozen_columns = rules.map(|rules| rules.frozen).unwrap_or_default();
         let mut frozen = Vec::new();
         for change in changes.iter().filter(|change| frozen_columns.contains(&change.column)) {
-            let (value, own) = value_sql(table, &change.value);
+            let (value, own) = value_sql(self.db.dialect(), table, &change.value);
             params.extend(own);
             frozen.push(format!("({value}) IS NOT {name}.{}", quote(change.column)));
         }
@@ -94,7 +95,7 @@ impl ServerExecutor<'_> {
                 format!("{name}.\"id\" = ?")
             }
             Target::Where(expr) => {
-                let (sql, own) = lower::condition(Dialect::Sqlite, table, table.name, expr, &|table| table.to_owned());
+                let (sql, own) = lower::condition(dialect, table, table.name, expr, &|table| table.to_owned());
                 params.extend(own);
                 sql
             }
@@ -179,8 +180,11 @@ impl ServerExecutor<'_> {
         let mut shared = Vec::new();
         let mut set = Vec::with_capacity(changes.len());
         for change in changes {
-            let (value, own) =
-                if values.is_empty() { value_sql(table, &change.value) } else { ("?".into(), Vec::new()) };
+            let (value, own) = if values.is_empty() {
+                value_sql(self.db.dialect(), table, &change.value)
+            } else {
+                ("?".into(), Vec::new())
+            };
             shared.extend(own);
             set.push(format!("{} = {value}", quote(change.column)));
         }
@@ -209,7 +213,7 @@ impl ServerExecutor<'_> {
     async fn values(&mut self, table: &'static TableDef, ids: &[String], changes: &[Change]) -> Result<Vec<Row>> {
         let (mut selected, mut params, mut kinds) = (Vec::new(), Vec::new(), Vec::new());
         for change in changes {
-            let (value, own) = value_sql(table, &change.value);
+            let (value, own) = value_sql(self.db.dialect(), table, &change.value);
             selected.push(value);
             params.extend(own);
             kinds.extend(table.column(change.column).map(|column| column.kind));
@@ -271,9 +275,9 @@ impl ServerExecutor<'_> {
 }
 
 /// The new value of a column as SQL over the row before the update.
-pub(super) fn value_sql(table: &'static TableDef, value: &Expr) -> (String, Vec<Value>) {
+pub(super) fn value_sql(dialect: Dialect, table: &'static TableDef, value: &Expr) -> (String, Vec<Value>) {
     match value {
         Expr::Literal(value) => ("?".to_owned(), vec![value.clone()]),
-        expr => lower::condition(Dialect::Sqlite, table, table.name, expr, &|table| table.to_owned()),
+        expr => lower::condition(dialect, table, table.name, expr, &|table| table.to_owned()),
     }
 }

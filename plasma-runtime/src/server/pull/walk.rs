@@ -43,7 +43,7 @@ pub(super) async fn walk(
     // rule reads has changed.
     let judge = rule.is_some_and(|rule| rule.analysis.deps.iter().any(|dep| log.touches(dep)));
     let whole = judge || !log_form_is_wire_form(table);
-    let (sql, filter, result) = statement(policy, whole);
+    let (sql, filter, result) = statement(db.dialect(), policy, whole);
     let mut after = after.unwrap_or_default().to_owned();
     let mut rows_wanted = FIRST_ROWS;
     loop {
@@ -115,10 +115,10 @@ pub(super) async fn walk(
 
 /// The statement that reads the rows readable now, its parameters between the id and the number of rows, and how to
 /// read its result.
-fn statement(policy: &TablePolicy, whole_rows: bool) -> (String, Vec<Value>, Vec<Kind>) {
+fn statement(dialect: Dialect, policy: &TablePolicy, whole_rows: bool) -> (String, Vec<Value>, Vec<Kind>) {
     let table = policy.table;
     let (filter, params) = match &policy.rule {
-        Some(rule) => condition(Dialect::Sqlite, table, WALKED, &rule.sql, &|name| name.to_owned()),
+        Some(rule) => condition(dialect, table, WALKED, &rule.sql, &|name| name.to_owned()),
         None => ("TRUE".to_owned(), Vec::new()),
     };
     let (columns, kinds) = if whole_rows {

@@ -96,7 +96,7 @@ fn numbers() -> Query {
 /// The rows, which are those of the evaluator.
 #[track_caller]
 fn ask(db: &mut Counting, query: &Query) -> Vec<Row> {
-    let rows = run(db, Dialect::Sqlite, query).unwrap();
+    let rows = run(db, query).unwrap();
     assert_eq!(rows, eval::select(query, &mut SqlRows(&mut db.db)).unwrap());
     rows
 }
@@ -199,12 +199,12 @@ fn a_read_that_fails_half_way_ends_its_transaction() {
     let mut db = tree();
     db.fail = true;
     let query = with(roots(), numbers());
-    assert_eq!(run(&mut db, Dialect::Sqlite, &query).unwrap_err().message(), "broken");
+    assert_eq!(run(&mut db, &query).unwrap_err().message(), "broken");
     assert!(!SqlConnection::in_transaction(&db));
     // A transaction that is open already is left to its owner.
     (db.fail, db.queries) = (false, 0);
     SqlConnection::batch(&mut db, "BEGIN").unwrap();
     db.batches.clear();
-    assert_eq!(run(&mut db, Dialect::Sqlite, &query).unwrap().len(), 2);
+    assert_eq!(run(&mut db, &query).unwrap().len(), 2);
     assert!(db.batches.is_empty() && SqlConnection::in_transaction(&db));
 }

@@ -472,7 +472,7 @@ impl Client {
 
     pub(super) fn rows(&mut self, table: &'static TableDef) -> Vec<Row> {
         let query = Query::all(table);
-        crate::store::query::run(&mut self.store, crate::query::lower::Dialect::Sqlite, &query).unwrap()
+        crate::store::query::run(&mut self.store, &query).unwrap()
     }
 
     /// One column of a table, in order of id.

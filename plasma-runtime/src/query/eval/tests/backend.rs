@@ -64,7 +64,7 @@ impl Backend for Sqlite {
     }
 
     fn run(&mut self, query: &Query) -> Result<Vec<Row>> {
-        store::query::run(&mut Spoiled(&mut self.db, self.spoil), Dialect::Sqlite, query)
+        store::query::run(&mut Spoiled(&mut self.db, self.spoil), query)
     }
 
     fn explain(&self, query: &Query) -> String {

@@ -62,8 +62,7 @@ fn shop() -> SqliteConnection {
 #[track_caller]
 fn ask(query: &Query) -> Vec<Vec<Value>> {
     let mut db = shop();
-    let rows = run_nested(&mut db, Dialect::Sqlite, query)
-        .unwrap_or_else(|e| panic!("{e}: {}", select(Dialect::Sqlite, query).sql));
+    let rows = run_nested(&mut db, query).unwrap_or_else(|e| panic!("{e}: {}", select(Dialect::Sqlite, query).sql));
     assert_eq!(eval::select(query, &mut SqlRows(&mut db)).unwrap(), rows, "{}", select(Dialect::Sqlite, query).sql);
     rows
 }
@@ -72,7 +71,7 @@ fn ask(query: &Query) -> Vec<Vec<Value>> {
 #[track_caller]
 fn fails(query: &Query) -> (ErrorKind, String) {
     let mut db = shop();
-    let error = run_nested(&mut db, Dialect::Sqlite, query).unwrap_err();
+    let error = run_nested(&mut db, query).unwrap_err();
     let evaluated = eval::select(query, &mut SqlRows(&mut db)).unwrap_err();
     assert_eq!((evaluated.kind(), evaluated.message()), (error.kind(), error.message()));
     (error.kind(), error.message().to_owned())

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::query::ir::{Aggregate, ArithmeticOp, ColumnRef, CompareOp, Group, Join, Nested, Order, Select};
-use crate::query::lower::Dialect;
 use crate::schema::ColumnDef;
 use crate::store::SqlConnection;
 use crate::store::ddl::{Side, create_table};
@@ -64,7 +63,7 @@ fn outer(table: &'static str, column: &'static str) -> Expr {
 }
 
 fn rows(query: &Query) -> Vec<Row> {
-    run(&mut all(), Dialect::Sqlite, query).unwrap()
+    run(&mut all(), query).unwrap()
 }
 
 /// The rows the caller gets, which are those of a database that has no others.
@@ -79,7 +78,7 @@ fn readable(query: &Query) -> Vec<Row> {
         "DELETE FROM person WHERE secret = 1; DELETE FROM sale WHERE n = 0 OR by NOT IN (SELECT id FROM person)",
     )
     .unwrap();
-    assert_eq!(found, run(&mut db, Dialect::Sqlite, query).unwrap());
+    assert_eq!(found, run(&mut db, query).unwrap());
     assert_ne!(found, rows(query), "the rules change nothing here");
     found
 }
@@ -188,9 +187,9 @@ fn a_calculation_never_fails_on_a_row_that_may_not_be_read() {
     let mut check = |query: Query| {
         let mut confined = query.clone();
         to_readable(&mut confined, &rule).unwrap();
-        let found = run(&mut db, Dialect::Sqlite, &confined).unwrap_or_else(|error| panic!("{error}: {confined:?}"));
+        let found = run(&mut db, &confined).unwrap_or_else(|error| panic!("{error}: {confined:?}"));
         assert!(!found.is_empty());
-        assert!(run(&mut db, Dialect::Sqlite, &query).is_err(), "nothing fails without the rule");
+        assert!(run(&mut db, &query).is_err(), "nothing fails without the rule");
     };
     let n = || positive_quotient(c("sale", "n"));
     check(Query::all(&SALE).filter(n()));

@@ -3,6 +3,7 @@
 use super::world::{Reader, World, id, user};
 use crate::error::Result;
 use crate::future::{BoxFuture, poll_once};
+use crate::query::lower::Dialect;
 use crate::server::Caller;
 use crate::store::sqlite::SqliteConnection;
 use crate::store::{SqlConnection, SqlExecutor};
@@ -15,6 +16,10 @@ struct Counting<'c> {
 }
 
 impl SqlExecutor for Counting<'_> {
+    fn dialect(&self) -> Dialect {
+        SqlExecutor::dialect(self.db)
+    }
+
     fn execute<'a>(&'a mut self, sql: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<u64>> {
         self.statements += 1;
         SqlExecutor::execute(self.db, sql, params)

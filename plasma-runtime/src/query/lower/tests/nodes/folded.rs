@@ -118,12 +118,12 @@ fn sums_do_not_depend_on_the_order() {
     assert_eq!(ask(&folded(&both, "price")), [[Value::Float(0.75), Value::Float(0.1875)]]);
     let mut db = shop();
     db.execute("UPDATE sale SET n = ?", &[Value::Int(i64::MAX)]).unwrap();
-    let error = run_nested(&mut db, Dialect::Sqlite, &folded(&both[..1], "n")).unwrap_err();
+    let error = run_nested(&mut db, &folded(&both[..1], "n")).unwrap_err();
     assert_eq!(
         (error.kind(), error.message()),
         (ErrorKind::Overflow, "the sum of 4 values, 36893488147419103228, is outside the 64-bit integers")
     );
-    let mean = run_nested(&mut db, Dialect::Sqlite, &folded(&both[1..], "n")).unwrap();
+    let mean = run_nested(&mut db, &folded(&both[1..], "n")).unwrap();
     assert_eq!(mean, [[Value::Float(9_223_372_036_854_775_807.0)]]);
 }
 
