@@ -29,6 +29,7 @@ chapters! {
     policies = "guide/policies.md",
     client = "guide/client.md",
     server = "guide/server.md",
+    operations = "operations.md",
     testing = "guide/testing.md",
 }
 

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// The folder with `initdb` and `postgres`: `PLASMA_POSTGRES_BIN`, the newest of Debian's, or the one on `PATH`.
+/// The folder with `initdb` and `postgres`: `PLASMA_POSTGRES_BIN`, the newest of Debian's, one on `PATH`, or what
+/// `scripts/install-postgres` has fetched.
 pub fn bin_dir() -> Option<PathBuf> {
     let complete = |dir: &Path| dir.join("initdb").exists() && dir.join("postgres").exists();
     if let Some(named) = std::env::var_os("PLASMA_POSTGRES_BIN") {
@@ -17,5 +18,12 @@ pub fn bin_dir() -> Option<PathBuf> {
         .collect();
     debian.sort();
     let newest = debian.pop().map(|(_, dir)| dir);
-    newest.or_else(|| std::env::split_paths(&std::env::var_os("PATH")?).find(|dir| complete(dir)))
+    newest
+        .or_else(|| std::env::split_paths(&std::env::var_os("PATH")?).find(|dir| complete(dir)))
+        .or_else(|| Some(cache()?.join("plasma-postgres/bin")).filter(|dir| complete(dir)))
+}
+
+fn cache() -> Option<PathBuf> {
+    let named = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    named.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))
 }
