@@ -15,5 +15,6 @@ mod lock;
 mod merge;
 mod model;
 mod options;
+mod place;
 mod sim;
 mod values;

@@ -9,8 +9,10 @@ use plasma::client::{Client, Clock, Headers, OutcomeStatus, SqliteStore};
 use plasma::future::BoxFuture;
 use plasma::http::request::Parts;
 use plasma::prelude::*;
-use plasma::server::{Auth, Server, SqliteDatabase};
+use plasma::server::{Auth, Server};
 use plasma::{Error, Result};
+
+use crate::place::{Data, Place};
 
 /// A schema whose callers can be told by a name.
 trait Application: Schema {
@@ -23,12 +25,27 @@ async fn authenticate<S: Application>(parts: &Parts) -> Result<Auth<S::Ctx>> {
     Ok(Auth::new(name, S::caller(name)))
 }
 
-/// A server in memory.
-async fn server<S: Application>() -> Server<S>
+/// A server and its data.
+struct Hosted<S> {
+    server: Server<S>,
+    _data: Data,
+}
+
+impl<S> std::ops::Deref for Hosted<S> {
+    type Target = Server<S>;
+    fn deref(&self) -> &Server<S> {
+        &self.server
+    }
+}
+
+/// A server; none where there is no such database.
+async fn server<S: Application>(place: Place) -> Option<Hosted<S>>
 where
     S::Ctx: Clone + PartialEq + Send + Sync + std::fmt::Debug,
 {
-    Server::<S>::builder(SqliteDatabase::in_memory()).auth(authenticate::<S>).open().await.expect("the server opens")
+    let data = place.data()?;
+    let server = Server::<S>::builder(data.database()).auth(authenticate::<S>).open().await.expect("the server opens");
+    Some(Hosted { server, _data: data })
 }
 
 /// It is always noon, so that no test runs over midnight.

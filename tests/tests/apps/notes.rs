@@ -12,7 +12,7 @@ use plasma::query::Select;
 use plasma::server::Server;
 use plasma::{Error, FileRef};
 
-use super::{Application, device, named, refused, rejected, server, sync};
+use super::{Application, Place, device, named, refused, rejected, server, sync};
 
 /// Text that only holders of the key can read. No cipher: it stands for one.
 fn seal(key: u8, text: &str) -> Vec<u8> {
@@ -317,9 +317,11 @@ async fn people(server: &Server<App>) -> plasma::Result<[Client<App>; 3]> {
     Ok(people)
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn notes_are_shared_taken_back_and_tagged() -> plasma::Result<()> {
-    let server = server::<App>().await;
+async fn notes_are_shared_taken_back_and_tagged(place: Place) -> plasma::Result<()> {
+    let Some(server) = server::<App>(place).await else { return Ok(()) };
     let [ann, bob, eve] = people(&server).await?;
     let (a, b, e) = (named::<User>("ann"), named::<User>("bob"), named::<User>("eve"));
     let (key, note) = (0x5a, ann.new_id::<Note>());

@@ -61,9 +61,11 @@ fn unique(violation: Option<Violation>) -> Vec<String> {
     violation.columns
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn of_two_offline_inserts_with_one_unique_value_the_second_is_rejected() {
-    let server = Server::new();
+async fn of_two_offline_inserts_with_one_unique_value_the_second_is_rejected(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let a = client_of(&server, "alice", SqliteStore::in_memory()).offline(true).open().await.expect("opened");
     let b = client_of(&server, "bob", SqliteStore::in_memory()).offline(true).open().await.expect("opened");
     let book = |client: &Client<App>, label: &str| Book { id: client.new_id(), label: label.into(), note_id: None };
@@ -96,9 +98,11 @@ async fn of_two_offline_inserts_with_one_unique_value_the_second_is_rejected() {
     assert_eq!(holders(&a).await, holders(&b).await);
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn of_two_offline_upserts_the_second_changes_the_row_of_the_first() {
-    let server = Server::new();
+async fn of_two_offline_upserts_the_second_changes_the_row_of_the_first(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let a = client_of(&server, "alice", SqliteStore::in_memory()).open().await.expect("opened");
     let b = client_of(&server, "bob", SqliteStore::in_memory()).open().await.expect("opened");
     let seats = b.live(Seat::select());
@@ -122,9 +126,11 @@ async fn of_two_offline_upserts_the_second_changes_the_row_of_the_first() {
     assert_eq!(seats.rows()[0].id, a.one(Seat::select()).await.expect("one").id, "one row, the first one's");
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_reference_to_nothing_is_named_by_the_server() {
-    let server = Server::new();
+async fn a_reference_to_nothing_is_named_by_the_server(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let client = client_of(&server, "alice", SqliteStore::in_memory()).open().await.expect("opened");
     // A client holds what it may see: a parent that is not here may be there.
     let book = Book { id: client.new_id(), label: "A1".into(), note_id: Some(client.new_id()) };

@@ -28,9 +28,11 @@ fn drift(client: &Client<App>) -> Option<Drift> {
     client.status().get().drift
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_mutator_that_counts_its_calls_is_told_of() {
-    let server = Server::new();
+async fn a_mutator_that_counts_its_calls_is_told_of(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let (client, errors) = open(&server, "alice").await;
     run(&client, add(&client, "honest")).await;
     assert_eq!(drift(&client), None);
@@ -44,9 +46,11 @@ async fn a_mutator_that_counts_its_calls_is_told_of() {
     assert!(heard.iter().all(|(kind, text)| *kind == ClientErrorKind::Drift && text.contains("`notes.counted`")));
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn given_values_and_reads_that_changed_are_no_drift() {
-    let server = Server::new();
+async fn given_values_and_reads_that_changed_are_no_drift(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let (alice, heard_by_alice) = open(&server, "alice").await;
     let (bob, _) = open(&server, "bob").await;
     run(&alice, Thrown { id: alice.new_id() }).await;
@@ -71,9 +75,11 @@ fn assert_named(kind: ErrorKind, code: &str, message: &str) {
     assert!(message.contains("`notes.waits`") && message.contains("may await only what `tx` returns"), "{message}");
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_mutator_that_waits_for_something_else_is_ended_on_the_client() {
-    let server = Server::new();
+async fn a_mutator_that_waits_for_something_else_is_ended_on_the_client(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let (client, _) = open(&server, "alice").await;
     for how in ["sleep", "channel"] {
         let waits = Waits { id: client.new_id(), how: how.into(), only_on_the_server: false };
@@ -84,9 +90,11 @@ async fn a_mutator_that_waits_for_something_else_is_ended_on_the_client() {
     assert!(texts(&client).await.is_empty(), "what it wrote before is taken back");
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_mutator_that_waits_for_something_else_is_ended_on_the_server() {
-    let server = Server::new();
+async fn a_mutator_that_waits_for_something_else_is_ended_on_the_server(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let (client, _) = open(&server, "alice").await;
     for how in ["sleep", "channel"] {
         let waits = Waits { id: client.new_id(), how: how.into(), only_on_the_server: true };

@@ -17,9 +17,11 @@ fn heard() -> (Errors, impl Fn(&plasma::client::event::ClientError) + Send + Syn
     (errors, move |error| lock(&by).push((error.kind, error.error.to_string())))
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_failing_network_is_reported_and_tried_again() {
-    let server = Server::new();
+async fn a_failing_network_is_reported_and_tried_again(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let (errors, on_error) = heard();
     let client = client_of(&server, "alice", SqliteStore::in_memory()).on_error(on_error).open().await.expect("opened");
     server.down.store(true, Ordering::SeqCst);
@@ -36,9 +38,11 @@ async fn a_failing_network_is_reported_and_tried_again() {
     assert!(client.status().get().online);
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_captive_portal_is_a_failing_network() {
-    let server = Server::new();
+async fn a_captive_portal_is_a_failing_network(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let client = client_of(&server, "alice", SqliteStore::in_memory()).open().await.expect("opened");
     let receipt = client.mutate(add(&client, "kept")).await.expect("applied");
     server.portal.store(true, Ordering::SeqCst);
@@ -50,9 +54,11 @@ async fn a_captive_portal_is_a_failing_network() {
     soon(receipt.acknowledged()).await.expect("accepted");
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn credentials_are_asked_for_again_when_they_are_refused() {
-    let server = Server::new();
+async fn credentials_are_asked_for_again_when_they_are_refused(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = asked.clone();
     // The token is renewed whenever it is asked for; the first one is not good any more.
@@ -71,9 +77,11 @@ async fn credentials_are_asked_for_again_when_they_are_refused() {
     assert!(asked.load(Ordering::SeqCst) >= 2);
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn without_good_credentials_the_status_says_so() {
-    let server = Server::new();
+async fn without_good_credentials_the_status_says_so(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     lock(&server.expired).push("alice".to_owned());
     let client = client_of(&server, "alice", SqliteStore::in_memory()).open().await.expect("opened");
     client.start().expect("started");

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use plasma::client::{Client, Headers, SqliteStore};
 use plasma::prelude::*;
-use plasma::server::{Auth, Server, SqliteDatabase};
+use plasma::server::{Auth, Server};
 use plasma::{Error, Result};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::{AddNote, App, Ctx, Note, add, soon, texts, until};
+use super::{AddNote, App, Ctx, Note, Place, add, soon, texts, until};
 
 /// The token is the user's name, in these tests.
 async fn authenticate(parts: &http::request::Parts) -> Result<Auth<Ctx>> {
@@ -30,11 +30,12 @@ async fn client(address: &str, user: &'static str) -> Client<App> {
         .expect("opened")
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn changes_cross_the_network_by_held_pulls() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let database = SqliteDatabase::file(folder.path().join("server.db"));
-    let server = Server::<App>::builder(database).auth(authenticate).open().await.expect("opened");
+async fn changes_cross_the_network_by_held_pulls(place: Place) {
+    let Some(data) = place.data() else { return };
+    let server = Server::<App>::builder(data.database()).auth(authenticate).open().await.expect("opened");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound").to_string();
     let (stop, stopped) = oneshot::channel::<()>();

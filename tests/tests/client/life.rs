@@ -18,9 +18,11 @@ fn clients_go_where_threads_go() {
     shared::<plasma::live::LiveStream<Note>>();
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn dropping_the_last_handle_ends_the_loop_and_closes_the_store() {
-    let server = Server::new();
+async fn dropping_the_last_handle_ends_the_loop_and_closes_the_store(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.db");
     let client = client_of(&server, "alice", SqliteStore::open(&path)).open().await.expect("opened");
@@ -44,9 +46,11 @@ async fn dropping_the_last_handle_ends_the_loop_and_closes_the_store() {
     assert!(!path.with_extension("db-wal").exists(), "the last connection has cleaned up");
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_closed_client_says_so() {
-    let server = Server::new();
+async fn a_closed_client_says_so(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let client = client_of(&server, "alice", SqliteStore::in_memory()).open().await.expect("opened");
     client.start().expect("started");
     let clone = client.clone();
@@ -63,9 +67,11 @@ async fn a_closed_client_says_so() {
     assert_eq!(kinds, [ErrorKind::Closed; 6]);
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn stopping_sends_nothing_and_starting_goes_on() {
-    let server = Server::new();
+async fn stopping_sends_nothing_and_starting_goes_on(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let client = client_of(&server, "alice", SqliteStore::in_memory()).open().await.expect("opened");
     client.start().expect("started");
     until(async || client.status().get().last_pull_ms.is_some()).await;
@@ -82,7 +88,8 @@ async fn stopping_sends_nothing_and_starting_goes_on() {
 
 #[test]
 fn outside_of_a_runtime_the_loop_is_the_callers() {
-    let server = Server::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let server = runtime.block_on(Server::new(Place::Sqlite)).expect("SQLite is always there");
     let open = client_of(&server, "alice", SqliteStore::in_memory()).open();
     let client = plasma::future::poll_once(Box::pin(open)).expect("at once").expect("opened");
     let error = client.start().expect_err("there is no runtime");
@@ -90,7 +97,6 @@ fn outside_of_a_runtime_the_loop_is_the_callers() {
     assert!(error.message().contains("client.run()"), "{error}");
     let error = plasma::future::poll_once(Box::pin(client.run())).expect("at once").expect_err("there is no timer");
     assert_eq!(error.kind(), ErrorKind::Config);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let receipt = client.mutate(add(&client, "one")).await.expect("applied");
         let mut running = Box::pin(client.run());
@@ -104,9 +110,11 @@ fn outside_of_a_runtime_the_loop_is_the_callers() {
     });
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_loop_that_is_dropped_in_mid_flight_loses_nothing() {
-    let server = Server::new();
+async fn a_loop_that_is_dropped_in_mid_flight_loses_nothing(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     // The first push and the first pull never come to an end.
     let hang = Arc::new(AtomicUsize::new(2));
     let (inner, left) = (server.transport(), hang.clone());
@@ -159,9 +167,11 @@ fn reads_do_not_wait_for_a_long_transaction() {
     assert_eq!(runtime.block_on(texts(&client)), ["quick", "slow"]);
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_store_belongs_to_its_group_and_can_be_left() {
-    let server = Server::new();
+async fn a_store_belongs_to_its_group_and_can_be_left(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.db");
     let open = |user: &str| client_of(&server, user, SqliteStore::open(&path)).open();
@@ -187,11 +197,13 @@ async fn a_store_belongs_to_its_group_and_can_be_left() {
     assert!(texts(&bob).await.is_empty());
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn the_context_is_made_anew_at_every_start() {
+async fn the_context_is_made_anew_at_every_start(place: Place) {
     let made = Arc::new(AtomicUsize::new(0));
     let counter = made.clone();
-    let server = Server::new();
+    let Some(server) = Server::new(place).await else { return };
     let client = client_of(&server, "alice", SqliteStore::in_memory())
         .ctx_provider(move || {
             let number = counter.fetch_add(1, Ordering::SeqCst);

@@ -17,13 +17,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use plasma::client::event::SendFailure;
-use plasma::client::{Client, ClientBuilder, Headers, InProcess, OsEntropy, RetryPolicy, SqliteStore};
-use plasma::future::poll_once;
+use plasma::client::{Client, ClientBuilder, Headers, InProcess, RetryPolicy, SqliteStore};
 use plasma::prelude::*;
-use plasma::protocol::{WireRequest, WireResponse};
-use plasma::server::{Caller, ServerEngine, ServerOptions};
-use plasma::store::sqlite::SqliteConnection;
+use plasma::protocol::{Limits, WireRequest, WireResponse};
+use plasma::server::Auth;
 use plasma::{Error, Result};
+
+use crate::place::{Data, Place};
 
 /// Who calls.
 #[derive(Debug, Clone, PartialEq)]
@@ -240,38 +240,51 @@ pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A server in this process, and the network to it.
 pub struct Server {
-    engine: ServerEngine,
-    db: Mutex<SqliteConnection>,
+    server: plasma::server::Server<App>,
     /// No request gets through.
     pub down: AtomicBool,
     /// A captive portal answers everything.
     pub portal: AtomicBool,
     /// Tokens that are not taken (any more).
-    pub expired: Mutex<Vec<String>>,
+    pub expired: Arc<Mutex<Vec<String>>>,
     /// Requests seen.
     pub requests: AtomicUsize,
     /// Requests that are being answered, and the most there ever were of one kind.
     pub pushes: AtomicUsize,
+    _data: Data,
 }
 
 impl Server {
-    pub fn new() -> Arc<Self> {
-        let mut db = SqliteConnection::in_memory().expect("memory");
-        let engine = ServerEngine::new(App::definition(), ServerOptions::default()).expect("a good definition");
-        let now = 1_700_000_000_000;
-        poll_once(Box::pin(engine.ensure_schema(&mut db, now, &mut OsEntropy))).expect("at once").expect("the tables");
-        Arc::new(Server {
-            engine,
-            db: Mutex::new(db),
+    /// None where there is no such database.
+    pub async fn new(place: Place) -> Option<Arc<Self>> {
+        let data = place.data()?;
+        let expired = Arc::<Mutex<Vec<String>>>::default();
+        let known = expired.clone();
+        let auth = move |parts: &plasma::http::request::Parts| {
+            let header = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
+            let token = header.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
+            let token = token.filter(|token| !lock(&known).contains(token));
+            async move {
+                let token = token.ok_or_else(|| Error::unauthorized("no token"))?;
+                let user = token.split('#').next().unwrap_or(&token).to_owned();
+                Ok(Auth::new(user.clone(), Ctx { user }))
+            }
+        };
+        let builder = plasma::server::Server::<App>::builder(data.database()).auth(auth);
+        // Pulls are answered at once: these tests look at the loop, which polls quickly.
+        let server = builder.limits(Limits { held_pulls: 0, ..Limits::default() }).open().await.expect("opens");
+        Some(Arc::new(Server {
+            server,
             down: AtomicBool::new(false),
             portal: AtomicBool::new(false),
-            expired: Mutex::default(),
+            expired,
             requests: AtomicUsize::new(0),
             pushes: AtomicUsize::new(0),
-        })
+            _data: data,
+        }))
     }
 
-    fn answer(&self, request: &WireRequest) -> Result<WireResponse, SendFailure> {
+    async fn answer(&self, request: WireRequest) -> Result<WireResponse, SendFailure> {
         self.requests.fetch_add(1, Ordering::SeqCst);
         if self.down.load(Ordering::SeqCst) {
             return Err(SendFailure::new("the cable is cut"));
@@ -283,17 +296,7 @@ impl Server {
         if request.path.ends_with("/push") {
             self.pushes.fetch_add(1, Ordering::SeqCst);
         }
-        let token = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
-        let user = token.filter(|token| !lock(&self.expired).iter().any(|expired| expired == token));
-        let caller = user.map(|token| {
-            let user = token.split('#').next().unwrap_or(token).to_owned();
-            Caller { group: user.clone(), ctx: Arc::new(Ctx { user }) }
-        });
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-        let mut db = lock(&self.db);
-        let mut entropy = OsEntropy;
-        let answer = self.engine.handle(&mut *db, now.as_millis() as i64, &mut entropy, caller.as_ref(), request);
-        Ok(poll_once(Box::pin(answer)).expect("SQLite answers at once"))
+        Ok(self.server.respond(request).await)
     }
 
     pub fn transport(self: &Arc<Self>) -> InProcess {
@@ -303,7 +306,7 @@ impl Server {
             async move {
                 // A network takes a turn of the executor.
                 tokio::task::yield_now().await;
-                server.answer(&request)
+                server.answer(request).await
             }
         })
     }

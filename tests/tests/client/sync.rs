@@ -8,9 +8,11 @@ use plasma::client::{OutcomeStatus, ReceiptState, SqliteStore, Stuck};
 
 use super::*;
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn two_clients_converge_and_hear_of_each_other() {
-    let server = Server::new();
+async fn two_clients_converge_and_hear_of_each_other(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let a = client_of(&server, "alice", SqliteStore::in_memory()).open().await.expect("opened");
     let b = client_of(&server, "bob", SqliteStore::in_memory()).open().await.expect("opened");
     a.start().expect("started");
@@ -33,9 +35,11 @@ async fn two_clients_converge_and_hear_of_each_other() {
     assert_eq!(a.status().get().stuck, None);
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_rejection_reaches_the_receipt_and_the_outcomes_and_survives_a_restart() {
-    let server = Server::new();
+async fn a_rejection_reaches_the_receipt_and_the_outcomes_and_survives_a_restart(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.db");
     let open = || client_of(&server, "alice", SqliteStore::open(&path)).open();
@@ -88,15 +92,17 @@ async fn a_rejection_reaches_the_receipt_and_the_outcomes_and_survives_a_restart
     assert_eq!(client.retry(good.key()).await.expect_err("it was applied").kind(), ErrorKind::Conflict);
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn what_a_program_does_not_know_is_no_rejection_of_its_type() {
+async fn what_a_program_does_not_know_is_no_rejection_of_its_type(place: Place) {
     /// The same codes in another program: one more member, another type, one code more.
     #[derive(Debug, PartialEq, plasma::Rejection)]
     enum Newer {
         BadWord { word: String, since: Option<i64> },
         Full(String),
     }
-    let server = Server::new();
+    let Some(server) = Server::new(place).await else { return };
     let client = client_of(&server, "alice", SqliteStore::in_memory()).open().await.expect("opened");
     let mut errors = Vec::new();
     for text in ["bad", "too many"] {
@@ -111,9 +117,11 @@ async fn what_a_program_does_not_know_is_no_rejection_of_its_type() {
     assert_eq!(Error::new(ErrorKind::Closed, "not a rejection").parse::<Refused>(), None);
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn offline_work_waits_and_goes_up_by_itself() {
-    let server = Server::new();
+async fn offline_work_waits_and_goes_up_by_itself(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let client = client_of(&server, "alice", SqliteStore::in_memory()).offline(true).open().await.expect("opened");
     client.start().expect("started");
     let receipts = [
@@ -132,9 +140,11 @@ async fn offline_work_waits_and_goes_up_by_itself() {
     assert!(client.status().get().online);
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn pending_work_survives_a_restart_and_is_sent_once() {
-    let server = Server::new();
+async fn pending_work_survives_a_restart_and_is_sent_once(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.db");
     let open = || client_of(&server, "alice", SqliteStore::open(&path)).open();
@@ -157,9 +167,11 @@ async fn pending_work_survives_a_restart_and_is_sent_once() {
     assert_eq!(texts(&other).await, ["kept"]);
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn by_hand_without_a_loop() {
-    let server = Server::new();
+async fn by_hand_without_a_loop(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let a = client_of(&server, "alice", SqliteStore::in_memory()).open().await.expect("opened");
     let b = client_of(&server, "bob", SqliteStore::in_memory()).open().await.expect("opened");
     assert!(!a.push_once().await.expect("nothing to push"));
@@ -174,9 +186,11 @@ async fn by_hand_without_a_loop() {
     assert_eq!(b.status().get().stuck, Some(Stuck::Stopped));
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn another_process_on_the_same_file_is_seen_and_served() {
-    let server = Server::new();
+async fn another_process_on_the_same_file_is_seen_and_served(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.db");
     let open = || client_of(&server, "alice", SqliteStore::open(&path)).open();
@@ -196,9 +210,11 @@ async fn another_process_on_the_same_file_is_seen_and_served() {
     soon(receipt.observed()).await.expect("accepted");
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_fresh_pull_does_not_wait_for_one_that_is_held() {
-    let server = Server::new();
+async fn a_fresh_pull_does_not_wait_for_one_that_is_held(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let held = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let (inner, counter) = (server.transport(), held.clone());
     let transport = plasma::client::InProcess::new(move |request: WireRequest| {
@@ -223,9 +239,11 @@ async fn a_fresh_pull_does_not_wait_for_one_that_is_held() {
     assert_eq!(texts(&client).await, ["news"]);
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn discarding_and_changing_the_context_replay_what_is_pending() {
-    let server = Server::new();
+async fn discarding_and_changing_the_context_replay_what_is_pending(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let client = client_of(&server, "alice", SqliteStore::in_memory()).open().await.expect("opened");
     let first = client.mutate(add(&client, "first")).await.expect("applied");
     let note_key = client.mutate(add(&client, "second")).await.expect("applied").key();
@@ -241,9 +259,11 @@ async fn discarding_and_changing_the_context_replay_what_is_pending() {
     assert_eq!(client.discard(note_key).await.expect_err("the server has it").kind(), ErrorKind::AlreadySent);
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_receipt_hears_of_what_another_process_has_sent_before_the_flush() {
-    let server = Server::new();
+async fn a_receipt_hears_of_what_another_process_has_sent_before_the_flush(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.db");
     let open = || client_of(&server, "alice", SqliteStore::open(&path)).open();
@@ -258,9 +278,11 @@ async fn a_receipt_hears_of_what_another_process_has_sent_before_the_flush() {
     assert_eq!(soon(bad.acknowledged()).await.expect_err("rejected").code(), "bad-word");
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_push_by_hand_waits_for_the_attempt_with_fresh_credentials() {
-    let server = Server::new();
+async fn a_push_by_hand_waits_for_the_attempt_with_fresh_credentials(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     lock(&server.expired).push("alice#old".to_owned());
     let fresh = Arc::new(AtomicBool::new(false));
     let asked = fresh.clone();
@@ -285,9 +307,11 @@ async fn a_push_by_hand_waits_for_the_attempt_with_fresh_credentials() {
     soon(second.observed()).await.expect("observed");
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_flush_that_is_refused_with_good_credentials_says_so() {
-    let server = Server::new();
+async fn a_flush_that_is_refused_with_good_credentials_says_so(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     lock(&server.expired).push("alice".to_owned());
     let client = client_of(&server, "alice", SqliteStore::in_memory()).open().await.expect("opened");
     client.mutate(add(&client, "mine")).await.expect("applied");
@@ -297,9 +321,11 @@ async fn a_flush_that_is_refused_with_good_credentials_says_so() {
     assert_eq!(client.status().get().pending, 1);
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_copied_store_is_flushed_in_one_call() {
-    let server = Server::new();
+async fn a_copied_store_is_flushed_in_one_call(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let (path, copy) = (folder.path().join("a.db"), folder.path().join("copy.db"));
     let open = |path: &std::path::Path| client_of(&server, "alice", SqliteStore::open(path)).open();

@@ -15,8 +15,8 @@ async fn ended(client: &Client<App>) -> (String, String) {
 }
 
 /// b renames over what a wrote meanwhile, and says `bases` about it.
-async fn push_with(bases: impl Fn(&mut Json, &str) + Send + 'static) -> (Client<App>, Id<Note>) {
-    let server = Server::new();
+async fn push_with(place: Place, bases: impl Fn(&mut Json, &str) + Send + 'static) -> Option<(Client<App>, Id<Note>)> {
+    let server = Server::new(place).await?;
     let (a, b, id) = server.two("draft").await;
     rename(&a, id, "from a").await;
     sync(&a).await;
@@ -29,7 +29,7 @@ async fn push_with(bases: impl Fn(&mut Json, &str) + Send + 'static) -> (Client<
     lock(&server.edit).take();
     sync(&b).await;
     assert_eq!(b.status().get().pending, 0);
-    (b, id)
+    Some((b, id))
 }
 
 async fn first_outcome(client: &Client<App>) -> (String, String) {
@@ -37,23 +37,30 @@ async fn first_outcome(client: &Client<App>) -> (String, String) {
     first.error.map_or_else(|| ("applied".to_owned(), String::new()), |error| (error.code, error.message))
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_client_that_says_nothing_is_served_as_before() {
+async fn a_client_that_says_nothing_is_served_as_before(place: Place) {
     for nothing in
         [None, Some(Json::Null), Some(json!({})), Some(json!({ "notes": {} })), Some(json!({ "nowhere": {} }))]
     {
-        let (b, id) = push_with(move |mutation, _| match &nothing {
+        let Some((b, id)) = push_with(place, move |mutation, _| match &nothing {
             Some(bases) => mutation["bases"] = bases.clone(),
             None => drop(mutation.as_object_mut().expect("an object").remove("bases")),
         })
-        .await;
+        .await
+        else {
+            return;
+        };
         assert_eq!(first_outcome(&b).await.0, "applied");
         assert_eq!(title(&b, id).await, is("next", 0), "the last one wins");
     }
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn what_is_no_row_rejects_the_mutation_and_blocks_nothing() {
+async fn what_is_no_row_rejects_the_mutation_and_blocks_nothing(place: Place) {
     let other = "00000000-0000-4000-8000-000000000009";
     let row = |id: &str, state: &str| {
         json!({ "id": id, "title": "t", "rank": "0", "state": state, "owner": "nobody", "slug": null, "tags": [], "merges": "0" })
@@ -73,7 +80,7 @@ async fn what_is_no_row_rejects_the_mutation_and_blocks_nothing() {
         ("no such variant", Box::new(move |id| json!({ "notes": { id: row(id, "ajar") } }))),
     ];
     for (what, garbage) in cases {
-        let (b, id) = push_with(move |mutation, id| mutation["bases"] = garbage(id)).await;
+        let Some((b, id)) = push_with(place, move |mutation, id| mutation["bases"] = garbage(id)).await else { return };
         let (code, message) = first_outcome(&b).await;
         assert_eq!(code, "invalid-args", "{what}: {message}");
         assert_eq!(title(&b, id).await.0, "next", "{what}");
@@ -81,27 +88,37 @@ async fn what_is_no_row_rejects_the_mutation_and_blocks_nothing() {
 }
 
 /// A base that never was changes what the merge makes of the title, and nothing else: the rules hold.
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_base_that_is_a_lie_is_only_a_base() {
-    let (b, id) = push_with(|mutation, id| {
+async fn a_base_that_is_a_lie_is_only_a_base(place: Place) {
+    let Some((b, id)) = push_with(place, |mutation, id| {
         let image = mutation["bases"]["notes"][id].as_str().expect("text").to_owned();
         mutation["bases"]["notes"][id] = json!(image.replace("\"draft\"", "\"from a\"").replace("nobody", "mallory"));
     })
-    .await;
+    .await
+    else {
+        return;
+    };
     let note = note(&b, id).await;
     assert_eq!((note.owner.as_str(), note.merges), ("nobody", 1));
     // Naming somebody else's row, or a row that is not touched, does nothing.
-    let (b, id) = push_with(|mutation, id| {
+    let Some((b, id)) = push_with(place, |mutation, id| {
         let image = mutation["bases"]["notes"][id].as_str().expect("text").to_owned();
         let other = "00000000-0000-4000-8000-000000000009";
         mutation["bases"] = json!({ "notes": { other: image.replace(id, other) } });
     })
-    .await;
+    .await
+    else {
+        return;
+    };
     assert_eq!(title(&b, id).await, is("next", 0));
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_merge_is_held_to_every_rule_of_the_table() {
+async fn a_merge_is_held_to_every_rule_of_the_table(place: Place) {
     for (local, code) in [
         ("#steal", "unauthorized"),
         ("#thaw", "unauthorized"),
@@ -109,7 +126,7 @@ async fn a_merge_is_held_to_every_rule_of_the_table() {
         ("#nul", "validation"),
         ("#panic", "panic"),
     ] {
-        let server = Server::new();
+        let Some(server) = Server::new(place).await else { return };
         let (a, b, id) = server.two("draft").await;
         rename(&a, id, "from a").await;
         sync(&a).await;
@@ -124,9 +141,11 @@ async fn a_merge_is_held_to_every_rule_of_the_table() {
     }
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn images_count_as_bytes_of_the_push() {
-    let server = Server::new();
+async fn images_count_as_bytes_of_the_push(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let (a, b, _) = server.two("draft").await;
     // Six rows of 200 kB: no push of 1 MiB carries their images.
     let ids: Vec<Id<Note>> = (0..6).map(|_| a.new_id()).collect();

@@ -6,50 +6,55 @@ mod schema;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plasma::client::event::SendFailure;
-use plasma::client::{Client, InProcess, OsEntropy, OutcomeStatus, SqliteStore};
-use plasma::future::poll_once;
+use plasma::client::{Client, Headers, InProcess, OutcomeStatus, SqliteStore};
 use plasma::prelude::*;
 use plasma::protocol::WireRequest;
-use plasma::server::{Caller as Calling, ServerEngine, ServerOptions};
-use plasma::store::SqlConnection;
-use plasma::store::sqlite::SqliteConnection;
+use plasma::server::Auth;
 use schema::*;
+
+use crate::place::{Data, Place};
 
 type Edit = Box<dyn Fn(&mut serde_json::Value) + Send>;
 
 /// A server in this process, and a hand on the pushes that go to it.
 struct Server {
-    engine: ServerEngine,
-    db: Mutex<SqliteConnection>,
+    server: plasma::server::Server<App>,
     /// Changes each mutation on its way.
     edit: Mutex<Option<Edit>>,
     /// The mutations that arrived.
     pushed: Mutex<Vec<serde_json::Value>>,
     /// Answers of pushes do not come back.
     deaf: Mutex<bool>,
+    data: Data,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+async fn authenticate(parts: &http::request::Parts) -> plasma::Result<Auth<Caller>> {
+    let user = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
+    let user =
+        user.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(|| plasma::Error::unauthorized("who?"))?;
+    Ok(Auth::new(user, Caller { user: user.to_owned() }))
+}
+
 impl Server {
-    fn new() -> Arc<Self> {
-        let mut db = SqliteConnection::in_memory().expect("memory");
-        let engine = ServerEngine::new(App::definition(), ServerOptions::default()).expect("a good definition");
-        let now = 1_700_000_000_000;
-        poll_once(Box::pin(engine.ensure_schema(&mut db, now, &mut OsEntropy))).expect("at once").expect("the tables");
-        Arc::new(Server {
-            engine,
-            db: Mutex::new(db),
+    /// None where there is no such database.
+    async fn new(place: Place) -> Option<Arc<Self>> {
+        let data = place.data()?;
+        let server = plasma::server::Server::<App>::builder(data.database()).auth(authenticate).open().await;
+        Some(Arc::new(Server {
+            server: server.expect("opens"),
             edit: Mutex::default(),
             pushed: Mutex::default(),
             deaf: Mutex::default(),
-        })
+            data,
+        }))
     }
 
     fn sql(&self, sql: &str) {
-        lock(&self.db).batch(sql).unwrap_or_else(|error| panic!("{error}: {sql}"));
+        self.data.sql(sql);
     }
 
     fn edit(&self, edit: impl Fn(&mut serde_json::Value) + Send + 'static) {
@@ -81,20 +86,17 @@ impl Server {
             let server = Arc::clone(&server);
             async move {
                 server.pass(&mut request);
-                let caller = Calling { group: user.to_owned(), ctx: Arc::new(Caller { user: user.to_owned() }) };
-                let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-                let now = i64::try_from(now.as_millis()).expect("before the year 292,000,000");
-                let mut entropy = OsEntropy;
-                let mut db = lock(&server.db);
-                let answer = server.engine.handle(&mut *db, now, &mut entropy, Some(&caller), &request);
-                let answer = poll_once(Box::pin(answer)).ok_or_else(|| SendFailure::new("SQLite answers at once"))?;
-                if request.path.ends_with("/push") && *lock(&server.deaf) {
+                let push = request.path.ends_with("/push");
+                let answer = server.server.respond(request).await;
+                if push && *lock(&server.deaf) {
                     return Err(SendFailure::new("the answer is lost"));
                 }
                 Ok(answer)
             }
         });
-        let builder = Client::<App>::builder(store).transport(transport).ctx(Caller { user: user.to_owned() });
+        let builder =
+            Client::<App>::builder(store).transport(transport).auth(move || async move { Ok(Headers::bearer(user)) });
+        let builder = builder.ctx(Caller { user: user.to_owned() });
         builder.group(user).open().await.expect("open")
     }
 
@@ -139,9 +141,11 @@ async fn all_is_well(client: &Client<App>) {
     assert_eq!(client.status().get().drift, None);
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn two_edits_offline_are_merged_and_both_sides_show_it() {
-    let server = Server::new();
+async fn two_edits_offline_are_merged_and_both_sides_show_it(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let (a, b, id) = server.two("draft").await;
     rename(&a, id, "from a").await;
     a.mutate(SetTags { id, tags: vec!["x".into()] }).await.expect("applied");
@@ -160,9 +164,11 @@ async fn two_edits_offline_are_merged_and_both_sides_show_it() {
     all_is_well(&b).await;
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_row_that_is_as_it_was_seen_is_not_merged() {
-    let server = Server::new();
+async fn a_row_that_is_as_it_was_seen_is_not_merged(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let (a, b, id) = server.two("draft").await;
     for n in 0..3 {
         rename(&a, id, &format!("a{n}")).await;
@@ -188,9 +194,11 @@ async fn a_row_that_is_as_it_was_seen_is_not_merged() {
 }
 
 /// The second edit was made over the first: that one is the client's own, and no other side.
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_chain_of_edits_over_somebody_elses() {
-    let server = Server::new();
+async fn a_chain_of_edits_over_somebody_elses(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let (a, b, id) = server.two("draft").await;
     rename(&b, id, "one").await;
     rename(&b, id, "two").await;
@@ -207,9 +215,11 @@ async fn a_chain_of_edits_over_somebody_elses() {
 }
 
 /// What came in between was never on the screen: the blind edit was made over the old title.
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_rebase_in_between_does_not_change_what_the_user_saw() {
-    let server = Server::new();
+async fn a_rebase_in_between_does_not_change_what_the_user_saw(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let (a, b) = (server.client("a").await, server.client_over("b", SqliteStore::open(folder.path().join("b"))).await);
     let id = a.new_id();
@@ -231,9 +241,11 @@ async fn a_rebase_in_between_does_not_change_what_the_user_saw() {
     all_is_well(&b).await;
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_mutation_that_arrives_twice_is_merged_once() {
-    let server = Server::new();
+async fn a_mutation_that_arrives_twice_is_merged_once(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let (a, b, id) = server.two("draft").await;
     rename(&a, id, "from a").await;
     rename(&b, id, "from b").await;
@@ -249,9 +261,11 @@ async fn a_mutation_that_arrives_twice_is_merged_once() {
     all_is_well(&b).await;
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn updates_by_condition_and_upserts_are_merged() {
-    let server = Server::new();
+async fn updates_by_condition_and_upserts_are_merged(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let (a, b, id) = server.two("draft").await;
     let other = a.new_id();
     a.mutate(AddNote { id: other, title: "other".into() }).await.expect("applied");
@@ -282,9 +296,11 @@ async fn updates_by_condition_and_upserts_are_merged() {
 }
 
 /// What a mutator computes from the newer row has taken it into account: a merge finds both in `local`.
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn computed_values_count_once() {
-    let server = Server::new();
+async fn computed_values_count_once(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let (a, b, id) = server.two("draft").await;
     for client in [&a, &b] {
         client.mutate(Raise { id }).await.expect("applied");
@@ -298,9 +314,11 @@ async fn computed_values_count_once() {
     assert_eq!((note.title.as_str(), note.merges), ("draft more & draft more more", 2));
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn one_call_for_a_row_however_often_the_mutation_writes_it() {
-    let server = Server::new();
+async fn one_call_for_a_row_however_often_the_mutation_writes_it(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let (a, b, id) = server.two("draft").await;
     rename(&a, id, "from a").await;
     let twice = RenameTwice { id, first: "one".into(), second: "two".into() };
@@ -317,9 +335,11 @@ async fn one_call_for_a_row_however_often_the_mutation_writes_it() {
     all_is_well(&b).await;
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn an_edit_that_changed_nothing_here_takes_nothing_back_there() {
-    let server = Server::new();
+async fn an_edit_that_changed_nothing_here_takes_nothing_back_there(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let (a, b, id) = server.two("draft").await;
     rename(&a, id, "from a").await;
     rename(&b, id, "draft").await; // As it stands there already.
@@ -333,9 +353,11 @@ async fn an_edit_that_changed_nothing_here_takes_nothing_back_there() {
     assert_eq!(title(&b, id).await, is("audited", 1));
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn what_the_merge_returns_is_what_is_stored() {
-    let server = Server::new();
+async fn what_the_merge_returns_is_what_is_stored(place: Place) {
+    let Some(server) = Server::new(place).await else { return };
     let (a, b, id) = server.two("draft").await;
     for (local, expected) in [("#remote", is("from a", 0)), ("#local", is("#local", 0)), ("#id", is("from a & #id", 1))]
     {

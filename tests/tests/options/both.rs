@@ -2,11 +2,11 @@
 
 use plasma::client::{Client, OutcomeStatus};
 use plasma::prelude::*;
-use plasma::value::{Kind, Value};
 use plasma::{Error, ErrorKind, FileRef};
 
 use super::Server;
 use super::schema::*;
+use crate::place::Place;
 
 async fn sync(client: &Client<App>) {
     client.flush().await.expect("the server answers");
@@ -33,10 +33,12 @@ async fn last_outcome(client: &Client<App>) -> (OutcomeStatus, String, Option<se
     (last.status, error.code, error.data)
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_set_of_columns_is_unique_on_both_sides() {
-    let server = Server::new::<App>();
-    let (a, b) = (server.client::<App>("a").await, server.client::<App>("b").await);
+async fn a_set_of_columns_is_unique_on_both_sides(place: Place) {
+    let Some(server) = Server::<App>::new(place).await else { return };
+    let (a, b) = (server.client("a").await, server.client("b").await);
     let ann = take(&a, Some(1), "ann");
     a.mutate(ann.clone()).await.expect("free");
     let taken = a.mutate(take(&a, Some(1), "al")).await.expect_err("taken, as this client sees");
@@ -72,10 +74,12 @@ async fn a_set_of_columns_is_unique_on_both_sides() {
     assert_eq!(guests(&a).await, guests(&b).await);
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn sets_of_values_change_places_in_one_pull() {
-    let server = Server::new::<App>();
-    let (a, b) = (server.client::<App>("a").await, server.client::<App>("b").await);
+async fn sets_of_values_change_places_in_one_pull(place: Place) {
+    let Some(server) = Server::<App>::new(place).await else { return };
+    let (a, b) = (server.client("a").await, server.client("b").await);
     let (ann, bob) = (take(&a, Some(1), "ann"), take(&a, Some(2), "bob"));
     a.mutate(ann.clone()).await.expect("free");
     a.mutate(bob.clone()).await.expect("free");
@@ -91,10 +95,12 @@ async fn sets_of_values_change_places_in_one_pull() {
     assert_eq!(numbers.expect("readable"), [(Some("ann".into()), Some(2)), (Some("bob".into()), Some(1))]);
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn rows_that_raw_sql_replaces_by_a_unique_set_are_gone_everywhere() {
-    let server = Server::new::<App>();
-    let a = server.client::<App>("a").await;
+async fn rows_that_raw_sql_replaces_by_a_unique_set_are_gone_everywhere(place: Place) {
+    let Some(server) = Server::<App>::new(place).await else { return };
+    let a = server.client("a").await;
     a.mutate(take(&a, Some(1), "ann")).await.expect("free");
     sync(&a).await;
     server.sql("REPLACE INTO seats VALUES ('00000000-0000-4000-8000-000000000001', 'A', 1, 'raw')");
@@ -102,10 +108,12 @@ async fn rows_that_raw_sql_replaces_by_a_unique_set_are_gone_everywhere() {
     assert_eq!(guests(&a).await, some(&["raw"]));
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_patch_changes_what_it_names() {
-    let server = Server::new::<App>();
-    let a = server.client::<App>("a").await;
+async fn a_patch_changes_what_it_names(place: Place) {
+    let Some(server) = Server::<App>::new(place).await else { return };
+    let a = server.client("a").await;
     let seat = take(&a, Some(1), "ann");
     a.mutate(seat.clone()).await.expect("free");
     // As it comes over a wire: absent stays, null clears.
@@ -117,10 +125,12 @@ async fn a_patch_changes_what_it_names() {
     a.mutate(Change { id: seat.id, patch: SeatPatch::default() }).await.expect("changes nothing");
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_check_holds_on_both_sides_and_for_every_row() {
-    let server = Server::new::<App>();
-    let a = server.client::<App>("a").await;
+async fn a_check_holds_on_both_sides_and_for_every_row(place: Place) {
+    let Some(server) = Server::<App>::new(place).await else { return };
+    let a = server.client("a").await;
     let broken = |error: Error, rule: &str| {
         assert_eq!((error.kind(), error.code()), (ErrorKind::Rejected, "check"), "{error}");
         assert_eq!(error.message(), format!("a row of `stock` breaks the rule `{rule}`"));
@@ -154,14 +164,15 @@ async fn a_check_holds_on_both_sides_and_for_every_row() {
     // A mutator that goes on after the refusal has changed none of the rows.
     a.mutate(on_server(None, true)).await.expect("nothing to do here");
     sync(&a).await;
-    let qty = server.rows("SELECT qty FROM stock ORDER BY qty", &[Kind::Int]);
-    assert_eq!(qty, [[Value::Int(3)], [Value::Int(3)], [Value::Int(4)]]);
+    assert_eq!(server.integers("SELECT qty FROM stock ORDER BY qty"), [3, 3, 4]);
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn now_is_the_time_of_the_mutation_in_every_run() {
-    let server = Server::new::<App>();
-    let a = server.client::<App>("a").await;
+async fn now_is_the_time_of_the_mutation_in_every_run(place: Place) {
+    let Some(server) = Server::<App>::new(place).await else { return };
+    let a = server.client("a").await;
     let new = Deliver { id: a.new_id(), qty: 3, wanted: 3, limit: None };
     a.mutate(new.clone()).await.expect("fits");
     let first = a.need(new.id).await.expect("there");
@@ -169,8 +180,7 @@ async fn now_is_the_time_of_the_mutation_in_every_run() {
     std::thread::sleep(std::time::Duration::from_millis(3));
     sync(&a).await;
     assert_eq!(a.need(new.id).await.expect("there"), first, "the server stored the same");
-    let on_server = server.rows("SELECT created_at FROM stock", &[Kind::Timestamp]);
-    assert_eq!(on_server, [[Value::Int(first.created_at.micros())]]);
+    assert_eq!(server.integers("SELECT created_at FROM stock"), [first.created_at.micros()]);
 
     a.mutate(Touch { id: new.id, updated_at: None }).await.expect("applied");
     let second = a.need(new.id).await.expect("there");
@@ -188,18 +198,19 @@ async fn now_is_the_time_of_the_mutation_in_every_run() {
 
     // Rows of other programs have the time of the database.
     server.sql("INSERT INTO stock (id, qty, wanted) VALUES ('00000000-0000-4000-8000-000000000001', 1, 77)");
-    let raw = server.rows(
+    let raw = server.integers(
         "SELECT created_at - (SELECT max(created_at) FROM stock WHERE wanted <> 77) FROM stock WHERE wanted = 77",
-        &[Kind::BigInt],
     );
-    let apart = raw[0][0].as_int().expect("a number");
+    let apart = raw[0];
     assert!((0..60_000_000).contains(&apart), "{apart} µs");
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn files_stay_within_the_limits_of_their_column() {
-    let server = Server::new::<App>();
-    let a = server.client::<App>("a").await;
+async fn files_stay_within_the_limits_of_their_column(place: Place) {
+    let Some(server) = Server::<App>::new(place).await else { return };
+    let a = server.client("a").await;
     let image = |bytes: &[u8]| FileRef::of(bytes, "image/png").expect("a media type");
     let add = |scan| File { id: a.new_id(), scan, add: true, on_server: false };
     let large = a.mutate(add(Some(image(&[0; 1025])))).await.expect_err("too large");

@@ -5,68 +5,50 @@ mod both;
 mod indexes;
 mod schema;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use plasma::client::event::SendFailure;
-use plasma::client::{Client, InProcess, OsEntropy, SqliteStore};
-use plasma::future::poll_once;
+use plasma::client::{Client, Headers, SqliteStore};
 use plasma::prelude::*;
-use plasma::server::{Caller, ServerEngine, ServerOptions};
+use plasma::server::Auth;
 use plasma::store::SqlConnection;
 use plasma::store::sqlite::SqliteConnection;
-use plasma::value::{Kind, Row, Value};
+use plasma::value::{Kind, Value};
 
-/// A server of schema `S` in this process.
-struct Server {
-    engine: ServerEngine,
-    db: Mutex<SqliteConnection>,
+use crate::place::{Data, Place};
+
+/// A server of a schema in this process.
+struct Server<S> {
+    server: plasma::server::Server<S>,
+    data: Data,
 }
 
-fn lock(mutex: &Mutex<SqliteConnection>) -> MutexGuard<'_, SqliteConnection> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+async fn authenticate(parts: &http::request::Parts) -> plasma::Result<Auth<()>> {
+    let group = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
+    Ok(Auth::new(group.ok_or_else(|| plasma::Error::unauthorized("which group?"))?, ()))
 }
 
-impl Server {
-    fn new<S: Schema>() -> Arc<Self> {
-        Self::over::<S>(SqliteConnection::in_memory().expect("memory")).expect("the tables are made")
+impl<S: Schema<Ctx = ()>> Server<S> {
+    /// None where there is no such database.
+    async fn new(place: Place) -> Option<Self> {
+        Some(Self::over(place.data()?).await)
     }
 
     /// Opens the server over a database that may have been used before.
-    fn over<S: Schema>(mut db: SqliteConnection) -> plasma::Result<Arc<Self>> {
-        let engine = ServerEngine::new(S::definition(), ServerOptions::default())?;
-        poll_once(Box::pin(engine.ensure_schema(&mut db, 1_700_000_000_000, &mut OsEntropy))).expect("at once")?;
-        Ok(Arc::new(Server { engine, db: Mutex::new(db) }))
-    }
-
-    fn into_db(self: Arc<Self>) -> SqliteConnection {
-        let Ok(server) = Arc::try_unwrap(self) else { panic!("a client still has it") };
-        server.db.into_inner().unwrap_or_else(PoisonError::into_inner)
+    async fn over(data: Data) -> Self {
+        let server = plasma::server::Server::<S>::builder(data.database()).auth(authenticate).open().await;
+        Server { server: server.expect("opens"), data }
     }
 
     fn sql(&self, sql: &str) {
-        lock(&self.db).batch(sql).unwrap_or_else(|error| panic!("{error}: {sql}"));
+        self.data.sql(sql);
     }
 
-    fn rows(&self, sql: &str, kinds: &[Kind]) -> Vec<Row> {
-        SqlConnection::query(&mut *lock(&self.db), sql, &[], kinds).unwrap_or_else(|error| panic!("{error}: {sql}"))
+    fn integers(&self, sql: &str) -> Vec<i64> {
+        self.data.integers(sql)
     }
 
-    async fn client<S: Schema<Ctx = ()>>(self: &Arc<Self>, group: &'static str) -> Client<S> {
-        let server = Arc::clone(self);
-        let transport = InProcess::new(move |request| {
-            let server = Arc::clone(&server);
-            async move {
-                let caller = Caller { group: group.to_owned(), ctx: Arc::new(()) };
-                let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-                let mut db = lock(&server.db);
-                let mut entropy = OsEntropy;
-                let now = i64::try_from(now.as_millis()).expect("before the year 292,000,000");
-                let answer = server.engine.handle(&mut *db, now, &mut entropy, Some(&caller), &request);
-                poll_once(Box::pin(answer)).ok_or_else(|| SendFailure::new("SQLite answers at once"))
-            }
-        });
+    async fn client(&self, group: &'static str) -> Client<S> {
         Client::<S>::builder(SqliteStore::in_memory())
-            .transport(transport)
+            .transport(self.server.transport())
+            .auth(move || async move { Ok(Headers::new().with("authorization", group)) })
             .ctx(())
             .group(group)
             .open()

@@ -4,9 +4,11 @@
 use plasma::client::{Client, SqliteStore};
 use plasma::http::request::Parts;
 use plasma::prelude::*;
-use plasma::server::{Auth, Server, SqliteDatabase};
+use plasma::server::{Auth, Server};
 use plasma::{Date, FileRef, Fixed, Json};
 use serde::{Deserialize, Serialize};
+
+use crate::place::Place;
 
 #[derive(plasma::Column, Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Email(String);
@@ -216,9 +218,12 @@ async fn device(server: &Server<App>) -> Client<App> {
     builder.open().await.expect("the device opens")
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn every_value_arrives_bit_by_bit() {
-    let builder = Server::<App>::builder(SqliteDatabase::in_memory()).auth(authenticate);
+async fn every_value_arrives_bit_by_bit(place: Place) {
+    let Some(data) = place.data() else { return };
+    let builder = Server::<App>::builder(data.database()).auth(authenticate);
     let server = builder.open().await.expect("the server opens");
     let (first, second) = (device(&server).await, device(&server).await);
     let mut rows = Vec::new();

@@ -6,15 +6,14 @@ mod schema;
 use plasma::client::Client;
 use plasma::prelude::*;
 use plasma::query::AnyQuery;
-use plasma::server::Server;
 use plasma::{Date, when};
 
 use self::mutators::*;
 use self::schema::*;
-use super::{device, refused, rejected, server, sync};
+use super::{Hosted, Place, device, refused, rejected, server, sync};
 
 struct World {
-    server: Server<App>,
+    server: Hosted<App>,
     boss: Client<App>,
     till1: Client<App>,
     till2: Client<App>,
@@ -22,8 +21,9 @@ struct World {
     cake: Id<Product>,
 }
 
-async fn world() -> plasma::Result<World> {
-    let server = server::<App>().await;
+/// None where there is no such database.
+async fn world(place: Place) -> plasma::Result<Option<World>> {
+    let Some(server) = server::<App>(place).await else { return Ok(None) };
     let (boss, till1, till2) =
         (device(&server, "boss").await, device(&server, "till1").await, device(&server, "till2").await);
     let open = OpenShop { manager: "boss".into(), cashiers: vec!["till1".into(), "till2".into()] };
@@ -42,7 +42,7 @@ async fn world() -> plasma::Result<World> {
     boss.mutate(stocked(tea, "87101", "tea", 250, 40, "0.0900", 10)).await?;
     boss.mutate(stocked(cake, "87102", "cake", 395, 120, "0.0900", 2)).await?;
     sync(&[&boss, &till1, &till2]).await;
-    Ok(World { server, boss, till1, till2, tea, cake })
+    Ok(Some(World { server, boss, till1, till2, tea, cake }))
 }
 
 fn sell(client: &Client<App>, scans: &[(Id<Product>, i64)], cents: i64) -> Sell {
@@ -78,9 +78,11 @@ fn receipts() -> AnyQuery<(i64, String, Vec<(String, i64)>, Vec<Money>)> {
         .any()
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn two_registers_sell_what_there_is() -> plasma::Result<()> {
-    let World { boss, till1, till2, tea, cake, .. } = world().await?;
+async fn two_registers_sell_what_there_is(place: Place) -> plasma::Result<()> {
+    let Some(World { boss, till1, till2, tea, cake, .. }) = world(place).await? else { return Ok(()) };
     // Both are offline: both sell tea; both sell the last cakes, and one of them has to hear that they are gone.
     till1.mutate(sell(&till1, &[(tea, 2), (cake, 2)], 2 * 250 + 2 * 395)).await?;
     till2.mutate(sell(&till2, &[(tea, 3)], 3 * 250)).await?;
@@ -126,9 +128,11 @@ async fn two_registers_sell_what_there_is() -> plasma::Result<()> {
     Ok(())
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn the_office_sees_more_and_the_day_ends() -> plasma::Result<()> {
-    let World { server, boss, till1, till2, tea, cake } = world().await?;
+async fn the_office_sees_more_and_the_day_ends(place: Place) -> plasma::Result<()> {
+    let Some(World { server, boss, till1, till2, tea, cake }) = world(place).await? else { return Ok(()) };
     let first = sell(&till1, &[(tea, 4), (cake, 1)], 4 * 250 + 395);
     till1.mutate(first.clone()).await?;
     sync(&[&till1, &boss, &till2]).await;

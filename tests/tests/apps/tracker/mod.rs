@@ -6,12 +6,11 @@ mod schema;
 use plasma::client::Client;
 use plasma::prelude::*;
 use plasma::query::{AnyQuery, Select};
-use plasma::server::Server;
 use plasma::{Cursor, Date};
 
 use self::mutators::*;
 use self::schema::*;
-use super::{device, named, refused, rejected, server, sync};
+use super::{Hosted, Place, device, named, refused, rejected, server, sync};
 
 plasma::alias!(Assignee = User);
 plasma::alias!(Twin = Issue);
@@ -82,7 +81,7 @@ fn load() -> AnyQuery<(Option<String>, i64, Option<i64>)> {
 }
 
 struct World {
-    server: Server<App>,
+    server: Hosted<App>,
     ann: Client<App>,
     bob: Client<App>,
     eve: Client<App>,
@@ -91,8 +90,9 @@ struct World {
     private: Id<Project>,
 }
 
-async fn world() -> plasma::Result<World> {
-    let server = server::<App>().await;
+/// None where there is no such database.
+async fn world(place: Place) -> plasma::Result<Option<World>> {
+    let Some(server) = server::<App>(place).await else { return Ok(None) };
     let (ann, bob, eve) = (device(&server, "ann").await, device(&server, "bob").await, device(&server, "eve").await);
     for (client, name) in [(&ann, "Ann"), (&bob, "Bob"), (&eve, "Eve")] {
         client.mutate(SignUp { name: name.into() }).await?;
@@ -107,16 +107,18 @@ async fn world() -> plasma::Result<World> {
     ann.mutate(Invite { org, user: named("bob"), rank: Rank::Guest }).await?;
     ann.mutate(Invite { org, user: named("bob"), rank: Rank::Member }).await?;
     sync(&[&ann, &bob, &eve]).await;
-    Ok(World { server, ann, bob, eve, org, open, private })
+    Ok(Some(World { server, ann, bob, eve, org, open, private }))
 }
 
 fn report(client: &Client<App>, project: Id<Project>, title: &str) -> Report {
     Report { id: client.new_id(), project, title: title.into(), parent: None, labels: vec![] }
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_team_works_on_a_board() -> plasma::Result<()> {
-    let World { server, ann, bob, open, .. } = world().await?;
+async fn a_team_works_on_a_board(place: Place) -> plasma::Result<()> {
+    let Some(World { server, ann, bob, open, .. }) = world(place).await? else { return Ok(()) };
     // Both number offline; the server numbers without gaps.
     let crash = Report { labels: vec!["bug".into(), "new".into()], ..report(&ann, open, "Crash at start") };
     let typo = Report { labels: vec!["new".into()], ..report(&bob, open, "Typo") };
@@ -197,9 +199,11 @@ async fn a_team_works_on_a_board() -> plasma::Result<()> {
     Ok(())
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn who_sees_and_changes_what() -> plasma::Result<()> {
-    let World { server, ann, bob, eve, org, open, private } = world().await?;
+async fn who_sees_and_changes_what(place: Place) -> plasma::Result<()> {
+    let Some(World { server, ann, bob, eve, org, open, private }) = world(place).await? else { return Ok(()) };
     let (seen, secret) = (report(&ann, open, "Seen"), report(&ann, private, "Secret"));
     ann.mutate(seen.clone()).await?;
     ann.mutate(secret.clone()).await?;

@@ -1,0 +1,91 @@
+//! Where the server of a test keeps its data: the same tests run over SQLite and over Postgres.
+
+use plasma::server::SqliteDatabase;
+use plasma::store::SqlConnection as _;
+use plasma::store::sqlite::SqliteConnection;
+
+/// The kind of database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Sqlite,
+    Postgres,
+}
+
+/// A fresh database of one test, gone with it.
+#[derive(Debug)]
+pub enum Data {
+    Sqlite(tempfile::TempDir),
+    Postgres(plasma_test_postgres::Database),
+}
+
+impl Place {
+    /// A fresh database; none when this machine has no Postgres, which was said then.
+    pub fn data(self) -> Option<Data> {
+        match self {
+            Place::Sqlite => Some(Data::Sqlite(tempfile::tempdir().expect("a folder"))),
+            Place::Postgres => plasma_test_postgres::database().map(Data::Postgres),
+        }
+    }
+}
+
+impl Data {
+    /// What a server is opened with. Several may be opened at once.
+    pub fn database(&self) -> SqliteDatabase {
+        match self {
+            Data::Sqlite(folder) => SqliteDatabase::file(folder.path().join("server.db")),
+            Data::Postgres(_) => todo!(),
+        }
+    }
+
+    /// Runs statements as another program would.
+    ///
+    /// # Panics
+    /// When they fail.
+    pub fn sql(&self, sql: &str) {
+        match self {
+            Data::Sqlite(_) => self.sqlite().batch(sql).unwrap_or_else(|error| panic!("{error}: {sql}")),
+            Data::Postgres(database) => {
+                let (url, sql) = (database.clone(), sql.to_owned());
+                // The blocking client has a runtime of its own, which may not start inside another.
+                let ran = std::thread::spawn(move || {
+                    url.connect().batch_execute(&sql).unwrap_or_else(|error| panic!("{error:?}: {sql}"));
+                });
+                ran.join().expect("the statements run");
+            }
+        }
+    }
+
+    /// The integers of a query of one row, as another program reads them.
+    ///
+    /// # Panics
+    /// When it fails, or has another shape.
+    pub fn integers(&self, sql: &str) -> Vec<i64> {
+        match self {
+            Data::Sqlite(_) => {
+                let rows = self.sqlite().query(sql, &[], &[plasma::value::Kind::BigInt]);
+                let rows = rows.unwrap_or_else(|error| panic!("{error}: {sql}"));
+                rows.iter().map(|row| row[0].as_int().expect("an integer")).collect()
+            }
+            Data::Postgres(database) => {
+                let (url, sql) = (database.clone(), sql.to_owned());
+                let ran = std::thread::spawn(move || {
+                    let rows = url.connect().query(&sql, &[]).unwrap_or_else(|error| panic!("{error:?}: {sql}"));
+                    let integer = |row: postgres::Row| {
+                        row.try_get::<_, i64>(0).or_else(|_| row.try_get::<_, i32>(0).map(i64::from))
+                    };
+                    rows.into_iter().map(|row| integer(row).expect("an integer")).collect()
+                });
+                ran.join().expect("the query runs")
+            }
+        }
+    }
+
+    /// The file of SQLite.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub fn sqlite(&self) -> SqliteConnection {
+        let Data::Sqlite(folder) = self else { panic!("this is no file of SQLite") };
+        SqliteConnection::open(folder.path().join("server.db"), Default::default()).expect("the file opens")
+    }
+}
