@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use todo::command::{self, Command, Options};
+use todo::serve::Storage;
 
 /// A shared to-do list that works offline. Without a command it runs the demo.
 #[derive(Debug, Parser)]
@@ -36,8 +37,11 @@ enum Top {
         #[arg(long, default_value = "127.0.0.1:8787")]
         listen: String,
         /// The file of the server's database.
-        #[arg(long, default_value = "todo.db")]
+        #[arg(long, default_value = "todo.db", conflicts_with = "postgres")]
         db: PathBuf,
+        /// A Postgres database instead, such as postgres://user@localhost/todo.
+        #[arg(long, value_name = "URL")]
+        postgres: Option<String>,
     },
     #[command(flatten)]
     Client(Command),
@@ -58,12 +62,13 @@ async fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error + Send + Sy
     let mut out = std::io::stdout();
     match cli.command.unwrap_or(Top::Demo) {
         Top::Demo => todo::demo::run(&mut out).await,
-        Top::Serve { listen, db } => {
+        Top::Serve { listen, db, postgres } => {
+            let storage = postgres.map_or(Storage::File(db), Storage::Postgres);
             let stop = todo::serve::stop_signal()?;
             let listener = tokio::net::TcpListener::bind(&listen)
                 .await
                 .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
-            todo::serve::serve(listener, &db, stop, &mut out).await?;
+            todo::serve::serve(listener, storage, stop, &mut out).await?;
             Ok(ExitCode::SUCCESS)
         }
         Top::Client(command) => {

@@ -1,11 +1,11 @@
-//! `todo serve`: the server, on one SQLite file.
+//! `todo serve`: the server, on one SQLite file or on Postgres.
 
 use std::future::Future;
 use std::io::Write;
-use std::path::Path;
+use std::path::PathBuf;
 
 use plasma::http::request::Parts;
-use plasma::server::{Auth, Server, ServerError, ServerErrorKind, SqliteDatabase};
+use plasma::server::{Auth, Database, PostgresDatabase, Server, ServerError, ServerErrorKind, SqliteDatabase};
 use tokio::net::TcpListener;
 
 use crate::app::{App, Caller};
@@ -42,17 +42,35 @@ fn report(error: &ServerError) {
     }
 }
 
+/// Where the server keeps its data. Everything else is the same.
+#[derive(Debug, Clone)]
+pub enum Storage {
+    /// A file of SQLite.
+    File(PathBuf),
+    /// A database of Postgres: its URL.
+    Postgres(String),
+}
+
+impl Storage {
+    fn database(self) -> Box<dyn Database> {
+        match self {
+            Storage::File(path) => Box::new(SqliteDatabase::file(path)),
+            Storage::Postgres(url) => Box::new(PostgresDatabase::url(url)),
+        }
+    }
+}
+
 /// Serves until `shutdown` is ready. Prints one line when it listens.
 ///
 /// # Errors
 /// When the database cannot be opened or the socket fails.
 pub async fn serve(
     listener: TcpListener,
-    db: &Path,
+    storage: Storage,
     shutdown: impl Future<Output = ()> + Send + 'static,
     out: &mut (dyn Write + Send),
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let server = Server::<App>::builder(SqliteDatabase::file(db)).auth(authenticate).on_error(report).open().await?;
+    let server = Server::<App>::builder(storage.database()).auth(authenticate).on_error(report).open().await?;
     writeln!(out, "listening on http://{}", listener.local_addr()?)?;
     out.flush()?;
     server.serve(listener, shutdown).await?;

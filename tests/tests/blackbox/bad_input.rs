@@ -368,9 +368,8 @@ fn bad_input_over_the_engine() {
 
 #[test]
 fn bad_input_over_a_socket() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = folder.path().join("server.db");
-    let server = Serving::start(&store);
+    let data = Place::Sqlite.data().expect("SQLite is always there");
+    let server = Serving::start(&data);
     let send = |case: &Case| {
         let headers: Vec<_> = case.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         exchange(server.address, &request(case.method, &case.target, &headers, &case.body))
@@ -378,7 +377,7 @@ fn bad_input_over_a_socket() {
     for case in setup() {
         assert_eq!(send(&case).map(|answer| answer.status), Some(200), "{}", case.name);
     }
-    let mut db = SqliteConnection::open(&store, SqliteOptions::default()).expect("opens");
+    let mut db = data.sqlite();
     let before = contents(&mut db);
     let mut wrong = Vec::new();
     for case in cases() {

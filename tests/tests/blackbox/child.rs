@@ -1,17 +1,19 @@
 //! The processes under test: this test binary, started again with a part to play. They are killed, so they must be
 //! processes of their own.
 
+use std::ffi::OsStr;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use plasma::client::{Engine, EngineOptions};
 use plasma::inputs::Inputs;
-use plasma::server::{Auth, Server, SqliteDatabase};
+use plasma::server::{Auth, Database, PostgresDatabase, Server, SqliteDatabase};
 use plasma::sim::Rng;
 use plasma::store::sqlite::{SqliteConnection, SqliteOptions};
 use plasma::{Error, Schema};
 
+use crate::place::Data;
 use crate::sim::schema::{App, Caller};
 
 const PART: &str = "PLASMA_TEST_PART";
@@ -19,10 +21,10 @@ const STORE: &str = "PLASMA_TEST_STORE";
 const COUNT: &str = "PLASMA_TEST_COUNT";
 
 /// A command that plays `part` over `store`.
-pub(super) fn command(part: &str, store: &Path, count: usize) -> Command {
+pub(super) fn command(part: &str, store: impl AsRef<OsStr>, count: usize) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("the test binary has a path"));
     command.args([&format!("blackbox::child::{part}"), "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
-    command.env(PART, part).env(STORE, store).env(COUNT, count.to_string());
+    command.env(PART, part).env(STORE, store.as_ref()).env(COUNT, count.to_string());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -52,8 +54,12 @@ fn serve() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let server =
-            Server::<App>::builder(SqliteDatabase::file(store)).auth(authenticate).open().await.expect("opens");
+        let url = store.to_str().filter(|store| store.starts_with("postgres://")).map(str::to_owned);
+        let database: Box<dyn Database> = match url {
+            Some(url) => Box::new(PostgresDatabase::url(&url)),
+            None => Box::new(SqliteDatabase::file(store)),
+        };
+        let server = Server::<App>::builder(database).auth(authenticate).open().await.expect("opens");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         say(format_args!("listening on {}", listener.local_addr().expect("an address")));
         server.serve(listener, std::future::pending()).await.expect("serves");
@@ -109,6 +115,17 @@ pub(super) fn todo_program() -> PathBuf {
     PROGRAM.get_or_init(build).clone()
 }
 
+/// `todo serve` over this data.
+pub(super) fn todo_serve(data: &Data) -> Command {
+    let mut command = Command::new(todo_program());
+    let place = match data {
+        Data::Sqlite(_) => "--db",
+        Data::Postgres(_) => "--postgres",
+    };
+    command.args(["serve", "--listen", "127.0.0.1:0", place]).arg(data.address());
+    command
+}
+
 /// A server process, killed when dropped.
 pub(super) struct Serving {
     child: Child,
@@ -116,15 +133,13 @@ pub(super) struct Serving {
 }
 
 impl Serving {
-    pub(super) fn start(store: &Path) -> Self {
-        Self::of(command("serve", store, 0)).expect("a server without faults starts")
+    pub(super) fn start(data: &Data) -> Self {
+        Self::of(command("serve", data.address(), 0)).expect("a server without faults starts")
     }
 
     /// The to-do example's own `todo serve`, built when it is not there.
-    pub(super) fn todo(store: &Path) -> Self {
-        let program = todo_program();
-        let mut command = Command::new(program);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--db"]).arg(store);
+    pub(super) fn todo(data: &Data) -> Self {
+        let mut command = todo_serve(data);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         Self::of(command).expect("`todo serve` starts")
     }

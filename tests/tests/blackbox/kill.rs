@@ -3,12 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use plasma::sim::Rng;
-use plasma::store::SqlConnection as _;
-use plasma::store::sqlite::{SqliteConnection, SqliteOptions};
-use plasma_runtime::value::Kind;
 
 use super::child::Serving;
 use super::raw::{create, create_todo_list, push, push_body_of, uuid};
+use crate::place::{Data, Place};
 
 const CLIENT: &str = "the-client";
 
@@ -18,7 +16,7 @@ pub(super) struct Target {
     version: &'static str,
     mutation: fn(u64) -> serde_json::Value,
     table: &'static str,
-    start: fn(&std::path::Path) -> Serving,
+    start: fn(&Data) -> Serving,
 }
 
 /// The simulator's application.
@@ -27,30 +25,28 @@ pub(super) const LISTS: Target = Target { version: "sim-1", mutation: create, ta
 const TODO: Target = Target { version: "todo-1", mutation: create_todo_list, table: "lists", start: Serving::todo };
 
 /// Checks a server's database: sound, and the effects of exactly these mutations are there, each once, in order.
-pub(super) fn check(target: Target, store: &std::path::Path, acknowledged: u64, sent: u64) {
-    let mut db = SqliteConnection::open(store, SqliteOptions::default()).expect("opens after a kill");
-    let sound = db.query("PRAGMA quick_check", &[], &[Kind::Text]).expect("runs");
-    assert_eq!(sound[0][0].as_text(), Some("ok"), "the database is damaged");
+pub(super) fn check(target: Target, data: &Data, acknowledged: u64, sent: u64) {
     let table = target.table;
-    let rows = db.query(&format!("SELECT id FROM {table} ORDER BY id"), &[], &[Kind::Text]).expect("reads");
-    let there: Vec<_> = rows.iter().filter_map(|row| row[0].as_text()).collect();
+    let order = match data {
+        Data::Sqlite(_) => {
+            assert_eq!(data.texts("PRAGMA quick_check"), ["ok"], "the database is damaged");
+            "FROM _plasma_changes c WHERE table_name = '{table}' ORDER BY row_version"
+        }
+        // What nobody has sequenced yet is behind the rest.
+        Data::Postgres(_) => {
+            "FROM _plasma_changes c JOIN _plasma_commits u USING (unit) WHERE table_name = '{table}' \
+             ORDER BY u.row_version NULLS LAST, u.last_seq, c.seq"
+        }
+    };
+    let there = data.texts(&format!("SELECT id FROM {table} ORDER BY id"));
     let expected: Vec<_> = (1..=there.len() as u64).map(uuid).collect();
     assert_eq!(there, expected, "the effects are not those of the first mutations");
     assert!(there.len() as u64 >= acknowledged, "{acknowledged} were acknowledged, {} are there", there.len());
     assert!(there.len() as u64 <= sent, "{sent} were sent, {} are there", there.len());
-    let log = db
-        .query(
-            "SELECT row_id FROM _plasma_changes WHERE table_name = ?1 ORDER BY row_version",
-            &[table.into()],
-            &[Kind::Text],
-        )
-        .expect("reads");
-    let logged: Vec<_> = log.iter().filter_map(|row| row[0].as_text()).collect();
+    let logged = data.texts(&format!("SELECT c.row_id {}", order.replace("{table}", table)));
     assert_eq!(logged, there, "log and table differ");
-    let ledger =
-        db.query("SELECT last_mutation_id FROM _plasma_client_mutations", &[], &[Kind::BigInt]).expect("reads");
-    let last = ledger.first().and_then(|row| row[0].as_int()).unwrap_or(0);
-    assert_eq!(last, there.len() as i64, "ledger and effects differ");
+    let ledger = data.integers("SELECT last_mutation_id FROM _plasma_client_mutations");
+    assert_eq!(ledger.first().copied().unwrap_or(0), there.len() as i64, "ledger and effects differ");
 }
 
 /// Pushes mutations from `next` on, some at a time, until `total` are acknowledged or the server is gone. Returns the
@@ -87,23 +83,25 @@ pub(super) fn stream(
     (acknowledged, sent)
 }
 
-#[test]
-fn what_was_acknowledged_survives_sigkill_once() {
-    kill_and_check(LISTS, if std::env::var_os("PLASMA_DEEP").is_some() { 100 } else { 6 });
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
+fn what_was_acknowledged_survives_sigkill_once(place: Place) {
+    kill_and_check(LISTS, if std::env::var_os("PLASMA_DEEP").is_some() { 100 } else { 6 }, place);
 }
 
-#[test]
-fn what_todo_serve_acknowledged_survives_sigkill_once() {
-    kill_and_check(TODO, if std::env::var_os("PLASMA_DEEP").is_some() { 100 } else { 6 });
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
+fn what_todo_serve_acknowledged_survives_sigkill_once(place: Place) {
+    kill_and_check(TODO, if std::env::var_os("PLASMA_DEEP").is_some() { 100 } else { 6 }, place);
 }
 
-fn kill_and_check(target: Target, rounds: u32) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = folder.path().join("server.db");
+fn kill_and_check(target: Target, rounds: u32, place: Place) {
+    let Some(data) = place.data() else { return };
+    let data = &data;
     let mut rng = Rng::new(11);
     let (mut acknowledged, mut most_sent) = (0, 0);
     for round in 0..rounds {
-        let server = (target.start)(&store);
+        let server = (target.start)(data);
         let address = server.address;
         let stop_after = acknowledged + rng.between(1, 40);
         let over = AtomicBool::new(false);
@@ -115,32 +113,21 @@ fn kill_and_check(target: Target, rounds: u32) {
                 over.store(true, Ordering::Release);
                 ended
             });
-            // Watches the file from outside to choose the moment; no clock decides.
-            let mut watcher =
-                SqliteConnection::open(&store, SqliteOptions { read_only: true, ..SqliteOptions::default() })
-                    .expect("a reader");
-            loop {
-                let count = watcher
-                    .query(&format!("SELECT count(*) FROM {}", target.table), &[], &[Kind::BigInt])
-                    .ok()
-                    .and_then(|rows| rows.first()?[0].as_int())
-                    .unwrap_or(0);
-                if count as u64 >= stop_after || over.load(Ordering::Acquire) {
-                    break;
-                }
-            }
+            // Watches the table from outside to choose the moment; no clock decides.
+            let count = format!("SELECT count(*) FROM {}", target.table);
+            while (data.integers(&count)[0] as u64) < stop_after && !over.load(Ordering::Acquire) {}
             server.kill();
             let (last, sent) = streaming.join().expect("the stream ends with the server");
             acknowledged = last;
             most_sent = most_sent.max(sent);
         });
-        check(target, &store, acknowledged, most_sent);
+        check(target, data, acknowledged, most_sent);
         eprintln!("round {round}: {acknowledged} acknowledged, {most_sent} sent");
     }
     // The end: everything that was sent arrives, once.
-    let server = (target.start)(&store);
+    let server = (target.start)(data);
     let (last, _) = stream(target, server.address, acknowledged, most_sent.max(acknowledged + 3), &mut rng);
     assert_eq!(last, most_sent.max(acknowledged + 3));
     server.kill();
-    check(target, &store, last, last);
+    check(target, data, last, last);
 }

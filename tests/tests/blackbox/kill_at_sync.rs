@@ -12,6 +12,7 @@ use plasma_runtime::value::Kind;
 
 use super::child::{Serving, command};
 use super::kill::{LISTS, check, stream};
+use crate::place::Place;
 
 /// Builds the shim; none (said loudly) where there is no C compiler or no preloading.
 fn shim(folder: &Path) -> Option<PathBuf> {
@@ -106,8 +107,8 @@ fn a_server_loses_nothing_it_has_acknowledged() {
     loop {
         let mut reached = false;
         for when in ["before", "after"] {
-            let store = folder.path().join(format!("{point}-{when}.db"));
-            let mut command = command("serve", &store, 0);
+            let data = Place::Sqlite.data().expect("SQLite is always there");
+            let mut command = command("serve", data.address(), 0);
             command.env("LD_PRELOAD", &shim).env("KILL_AT", point.to_string()).env("KILL_WHEN", when);
             let (mut acknowledged, mut sent) = (0, 0);
             match Serving::of(command) {
@@ -120,12 +121,12 @@ fn a_server_loses_nothing_it_has_acknowledged() {
             }
             killed += u32::from(reached);
             // What is left must carry on, and the same mutations must end up there once.
-            let server = Serving::start(&store);
-            check(LISTS, &store, acknowledged, sent);
+            let server = Serving::start(&data);
+            check(LISTS, &data, acknowledged, sent);
             let (last, _) = stream(LISTS, server.address, acknowledged, MUTATIONS, &mut Rng::new(point + 1));
             assert_eq!(last, MUTATIONS, "kill {when} call {point}");
             server.kill();
-            check(LISTS, &store, MUTATIONS, MUTATIONS);
+            check(LISTS, &data, MUTATIONS, MUTATIONS);
         }
         if !reached {
             break;

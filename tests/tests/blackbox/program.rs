@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use super::child::{Serving, todo_program};
+use super::child::{Serving, todo_program, todo_serve};
+use crate::place::Place;
 
 struct User<'t> {
     name: &'static str,
@@ -57,10 +58,12 @@ impl Drop for Running {
     }
 }
 
-#[test]
-fn two_people_share_a_list() {
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
+fn two_people_share_a_list(place: Place) {
+    let Some(data) = place.data() else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Serving::todo(&folder.path().join("server.db"));
+    let server = Serving::todo(&data);
     let url = Some(format!("http://{}", server.address));
     let alice = User { name: "alice", folder: folder.path(), server: url.clone() };
     let bob = User { name: "bob", folder: folder.path(), server: url };
@@ -100,8 +103,10 @@ fn two_people_share_a_list() {
     assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("bob"), "{wrong:?}");
 }
 
-#[test]
-fn a_device_works_offline_and_goes_up_later() {
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
+fn a_device_works_offline_and_goes_up_later(place: Place) {
+    let Some(data) = place.data() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let mut alice = User { name: "alice", folder: folder.path(), server: None };
     assert!(alice.says(&["add", "Groceries", "milk"]).contains("saved on this device"));
@@ -114,7 +119,7 @@ fn a_device_works_offline_and_goes_up_later() {
     alice.server = Some("http://127.0.0.1:9".to_owned());
     assert!(alice.says(&["add", "Groceries", "bread"]).contains("goes up later"));
 
-    let server = Serving::todo(&folder.path().join("server.db"));
+    let server = Serving::todo(&data);
     alice.server = Some(format!("http://{}", server.address));
     assert!(alice.says(&["--offline", "add", "Groceries", "tea"]).contains("saved on this device"));
     alice.says(&["sync"]);
@@ -131,10 +136,12 @@ fn a_device_works_offline_and_goes_up_later() {
     }
 }
 
-#[test]
-fn watch_follows_what_others_write() {
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
+fn watch_follows_what_others_write(place: Place) {
+    let Some(data) = place.data() else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Serving::todo(&folder.path().join("server.db"));
+    let server = Serving::todo(&data);
     let url = Some(format!("http://{}", server.address));
     let alice = User { name: "alice", folder: folder.path(), server: url.clone() };
     alice.says(&["add", "Groceries", "milk"]);
@@ -160,14 +167,13 @@ fn watch_follows_what_others_write() {
 
 /// The server ends in order on both signals, also while a long poll is held.
 #[cfg(unix)]
-#[test]
-fn serve_stops_on_signals() {
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
+fn serve_stops_on_signals(place: Place) {
     for signal in ["-TERM", "-INT"] {
-        let folder = tempfile::tempdir().expect("a folder");
+        let Some(data) = place.data() else { return };
         let mut serving = Running(
-            Command::new(todo_program())
-                .args(["serve", "--listen", "127.0.0.1:0", "--db"])
-                .arg(folder.path().join("server.db"))
+            todo_serve(&data)
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
                 .spawn()

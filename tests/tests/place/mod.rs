@@ -3,6 +3,7 @@
 use plasma::server::SqliteDatabase;
 use plasma::store::SqlConnection as _;
 use plasma::store::sqlite::SqliteConnection;
+use plasma::value::{Kind, Value};
 
 /// The kind of database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,28 +56,52 @@ impl Data {
         }
     }
 
-    /// The integers of a query of one row, as another program reads them.
+    /// The integers of a query of one column, as another program reads them.
     ///
     /// # Panics
     /// When it fails, or has another shape.
     pub fn integers(&self, sql: &str) -> Vec<i64> {
+        self.column(sql, Kind::BigInt, |value| value.as_int().expect("an integer"), |row| {
+            row.try_get(0).or_else(|_| row.try_get::<_, i32>(0).map(i64::from)).expect("an integer")
+        })
+    }
+
+    /// The texts of a query of one column.
+    ///
+    /// # Panics
+    /// When it fails, or has another shape.
+    pub fn texts(&self, sql: &str) -> Vec<String> {
+        self.column(sql, Kind::Text, |value| value.as_text().expect("a text").to_owned(), |row| row.get(0))
+    }
+
+    fn column<T: Send + 'static>(
+        &self,
+        sql: &str,
+        kind: Kind,
+        of_sqlite: fn(&Value) -> T,
+        of_postgres: fn(&postgres::Row) -> T,
+    ) -> Vec<T> {
         match self {
             Data::Sqlite(_) => {
-                let rows = self.sqlite().query(sql, &[], &[plasma::value::Kind::BigInt]);
-                let rows = rows.unwrap_or_else(|error| panic!("{error}: {sql}"));
-                rows.iter().map(|row| row[0].as_int().expect("an integer")).collect()
+                let rows = self.sqlite().query(sql, &[], &[kind]).unwrap_or_else(|error| panic!("{error}: {sql}"));
+                rows.iter().map(|row| of_sqlite(&row[0])).collect()
             }
             Data::Postgres(database) => {
-                let (url, sql) = (database.clone(), sql.to_owned());
+                let (database, sql) = (database.clone(), sql.to_owned());
                 let ran = std::thread::spawn(move || {
-                    let rows = url.connect().query(&sql, &[]).unwrap_or_else(|error| panic!("{error:?}: {sql}"));
-                    let integer = |row: postgres::Row| {
-                        row.try_get::<_, i64>(0).or_else(|_| row.try_get::<_, i32>(0).map(i64::from))
-                    };
-                    rows.into_iter().map(|row| integer(row).expect("an integer")).collect()
+                    let rows = database.connect().query(&sql, &[]).unwrap_or_else(|error| panic!("{error:?}: {sql}"));
+                    rows.iter().map(of_postgres).collect()
                 });
                 ran.join().expect("the query runs")
             }
+        }
+    }
+
+    /// Where it is, for a process of its own: a file or a URL.
+    pub fn address(&self) -> std::ffi::OsString {
+        match self {
+            Data::Sqlite(folder) => folder.path().join("server.db").into(),
+            Data::Postgres(database) => database.url.clone().into(),
         }
     }
 
