@@ -55,7 +55,7 @@ impl<'o> Story<'o> {
                 // A dropped sender means that the story is over too.
                 let _ = stopped.await;
             };
-            crate::serve::serve(listener, &db, shutdown, &mut std::io::sink()).await
+            crate::serve::serve(listener, crate::serve::Storage::File(db), shutdown, &mut std::io::sink()).await
         });
         let mut story = Story { out, began, step: began, folder: folder.to_owned(), url, stop, server };
         story.say(&format!(
