@@ -73,7 +73,7 @@ impl<S: Schema, M: RunsIn<S>> Invocation<S, M> {
                 Box::pin(async move { mutator.start(executor, meta, &*ctx, &args).await })
             }),
         };
-        self.server.inner.writer.task(task).await
+        self.server.inner.backend.task(task).await
     }
 }
 

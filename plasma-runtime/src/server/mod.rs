@@ -16,6 +16,7 @@ mod http;
 #[cfg(feature = "http-server")]
 mod invoke;
 mod ledger;
+mod poke;
 mod pull;
 mod push;
 mod refusal;
@@ -33,10 +34,14 @@ pub use hooks::{Hooks, Metric, OnError, OnMetric, OnPushed, Pushed, ServerError,
 #[cfg(all(feature = "http-server", feature = "sqlite"))]
 pub use http::SqliteDatabase;
 #[cfg(feature = "http-server")]
-pub use http::{Auth, Authenticate, Database, PlasmaService, ServeOptions, Server, ServerBuilder, serve};
+pub use http::{
+    Auth, Authenticate, BlockingDatabase, ConnectionPool, Connections, Database, PlasmaService, ServeOptions, Server,
+    ServerBuilder, serve,
+};
 #[cfg(feature = "http-server")]
 pub use invoke::Invocation;
+pub use poke::{Announcement, Poke, PokeBus, Subscription};
 pub use pull::Pulled;
 pub use push::{Task, TaskFn};
 pub use refusal::Refusal;
-pub use writer::{ClockFn, Poke, Writer};
+pub use writer::{ClockFn, Writer};

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::http::Server;
 use super::{ServerEngine, Task};
 use crate::error::{Error, Result};
-use crate::future::{BoxFuture, poll_once};
+use crate::future::BoxFuture;
 use crate::mutate::{ErasedCtx, Tx};
 use crate::query::sql::{Sql, SqlRow};
 use crate::query::typed::read::{self, Read};
@@ -66,17 +66,15 @@ impl<S: Schema> ServerDb<S> {
         let query = query.bound()?;
         self.server
             .inner
-            .readers
-            .run(move |db| {
-                let read = async {
+            .backend
+            .read(move |db| {
+                Box::pin(async move {
                     db.check_reads(&query.text).await?;
                     let rows = db.query(&query.text, &query.params, &query.kinds).await?;
                     query.finish(rows)
-                };
-                poll_once(Box::pin(read))
+                })
             })
             .await?
-            .ok_or_else(|| Error::internal("the database's futures are not ready at once"))?
     }
 
     /// With all rights.
@@ -174,11 +172,7 @@ impl<S: Schema> Scoped<S> {
         if let Some(ctx) = &self.ctx {
             restrict::to_readable(&mut query, &|table| readable(&inner.engine, &**ctx, table))?;
         }
-        let rows = inner
-            .readers
-            .run(move |db| poll_once(Box::pin(run_on(db, &query))))
-            .await?
-            .ok_or_else(|| Error::internal("the database's futures are not ready at once"))??;
+        let rows = inner.backend.read(move |db| Box::pin(async move { run_on(db, &query).await })).await??;
         read.finish(rows)
     }
 
@@ -209,7 +203,7 @@ impl<S: Schema> Scoped<S> {
                 })
             }),
         };
-        self.server.inner.writer.task(task).await?;
+        self.server.inner.backend.task(task).await?;
         let value = returned.lock().unwrap_or_else(PoisonError::into_inner).take();
         value.ok_or_else(|| Error::internal("the transaction was committed without a value"))
     }

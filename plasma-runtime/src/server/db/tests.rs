@@ -121,7 +121,8 @@ async fn tracker() -> Server<Tracker> {
     let server = Server::<Tracker>::builder(SqliteDatabase::in_memory()).auth(nobody).open().await.unwrap();
     server
         .inner
-        .writer
+        .backend
+        .writer()
         .visit(|db| {
             let user = |n: u128| format!("'{}'", uuid::Uuid::from_u128(n));
             crate::future::poll_once(db.batch(&format!(

@@ -3,25 +3,31 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
 use super::auth::{Authenticate, ErasedAuth, Typed};
-use super::{Database, Inner, Readers, Server};
-use crate::error::{Error, Result};
-use crate::future::{BoxFuture, poll_once};
+use super::backend::{Backend, Blocking, Pooled, PooledOptions};
+use super::{Connections, Database, Inner, Server};
+use crate::error::Result;
+use crate::future::BoxFuture;
 use crate::inputs::{Entropy, OsEntropy};
 use crate::protocol::Limits;
 use crate::schema::Schema;
-use crate::server::{ClockFn, Metric, Pushed, ServerEngine, ServerError, ServerOptions, Writer};
+use crate::server::ddl::hex;
+use crate::server::poke::{Hub, PokeBus, Relay};
+use crate::server::{ClockFn, Metric, Pushed, ServerEngine, ServerError, ServerOptions};
 
 /// A server before it is opened. `A` says whether it has an `auth` yet: without one it cannot be opened.
 pub struct ServerBuilder<S, A> {
     database: Box<dyn Database>,
     options: ServerOptions,
     auth: A,
-    readers: usize,
+    readers: Option<usize>,
     queue: usize,
+    wait: Duration,
+    bus: Option<Arc<dyn PokeBus>>,
     clock: ClockFn,
     entropy: Box<dyn Entropy>,
     schema: PhantomData<fn() -> S>,
@@ -57,8 +63,10 @@ impl<S: Schema> ServerBuilder<S, ()> {
             database,
             options: ServerOptions::default(),
             auth: (),
-            readers: 4,
+            readers: None,
             queue: 1_024,
+            wait: Duration::from_secs(5),
+            bus: None,
             clock: Arc::new(system_clock),
             entropy: Box::new(OsEntropy),
             schema: PhantomData,
@@ -71,9 +79,9 @@ impl<S: Schema> ServerBuilder<S, ()> {
     where
         F: for<'p> Authenticate<'p, S::Ctx> + 'static,
     {
-        let ServerBuilder { database, options, auth: (), readers, queue, clock, entropy, schema } = self;
+        let ServerBuilder { database, options, auth: (), readers, queue, wait, bus, clock, entropy, schema } = self;
         let auth = WithAuth(Arc::new(Typed(auth, PhantomData::<fn() -> S::Ctx>)));
-        ServerBuilder { database, options, auth, readers, queue, clock, entropy, schema }
+        ServerBuilder { database, options, auth, readers, queue, wait, bus, clock, entropy, schema }
     }
 }
 
@@ -132,17 +140,33 @@ impl<S, A> ServerBuilder<S, A> {
         self
     }
 
-    /// Pulls that read at once, each on a connection of its own. 4.
+    /// Pulls that read at once, each on a connection of its own. 4 on SQLite, three quarters of the connections of a pool.
     #[must_use]
     pub fn readers(mut self, readers: usize) -> Self {
-        self.readers = readers;
+        self.readers = Some(readers);
         self
     }
 
-    /// Pushes that may wait for the writer; more are refused with 503 `overloaded`. 1,024.
+    /// Pushes that may wait for the writer, or for a connection of the pool; more are refused with 503 `overloaded`.
+    /// 1,024.
     #[must_use]
     pub fn queue(mut self, pushes: usize) -> Self {
         self.queue = pushes;
+        self
+    }
+
+    /// How long a push or a pull may wait for a connection of a pool before it is refused with 503 `overloaded`. 5 s.
+    #[must_use]
+    pub fn wait_for_connection(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// What tells the other server processes of the database that something was committed. On Postgres it is the
+    /// database itself unless said otherwise; a database file has none.
+    #[must_use]
+    pub fn poke_bus(mut self, bus: impl PokeBus) -> Self {
+        self.bus = Some(Arc::new(bus));
         self
     }
 
@@ -170,28 +194,37 @@ impl<S: Schema> ServerBuilder<S, WithAuth> {
     /// [`Storage`](crate::ErrorKind::Storage) when it cannot be opened.
     pub async fn open(self) -> Result<Server<S>> {
         let definition = S::definition();
-        let ServerBuilder { database, options, auth, readers, queue, clock, mut entropy, schema: _ } = self;
+        let ServerBuilder { database, options, auth, readers, queue, wait, bus, clock, mut entropy, schema: _ } = self;
         let engine = Arc::new(ServerEngine::new(definition, options)?);
-        let at = Arc::clone(&engine);
-        let now = clock();
-        let opening = tokio::task::spawn_blocking(move || -> Result<_> {
-            let mut db = database.writer()?;
-            let made = poll_once(Box::pin(at.ensure_schema(&mut *db, now, &mut *entropy)));
-            made.ok_or_else(|| Error::internal("the database's futures are not ready at once"))??;
-            Ok((database, db, entropy))
+        let connections = Box::new(database).connections();
+        let bus = bus.or_else(|| match &connections {
+            Connections::Pooled(pool) => pool.poke_bus(),
+            Connections::Blocking(_) => None,
         });
-        let (database, db, entropy) =
-            opening.await.map_err(|e| Error::internal("opening the database panicked").with_source(e))??;
-        let writer = Arc::new(Writer::start(Arc::clone(&engine), db, Arc::clone(&clock), entropy, queue)?);
+        let hub = Arc::new(Hub::new(bus.is_some()));
+        let mut name = [0u8; 8];
+        entropy.fill(&mut name);
+        let to = (Arc::clone(&engine), Arc::clone(&clock), Arc::clone(&hub));
+        let backend = match connections {
+            Connections::Blocking(database) => {
+                let most = (readers.unwrap_or(4), queue);
+                Backend::Blocking(Blocking::open(database, to.0, to.1, entropy, most, to.2).await?)
+            }
+            Connections::Pooled(pool) => {
+                let options = PooledOptions { readers, queue, wait };
+                Backend::Pooled(Pooled::open(pool, to.0, to.1, entropy, options, to.2).await?)
+            }
+        };
+        let relay = bus.map(|bus| Relay::start(Arc::clone(&engine), hub, bus, hex(&name)));
         let held = Arc::new(Semaphore::new(engine.limits().held_pulls.min(Semaphore::MAX_PERMITS)));
         Ok(Server::from_inner(Arc::new(Inner {
-            readers: Readers::new(database, Arc::clone(&writer), readers),
             engine,
-            writer,
+            backend,
             auth: auth.0,
             clock,
             held,
             closing: watch::Sender::new(false),
+            _relay: relay,
         })))
     }
 }

@@ -1,10 +1,59 @@
 //! Where a server keeps its data.
 
+use std::fmt;
+use std::sync::Arc;
+
 use crate::error::Result;
+use crate::future::BoxFuture;
+use crate::server::PokeBus;
 use crate::store::SqlExecutor;
 
-/// A database that a server can open connections to. Their futures are ready at the first poll: they block.
+/// A database that a server can run on.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use plasma_runtime::server::{Database, SqliteDatabase};
+///
+/// // One program, the database by its arguments: `Server::<App>::builder(choose(..))`.
+/// fn choose(place: &str) -> Box<dyn Database> {
+///     match place {
+///         #[cfg(feature = "postgres")]
+///         url if url.starts_with("postgres://") => Box::new(plasma_runtime::server::PostgresDatabase::url(url)),
+///         file => Box::new(SqliteDatabase::file(file)),
+///     }
+/// }
+/// # let _ = choose("app.db"); }
+/// ```
 pub trait Database: Send + Sync + 'static {
+    /// How its connections are used.
+    fn connections(self: Box<Self>) -> Connections;
+}
+
+impl<D: Database + ?Sized> Database for Box<D> {
+    fn connections(self: Box<Self>) -> Connections {
+        D::connections(*self)
+    }
+}
+
+/// How the connections of a database are used.
+pub enum Connections {
+    /// One writes, on a thread of its own; others read, on threads that may block.
+    Blocking(Box<dyn BlockingDatabase>),
+    /// Many read and write at once, without blocking a thread.
+    Pooled(Arc<dyn ConnectionPool>),
+}
+
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Connections::Blocking(_) => "Blocking",
+            Connections::Pooled(_) => "Pooled",
+        })
+    }
+}
+
+/// A database whose connections block: their futures are ready at the first poll.
+pub trait BlockingDatabase: Send + Sync + 'static {
     /// The connection everything is written on. Asked for once.
     ///
     /// # Errors
@@ -18,6 +67,28 @@ pub trait Database: Send + Sync + 'static {
     fn reader(&self) -> Result<Option<Box<dyn SqlExecutor>>>;
 }
 
+/// A database whose connections wait without blocking, and write at once.
+pub trait ConnectionPool: Send + Sync + 'static {
+    /// A connection that is in no transaction, within a bounded time. Dropped, it goes back; one that is broken or
+    /// inside a transaction does not.
+    ///
+    /// # Errors
+    /// [`Fault`](crate::ErrorKind::Fault) when all are taken for too long, [`Storage`](crate::ErrorKind::Storage) when
+    /// the database does not answer.
+    fn get(&self) -> BoxFuture<'_, Result<Box<dyn SqlExecutor>>>;
+
+    /// How many connections there are at most.
+    fn size(&self) -> usize;
+
+    /// What carries pokes between the processes of this database, unless the server is given another.
+    fn poke_bus(&self) -> Option<Arc<dyn PokeBus>> {
+        None
+    }
+
+    /// Ends its connections as soon as nobody uses them; gives no more.
+    fn close(&self) {}
+}
+
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteDatabase;
 
@@ -26,7 +97,7 @@ mod sqlite {
     use std::path::PathBuf;
     use std::sync::{Mutex, PoisonError};
 
-    use super::Database;
+    use super::{BlockingDatabase, Connections, Database};
     use crate::error::{Error, ErrorKind, Result};
     use crate::store::SqlExecutor;
     use crate::store::sqlite::{SqliteConnection, SqliteOptions, Synchronous};
@@ -61,6 +132,12 @@ mod sqlite {
     }
 
     impl Database for SqliteDatabase {
+        fn connections(self: Box<Self>) -> Connections {
+            Connections::Blocking(self)
+        }
+    }
+
+    impl BlockingDatabase for SqliteDatabase {
         fn writer(&self) -> Result<Box<dyn SqlExecutor>> {
             Ok(match &self.0 {
                 Place::File(path) => {

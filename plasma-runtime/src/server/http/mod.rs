@@ -1,11 +1,11 @@
-//! The server as a program has it: a database, the writer thread, connections to read on, and a tower service.
+//! The server as a program has it: a database at work, and a tower service.
 
 mod accept;
 mod auth;
+pub(super) mod backend;
 pub(super) mod builder;
 mod database;
 mod pull;
-mod readers;
 mod service;
 #[cfg(all(test, feature = "sqlite"))]
 mod tests;
@@ -18,15 +18,16 @@ pub use accept::{ServeOptions, serve};
 use auth::ErasedAuth;
 pub use auth::{Auth, Authenticate};
 pub use builder::ServerBuilder;
-pub use database::Database;
 #[cfg(feature = "sqlite")]
 pub use database::SqliteDatabase;
-use readers::Readers;
+pub use database::{BlockingDatabase, ConnectionPool, Connections, Database};
 pub use service::PlasmaService;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
-use super::{Caller, ClockFn, Poke, Refusal, ServerEngine, Writer};
+use self::backend::Backend;
+use super::poke::Relay;
+use super::{Caller, ClockFn, Poke, Refusal, ServerEngine};
 use crate::error::Result;
 use crate::protocol::{WireRequest, WireResponse};
 use crate::schema::Schema;
@@ -63,21 +64,22 @@ impl<S> Clone for Server<S> {
 
 impl<S> fmt::Debug for Server<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("writer", &self.inner.writer).finish_non_exhaustive()
+        f.debug_struct("Server").field("backend", &self.inner.backend).finish_non_exhaustive()
     }
 }
 
 /// What all clones share. Free of the schema's type.
 pub(super) struct Inner {
     pub(super) engine: Arc<ServerEngine>,
-    pub(super) writer: Arc<Writer>,
-    pub(super) readers: Readers,
+    pub(super) backend: Backend,
     auth: Arc<dyn ErasedAuth>,
     pub(super) clock: ClockFn,
     /// Long polls that may still be held.
     held: Arc<Semaphore>,
     /// True once the server shuts down: held long polls are answered.
     closing: watch::Sender<bool>,
+    /// Pokes from and to the other processes, as long as the server lives.
+    _relay: Option<Relay>,
 }
 
 impl<S: Schema> Server<S> {
@@ -141,9 +143,17 @@ impl<S> Server<S> {
         self.inner.begin_shutdown();
     }
 
-    /// The commits as they happen, in this process.
+    /// Ends the server's work: held long polls are answered, what was taken is done, and everything that comes later is
+    /// answered with 503.
+    pub fn close(&self) {
+        self.inner.begin_shutdown();
+        self.inner.backend.close();
+    }
+
+    /// The commits as they happen: of this process, and of the others as far as its database or its
+    /// [`PokeBus`](super::PokeBus) tells of them.
     pub fn pokes(&self) -> watch::Receiver<Poke> {
-        self.inner.writer.pokes()
+        self.inner.backend.pokes()
     }
 
     /// The engine behind it.

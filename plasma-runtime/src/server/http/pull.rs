@@ -7,7 +7,6 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Inner;
 use crate::error::{Error, ErrorKind};
-use crate::future::poll_once;
 use crate::protocol::PullRequest;
 use crate::server::{Caller, Refusal};
 
@@ -29,7 +28,7 @@ impl Inner {
         let until = Instant::now() + Duration::from_millis(wait);
         let mut closing = self.closing.subscribe();
         // Before the first look: a commit between the look and the wait must not be missed.
-        let mut pokes = self.writer.pokes();
+        let mut pokes = self.backend.pokes();
         let mut place = None;
         loop {
             pokes.borrow_and_update();
@@ -62,13 +61,16 @@ impl Inner {
         let (engine, caller, request) = (Arc::clone(&self.engine), caller.clone(), request.clone());
         let now = (self.clock)();
         let about = caller.clone();
-        let looked = self.readers.run(move |db| {
-            let pulled = poll_once(Box::pin(engine.pull_for(db, now, &caller, &request)));
-            let pulled = pulled.unwrap_or_else(|| Err(Refusal::internal()))?;
-            Ok(Look { empty: pulled.empty, body: engine.json(&pulled.response)? })
+        let looked = self.backend.read(move |db| {
+            Box::pin(async move {
+                let pulled = engine.pull_for(db, now, &caller, &request).await?;
+                Ok(Look { empty: pulled.empty, body: engine.json(&pulled.response)? })
+            })
         });
         match looked.await {
             Ok(answer) => answer,
+            // All connections are taken: that is no defect to be told of.
+            Err(error) if error.kind() == ErrorKind::Fault => Err(Refusal::overloaded()),
             Err(error) => {
                 let refusal = match error.kind() {
                     ErrorKind::Internal => Refusal::internal(),

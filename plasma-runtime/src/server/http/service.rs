@@ -185,7 +185,7 @@ where
             let request = check::push(&body, limits, schema, &caller).map_err(|r| refused(Some(&caller), r))?;
             drop(body);
             let (group, client_id) = (caller.group.clone(), request.client_id.clone());
-            let pushing = inner.writer.push(PushJob { caller: caller.clone(), request });
+            let pushing = inner.backend.push(PushJob { caller: caller.clone(), request });
             // Whether it is committed later is the ledger's to say, to the retry.
             let pushed = timeout(limits.request_timeout, pushing).await.unwrap_or_else(|_| {
                 Err(inner.fail(

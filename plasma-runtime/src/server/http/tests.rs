@@ -350,7 +350,7 @@ fn wire(user: &str, id: u64, steps: Json) -> WireRequest {
 async fn block_writer(server: &Server<App>) -> std::sync::mpsc::Sender<()> {
     let (release, blocked) = std::sync::mpsc::channel::<()>();
     let (began, begun) = oneshot::channel::<()>();
-    let writer = Arc::clone(&server.inner.writer);
+    let writer = Arc::clone(server.inner.backend.writer());
     tokio::spawn(async move {
         let blocking = writer.visit(move |_| {
             let _ = began.send(());
@@ -485,7 +485,7 @@ async fn hooks_hear_of_pushes_errors_and_figures() {
 #[tokio::test]
 async fn a_settled_shutdown_refuses_new_work() {
     let server = builder(SqliteDatabase::in_memory()).open().await.unwrap();
-    server.inner.writer.close();
+    server.close();
     assert_eq!(server.respond(wire("alice", 1, note("n"))).await.status, 503);
-    assert_eq!(server.inner.writer.visit(|_| ()).await.unwrap_err().kind(), crate::ErrorKind::Closed);
+    assert_eq!(server.inner.backend.writer().visit(|_| ()).await.unwrap_err().kind(), crate::ErrorKind::Closed);
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::BoxFuture;
 use crate::mutate::{ErasedCtx, Executor, TxMeta};
-use crate::protocol::PushResponse;
+use crate::protocol::{MutationStatus, PushResponse};
 use crate::server::{PushJob, Refusal};
 
 /// The statements of a [`Task`]. It may be run again when the database loses the transaction.
@@ -54,6 +54,18 @@ impl Work<'_> {
         match self {
             Work::Push(_) => Done::Push(Err(Refusal::unavailable())),
             Work::Task(_) => Done::Task(Err(error)),
+        }
+    }
+}
+
+impl Done {
+    /// Whether it may have written something that others want to hear of.
+    pub(in crate::server) fn advances(&self) -> bool {
+        match self {
+            Done::Push(Ok(answer)) => answer.results.iter().any(|result| result.status != MutationStatus::Duplicate),
+            // A gap and a fault keep what ran before them.
+            Done::Push(Err(refusal)) => refusal.status == 503 || refusal.error.error == "mutation-gap",
+            Done::Task(result) => result.is_ok(),
         }
     }
 }

@@ -16,12 +16,13 @@ use self::queue::{Job, Queue, Visit};
 use tokio::sync::{oneshot, watch};
 
 use super::hooks::{ServerError, ServerErrorKind};
-use super::push::{Done, Work};
+use super::poke::{Hub, Poke};
+use super::push::Work;
 use super::{PushJob, Refusal, ServerEngine, Task};
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::poll_once;
 use crate::inputs::Entropy;
-use crate::protocol::{MutationStatus, PushResponse};
+use crate::protocol::PushResponse;
 use crate::store::SqlExecutor;
 use crate::value::Kind;
 
@@ -36,29 +37,16 @@ const EXPIRE_EVERY_MS: i64 = 86_400_000;
 /// The clock the writer reads: milliseconds since 1970.
 pub type ClockFn = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// A commit that may concern others.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Poke {
-    /// One more for every commit.
-    pub sequence: u64,
-    /// The groups whose clients wrote. Empty when another program did. What they wrote may concern any group.
-    pub groups: BTreeSet<String>,
-}
-
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
     capacity: usize,
-    pokes: watch::Sender<Poke>,
+    hub: Arc<Hub>,
 }
 
 impl Shared {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn poke(&self, groups: BTreeSet<String>) {
-        self.pokes.send_modify(|poke| *poke = Poke { sequence: poke.sequence + 1, groups });
     }
 }
 
@@ -86,12 +74,19 @@ impl Writer {
         entropy: Box<dyn Entropy>,
         capacity: usize,
     ) -> Result<Self> {
-        let shared = Arc::new(Shared {
-            queue: Mutex::new(Queue::default()),
-            wake: Condvar::new(),
-            capacity,
-            pokes: watch::Sender::new(Poke::default()),
-        });
+        Self::with_hub(engine, db, clock, entropy, capacity, Arc::default())
+    }
+
+    /// [`start`](Self::start), telling this hub of the commits.
+    pub(super) fn with_hub(
+        engine: Arc<ServerEngine>,
+        db: Box<dyn SqlExecutor>,
+        clock: ClockFn,
+        entropy: Box<dyn Entropy>,
+        capacity: usize,
+        hub: Arc<Hub>,
+    ) -> Result<Self> {
+        let shared = Arc::new(Shared { queue: Mutex::new(Queue::default()), wake: Condvar::new(), capacity, hub });
         let state = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("plasma-writer".to_owned())
@@ -102,7 +97,7 @@ impl Writer {
 
     /// The pokes: the newest is kept, older ones are forgotten.
     pub fn pokes(&self) -> watch::Receiver<Poke> {
-        let receiver = self.shared.pokes.subscribe();
+        let receiver = self.shared.hub.subscribe();
         // An idle writer looks for foreign writes only while somebody listens.
         self.shared.wake.notify_one();
         receiver
@@ -241,7 +236,7 @@ impl Loop {
             if queue.closed {
                 return Turn::End;
             }
-            if self.shared.pokes.receiver_count() == 0 {
+            if !self.shared.hub.is_heard() {
                 queue = self.shared.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
@@ -281,7 +276,7 @@ impl Loop {
         let mut groups = BTreeSet::new();
         let mut wrote = false;
         for (job, done) in jobs.iter().zip(&done) {
-            if advances(done) {
+            if done.advances() {
                 wrote = true;
                 if let Job::Push(job, _) = job {
                     groups.insert(job.caller.group.clone());
@@ -292,7 +287,7 @@ impl Loop {
             job.answer(done);
         }
         if wrote {
-            self.shared.poke(groups);
+            self.shared.hub.committed(groups);
         }
     }
 
@@ -321,7 +316,7 @@ impl Loop {
         let Some(Ok(rows)) = poll_once(self.db.query("PRAGMA data_version", &[], &[Kind::BigInt])) else { return };
         let version = super::ddl::first_int(&rows);
         if self.seen.is_some() && self.seen != version {
-            self.shared.poke(BTreeSet::new());
+            self.shared.hub.heard(BTreeSet::new());
         }
         self.seen = version;
     }
@@ -329,15 +324,5 @@ impl Loop {
     fn report(&self, message: &'static str) {
         let error = ServerError::new(ServerErrorKind::Internal, Error::internal(message));
         self.engine.options().hooks.report(&error);
-    }
-}
-
-/// Whether work may have written something that others want to hear of.
-fn advances(done: &Done) -> bool {
-    match done {
-        Done::Push(Ok(answer)) => answer.results.iter().any(|result| result.status != MutationStatus::Duplicate),
-        // A gap and a fault keep what ran before them.
-        Done::Push(Err(refusal)) => refusal.status == 503 || refusal.error.error == "mutation-gap",
-        Done::Task(result) => result.is_ok(),
     }
 }

@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
-use super::database::Database;
+use super::super::database::BlockingDatabase;
 use crate::error::{Error, ErrorKind, Result};
+use crate::future::{BoxFuture, poll_once};
 use crate::server::Writer;
 use crate::store::SqlExecutor;
 
 /// The pool. Without connections of its own it reads on the writer's.
-pub(in crate::server) struct Readers {
-    database: Box<dyn Database>,
+pub(super) struct Readers {
+    database: Box<dyn BlockingDatabase>,
     /// Before the writer, because fields are dropped in their order: SQLite empties the write-ahead log when the last
     /// connection is closed, and one that only reads cannot.
     idle: Arc<Mutex<Vec<Box<dyn SqlExecutor>>>>,
@@ -27,7 +28,7 @@ impl fmt::Debug for Readers {
 }
 
 impl Readers {
-    pub(super) fn new(database: Box<dyn Database>, writer: Arc<Writer>, most: usize) -> Self {
+    pub(super) fn new(database: Box<dyn BlockingDatabase>, writer: Arc<Writer>, most: usize) -> Self {
         Readers { database, idle: Arc::default(), writer, permits: Arc::new(Semaphore::new(most.max(1))) }
     }
 
@@ -36,10 +37,11 @@ impl Readers {
     /// # Errors
     /// [`Storage`](ErrorKind::Storage) when no connection can be opened, [`Closed`](ErrorKind::Closed) when the server
     /// is, [`Internal`](ErrorKind::Internal) when `read` panicked.
-    pub(in crate::server) async fn run<T: Send + 'static>(
+    pub(super) async fn run<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&mut dyn SqlExecutor) -> T + Send + 'static,
+        read: impl for<'a> FnOnce(&'a mut dyn SqlExecutor) -> BoxFuture<'a, T> + Send + 'static,
     ) -> Result<T> {
+        let read = |db: &mut dyn SqlExecutor| poll_once(read(db));
         let closed = |_| Error::new(ErrorKind::Closed, "the server is closed");
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(closed)?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -47,7 +49,7 @@ impl Readers {
             Some(connection) => Some(connection),
             None => self.database.reader()?,
         };
-        let Some(mut connection) = connection else { return self.writer.visit(read).await };
+        let Some(mut connection) = connection else { return self.writer.visit(read).await?.ok_or_else(not_ready) };
         let back = Arc::clone(&self.idle);
         let work = move || {
             let answer = read(&mut *connection);
@@ -58,6 +60,11 @@ impl Readers {
             drop(permit);
             answer
         };
-        tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal("a read panicked").with_source(e))
+        let answer = tokio::task::spawn_blocking(work).await;
+        answer.map_err(|e| Error::internal("a read panicked").with_source(e))?.ok_or_else(not_ready)
     }
+}
+
+fn not_ready() -> Error {
+    Error::internal("the database's futures are not ready at once")
 }
