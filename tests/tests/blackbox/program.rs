@@ -172,13 +172,8 @@ fn watch_follows_what_others_write(place: Place) {
 fn serve_stops_on_signals(place: Place) {
     for signal in ["-TERM", "-INT"] {
         let Some(data) = place.data() else { return };
-        let mut serving = Running(
-            todo_serve(&data)
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .spawn()
-                .expect("the program runs"),
-        );
+        let mut serving =
+            Running(todo_serve(&data).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the program runs"));
         let mut said = String::new();
         BufReader::new(serving.0.stdout.take().expect("a pipe")).read_line(&mut said).expect("a line");
         assert!(said.starts_with("listening on http://127.0.0.1:"), "{said}");

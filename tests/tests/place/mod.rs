@@ -61,9 +61,12 @@ impl Data {
     /// # Panics
     /// When it fails, or has another shape.
     pub fn integers(&self, sql: &str) -> Vec<i64> {
-        self.column(sql, Kind::BigInt, |value| value.as_int().expect("an integer"), |row| {
-            row.try_get(0).or_else(|_| row.try_get::<_, i32>(0).map(i64::from)).expect("an integer")
-        })
+        self.column(
+            sql,
+            Kind::BigInt,
+            |value| value.as_int().expect("an integer"),
+            |row| row.try_get(0).or_else(|_| row.try_get::<_, i32>(0).map(i64::from)).expect("an integer"),
+        )
     }
 
     /// The texts of a query of one column.
