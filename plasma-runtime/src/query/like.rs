@@ -63,6 +63,14 @@ pub fn glob(pattern: &str) -> String {
     glob
 }
 
+/// The longest pattern SQLite takes, in bytes of its `GLOB` form (`SQLITE_MAX_LIKE_PATTERN_LENGTH`).
+const MAX_PATTERN: usize = 50_000;
+
+/// Whether SQLite would not take the pattern, so that nobody does.
+pub fn is_too_long(pattern: &str) -> bool {
+    pattern.len() > MAX_PATTERN && glob(pattern).len() > MAX_PATTERN
+}
+
 /// Whether the text matches the pattern. Linear in the pattern times the text, whatever the pattern: the greedy
 /// algorithm that comes back to the last run only (<https://research.swtch.com/glob>).
 pub fn matches(text: &str, pattern: &str) -> bool {

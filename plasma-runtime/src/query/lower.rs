@@ -49,7 +49,7 @@ pub fn select_renamed(dialect: Dialect, query: &Query, rename: &dyn Fn(&str) -> 
     let mut scope = Scope::new(dialect, rename);
     let statement = statement(&mut scope, query, Place::Outermost);
     let kinds = scope.kinds(query, false);
-    let (sql, params) = dialect.render(&statement);
+    let (sql, params) = dialect.render(&statement, scope.calculated_groups);
     Lowered { sql, params, kinds }
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn select_of_each(dialect: Dialect, query: &Query, column: &'static s
     let mut scope = Scope::new(dialect, &str::to_owned);
     let statement = statement::of_each(&mut scope, query, column, keys);
     let kinds = scope.kinds(query, false);
-    let (sql, params) = dialect.render(&statement);
+    let (sql, params) = dialect.render(&statement, scope.calculated_groups);
     Lowered { sql, params, kinds }
 }
 
@@ -81,6 +81,6 @@ pub fn condition(
     scope.enter_table(table, relation.to_owned());
     let condition = expression(&mut scope, expr);
     // sea-query renders statements only; what stands after this prefix is the condition.
-    let (sql, params) = dialect.render(SelectStatement::new().expr(condition));
+    let (sql, params) = dialect.render(SelectStatement::new().expr(condition), scope.calculated_groups);
     (sql.strip_prefix("SELECT ").unwrap_or(&sql).to_owned(), params)
 }

@@ -2,7 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{ServerEngine, tables, triggers};
+use super::ServerEngine;
+use super::tables::sqlite as tables;
+use super::triggers::sqlite as triggers;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inputs::Entropy;
 use crate::schema::{self, TableDef};

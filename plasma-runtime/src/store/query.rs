@@ -39,7 +39,7 @@ pub async fn run_on<E: SqlExecutor + ?Sized>(db: &mut E, query: &Query) -> Resul
     }
     let own = !db.in_transaction();
     if own {
-        db.batch("BEGIN").await?;
+        db.batch(dialect.begin_reading()).await?;
     }
     let rows = ask(db, Reading::new(dialect, query)).await;
     if own {

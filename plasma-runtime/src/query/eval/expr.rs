@@ -11,9 +11,6 @@ use crate::query::{like, numeric};
 use crate::value::Value;
 use crate::value::compare::{is_same, sql_compare};
 
-/// The longest pattern SQLite takes, in bytes of its `GLOB` form (`SQLITE_MAX_LIKE_PATTERN_LENGTH`).
-const MAX_PATTERN: usize = 50_000;
-
 /// Up to this length a list is searched from its beginning.
 const SHORT_LIST: usize = 16;
 
@@ -83,7 +80,7 @@ impl<'q> Evaluator<'q, '_> {
             Expr::Like { expr, pattern } => match &*self.value(expr, frame)? {
                 Value::Null => Ok(None),
                 Value::Text(text) | Value::Json(text) => {
-                    if pattern.len() > MAX_PATTERN && like::glob(pattern).len() > MAX_PATTERN {
+                    if like::is_too_long(pattern) {
                         return Err(Error::new(ErrorKind::TooLarge, "the `like` pattern is longer than 50,000 bytes"));
                     }
                     Ok(Some(like::matches(text, pattern)))

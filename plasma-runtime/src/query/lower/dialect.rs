@@ -1,10 +1,13 @@
 //! What differs from database to database.
 
-use sea_query::extension::sqlite::SqliteBinOper;
-use sea_query::{Alias, BinOper, Expr as Sql, ExprTrait as _, Func, FunctionCall, SelectStatement, SqliteQueryBuilder};
+mod postgres;
+mod sqlite;
+
+use sea_query::{
+    Alias, BinOper, Condition, Expr as Sql, ExprTrait as _, Func, FunctionCall, SelectStatement, SqliteQueryBuilder,
+};
 
 use crate::query::ir::{Aggregate, ArithmeticOp, Function};
-use crate::query::like::glob;
 use crate::value::{Kind, Value};
 
 /// Whose SQL it is.
@@ -13,6 +16,8 @@ use crate::value::{Kind, Value};
 pub enum Dialect {
     /// SQLite, from 3.39 on, with the functions of [`numeric`](crate::query::numeric) registered.
     Sqlite,
+    /// Postgres, from 13 on, with the functions that calculate in the schema.
+    Postgres,
 }
 
 /// The function that negates.
@@ -42,59 +47,126 @@ pub(crate) fn arithmetic_name(op: ArithmeticOp, kind: Kind) -> String {
 }
 
 impl Dialect {
-    pub(super) fn render(self, statement: &SelectStatement) -> (String, Vec<Value>) {
-        let (sql, values) = match self {
-            Dialect::Sqlite => statement.build(SqliteQueryBuilder),
-        };
-        (sql, values.into_iter().map(from_sea).collect())
+    /// sea-query's words for SQLite are standard SQL, and its parameters are `?`: they serve both. What is not standard is
+    /// decided here.
+    pub(super) fn render(self, statement: &SelectStatement, constants: bool) -> (String, Vec<Value>) {
+        let (sql, values) = statement.build(SqliteQueryBuilder);
+        let values = values.into_iter().map(from_sea).collect();
+        match self {
+            Dialect::Postgres if constants => (postgres::with_constants(&sql, values), Vec::new()),
+            _ => (sql, values),
+        }
+    }
+
+    /// A value of the query.
+    pub(super) fn literal(self, value: &Value) -> Sql {
+        match self {
+            Dialect::Sqlite => Sql::val(to_sea(value)),
+            Dialect::Postgres => postgres::literal(value),
+        }
+    }
+
+    /// Whether two values are the same, NULL being the same as NULL.
+    pub(super) fn is_same(self, left: Sql, right: Sql) -> Sql {
+        match self {
+            Dialect::Sqlite => left.binary(BinOper::Is, right),
+            Dialect::Postgres => left.binary(BinOper::Custom("IS NOT DISTINCT FROM"), right),
+        }
     }
 
     pub(super) fn like(self, text: Sql, pattern: &str) -> Sql {
         match self {
-            Dialect::Sqlite => text.binary(SqliteBinOper::Glob, glob(pattern)),
+            Dialect::Sqlite => sqlite::like(text, pattern),
+            Dialect::Postgres => postgres::like(text, pattern),
         }
     }
 
-    /// Whether the value is in an array of JSON.
-    pub(super) fn is_in_json(self, value: Sql, json: String) -> Sql {
+    /// Whether the value is in an array of JSON, all of text or all of integers.
+    pub(super) fn is_in_json(self, value: Sql, json: String, of_text: bool) -> Sql {
         match self {
             Dialect::Sqlite => {
                 Sql::cust_with_exprs("(?) IN (SELECT \"value\" FROM json_each(?))", [value, Sql::val(json)])
             }
+            Dialect::Postgres => postgres::is_in_json(value, json, of_text),
+        }
+    }
+
+    /// `value IN (..)` over a list of text that is one parameter, an array of JSON.
+    pub(crate) fn in_texts(self, value: &str) -> String {
+        match self {
+            Dialect::Sqlite => format!("{value} IN (SELECT value FROM json_each(?))"),
+            // As an array the list can be looked up in an index.
+            Dialect::Postgres => {
+                format!("{value} = ANY (ARRAY(SELECT json_array_elements_text(CAST(? AS json))))")
+            }
+        }
+    }
+
+    /// SQL for a new value of a column, where no column says what a lone parameter is.
+    pub(crate) fn of_kind(self, kind: Kind, value: String) -> String {
+        match self {
+            Dialect::Sqlite => value,
+            Dialect::Postgres => postgres::of_kind(kind, &value),
+        }
+    }
+
+    /// The statement that begins a transaction for reading, in which every statement sees the same state.
+    pub(crate) fn begin_reading(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "BEGIN",
+            Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         }
     }
 
     pub(super) fn arithmetic(self, op: ArithmeticOp, kind: Kind, left: Sql, right: Sql) -> Sql {
         match self {
             Dialect::Sqlite => call(&arithmetic_name(op, kind), [left, right]).into(),
+            Dialect::Postgres => postgres::arithmetic(op, kind, left, right),
         }
     }
 
-    pub(super) fn function(self, function: Function, args: Vec<Sql>) -> Sql {
+    /// `kind` is that of the first argument, none when it is always NULL.
+    pub(super) fn function(self, function: Function, kind: Option<Kind>, args: Vec<Sql>) -> Sql {
         match (self, function) {
+            (Dialect::Postgres, Function::Negate) => postgres::negate(kind, args),
+            (Dialect::Postgres, Function::Lower) => call("lower", postgres::texts(args)).into(),
+            (Dialect::Postgres, Function::Upper) => call("upper", postgres::texts(args)).into(),
+            (Dialect::Postgres, Function::Trim) => call("btrim", postgres::texts(args)).into(),
             (Dialect::Sqlite, Function::Lower) => call("lower", args).into(),
             (Dialect::Sqlite, Function::Upper) => call("upper", args).into(),
-            (Dialect::Sqlite, Function::Length) => call("length", args).into(),
             (Dialect::Sqlite, Function::Trim) => call("trim", args).into(),
-            (Dialect::Sqlite, Function::Date) => call(DATE, args).into(),
             (Dialect::Sqlite, Function::Negate) => call(NEGATE, args).into(),
+            (_, Function::Length) => call("length", args).into(),
+            (_, Function::Date) => call(DATE, args).into(),
             // Refused before; there is no such function.
-            (Dialect::Sqlite, Function::Now) => call("_plasma_now", args).into(),
-            (Dialect::Sqlite, Function::Concat) => concat(args),
-            (Dialect::Sqlite, Function::Coalesce) => coalesce(args),
+            (_, Function::Now) => call("_plasma_now", args).into(),
+            (_, Function::Concat) => concat(args),
+            (_, Function::Coalesce) => coalesce(args),
         }
     }
 
-    /// Without an argument the rows are counted.
-    pub(super) fn aggregate(self, function: Aggregate, arg: Option<Sql>) -> FunctionCall {
-        let Some(arg) = arg else { return Func::cust("count").arg(Sql::cust("*")) };
+    /// An aggregate over the rows that meet a condition. Without an argument the rows are counted; `kind` is that of the
+    /// argument, none when it is always NULL.
+    pub(super) fn aggregate(
+        self,
+        function: Aggregate,
+        arg: Option<Sql>,
+        kind: Option<Kind>,
+        condition: Option<Sql>,
+    ) -> Sql {
+        let over = |call: FunctionCall| match &condition {
+            Some(condition) => call.filter(Condition::all().add(condition.clone())).into(),
+            None => Sql::from(call),
+        };
+        let Some(arg) = arg else { return over(Func::cust("count").arg(Sql::cust("*"))) };
         match (self, function) {
-            (Dialect::Sqlite, Aggregate::Count) => call("count", [arg]),
-            (Dialect::Sqlite, Aggregate::CountDistinct) => Func::count_distinct(arg),
-            (Dialect::Sqlite, Aggregate::Sum) => call(SUM, [arg]),
-            (Dialect::Sqlite, Aggregate::Avg) => call(MEAN, [arg]),
-            (Dialect::Sqlite, Aggregate::Min) => call("min", [arg]),
-            (Dialect::Sqlite, Aggregate::Max) => call("max", [arg]),
+            (_, Aggregate::Count) => over(call("count", [arg])),
+            (_, Aggregate::CountDistinct) => over(Func::count_distinct(arg)),
+            (Dialect::Sqlite, Aggregate::Sum) => over(call(SUM, [arg])),
+            (Dialect::Sqlite, Aggregate::Avg) => over(call(MEAN, [arg])),
+            (Dialect::Sqlite, Aggregate::Min) => over(call("min", [arg])),
+            (Dialect::Sqlite, Aggregate::Max) => over(call("max", [arg])),
+            (Dialect::Postgres, _) => postgres::aggregate(function, arg, kind, &over),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Expressions as SQL.
 
-use sea_query::{BinOper, CaseStatement, Condition, Expr as Sql, ExprTrait as _};
+use sea_query::{BinOper, CaseStatement, Expr as Sql, ExprTrait as _};
 
-use super::dialect::{Dialect, chain, to_sea};
+use super::dialect::{Dialect, chain};
 use super::scope::Scope;
 use super::statement::{Place, statement};
 use crate::query::ir::{Aggregate, CompareOp, Expr, Part};
@@ -13,18 +13,24 @@ use crate::value::json::encode_value_into;
 const LONG_LIST: usize = 64;
 
 pub(super) fn expression(scope: &mut Scope<'_>, expr: &Expr) -> Sql {
+    if scope.is_untyped(expr) {
+        return Sql::cust("NULL");
+    }
     match expr {
         Expr::Column(reference) => scope.column(reference),
-        Expr::Literal(value) => Sql::val(to_sea(value)),
+        Expr::Literal(value) => scope.dialect.literal(value),
+        Expr::Compare { op: CompareOp::Is, left, right } => {
+            let (left, right) = (expression(scope, left), expression(scope, right));
+            scope.dialect.is_same(left, right)
+        }
         Expr::Compare { op, left, right } => {
             let operator = match op {
-                CompareOp::Eq => BinOper::Equal,
+                CompareOp::Eq | CompareOp::Is => BinOper::Equal,
                 CompareOp::Ne => BinOper::NotEqual,
                 CompareOp::Lt => BinOper::SmallerThan,
                 CompareOp::Lte => BinOper::SmallerThanOrEqual,
                 CompareOp::Gt => BinOper::GreaterThan,
                 CompareOp::Gte => BinOper::GreaterThanOrEqual,
-                CompareOp::Is => BinOper::Is,
             };
             let (left, right) = (expression(scope, left), expression(scope, right));
             left.binary(operator, right)
@@ -46,8 +52,9 @@ pub(super) fn expression(scope: &mut Scope<'_>, expr: &Expr) -> Sql {
             scope.dialect.arithmetic(*op, *kind, left, right)
         }
         Expr::Function { function, args } => {
+            let kind = args.first().and_then(|arg| scope.kind(arg));
             let args = expressions(scope, args);
-            scope.dialect.function(*function, args)
+            scope.dialect.function(*function, kind, args)
         }
         Expr::Case { when, otherwise } => {
             let mut case = CaseStatement::new();
@@ -66,16 +73,17 @@ fn expressions(scope: &mut Scope<'_>, exprs: &[Expr]) -> Vec<Sql> {
 }
 
 fn aggregate(scope: &mut Scope<'_>, function: Aggregate, expr: Option<&Expr>) -> Sql {
-    let Some(expr) = expr else { return scope.dialect.aggregate(Aggregate::Count, None).into() };
+    let Some(expr) = expr else { return scope.dialect.aggregate(Aggregate::Count, None, None, None) };
     let arg = expression(scope, expr);
-    let call = scope.dialect.aggregate(function, Some(arg));
-    if matches!(expr, Expr::Literal(_)) || names_own(expr) {
-        return call.into();
-    }
+    let kind = scope.kind(expr);
     // SQL takes an aggregate of nothing but outer columns for one of the outer query. A condition that always holds
     // ties it to this one.
-    let own = scope.any_column();
-    call.filter(Condition::any().add(own.clone().is_null()).add(own.is_not_null())).into()
+    let ties = !matches!(expr, Expr::Literal(_)) && !names_own(expr);
+    let condition = ties.then(|| {
+        let own = scope.any_column();
+        own.clone().is_null().or(own.is_not_null())
+    });
+    scope.dialect.aggregate(function, Some(arg), kind, condition)
 }
 
 /// Whether a column of the query itself surely is in the SQL of the expression. What is in sub-queries does not count, as
@@ -95,8 +103,8 @@ fn names_own(expr: &Expr) -> bool {
 /// Whether the value is in a list, which is one parameter from the length `long` on.
 pub(super) fn is_one_of(dialect: Dialect, value: Sql, list: &[Value], long: usize) -> Sql {
     match json_array(list).filter(|_| list.len() >= long) {
-        Some(json) => dialect.is_in_json(value, json),
-        None => value.is_in(list.iter().map(to_sea)),
+        Some(json) => dialect.is_in_json(value, json, matches!(list.first(), Some(Value::Text(_)))),
+        None => value.is_in(list.iter().map(|value| dialect.literal(value))),
     }
 }
 

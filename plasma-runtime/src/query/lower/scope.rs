@@ -12,6 +12,8 @@ pub(super) struct Scope<'r> {
     pub(super) dialect: Dialect,
     levels: Vec<Level>,
     rename: &'r dyn Fn(&str) -> String,
+    /// Whether a query had groups by calculated keys.
+    pub(super) calculated_groups: bool,
 }
 
 struct Level {
@@ -25,6 +27,8 @@ struct Named {
     name: &'static str,
     alias: String,
     columns: Columns,
+    /// Its columns are NULL where a left join found no row.
+    optional: bool,
 }
 
 enum Columns {
@@ -51,7 +55,7 @@ impl Columns {
 
 impl<'r> Scope<'r> {
     pub(super) fn new(dialect: Dialect, rename: &'r dyn Fn(&str) -> String) -> Self {
-        Scope { dialect, levels: Vec::new(), rename }
+        Scope { dialect, levels: Vec::new(), rename, calculated_groups: false }
     }
 
     /// Enters a query. A closed one stands as a table.
@@ -68,14 +72,17 @@ impl<'r> Scope<'r> {
                 }
                 Rows::Nothing => Columns::Query(Vec::new()),
             };
-            sources.push(Named { name: source.name, alias, columns });
+            let optional = index > 0 && query.joins[index - 1].left;
+            sources.push(Named { name: source.name, alias, columns, optional });
         }
+        self.calculated_groups |=
+            query.group.iter().any(|group| group.keys.iter().any(|key| !matches!(key, Expr::Column(_))));
         self.levels.push(Level { sources, closed });
     }
 
     /// Enters a table that is already there.
     pub(super) fn enter_table(&mut self, table: &'static TableDef, alias: String) {
-        let source = Named { name: table.name, alias, columns: Columns::Table(table) };
+        let source = Named { name: table.name, alias, columns: Columns::Table(table), optional: false };
         self.levels.push(Level { sources: vec![source], closed: false });
     }
 
@@ -119,6 +126,41 @@ impl<'r> Scope<'r> {
         column(&Alias::new(alias), reference.column)
     }
 
+    /// Whether the expression may be NULL, as far as one sees at once.
+    pub(super) fn is_nullable(&self, expr: &Expr) -> bool {
+        let Expr::Column(reference) = expr else { return true };
+        self.source(reference).is_none_or(|source| match &source.columns {
+            Columns::Table(table) => source.optional || table.column(reference.column).is_none_or(|c| c.nullable),
+            Columns::Query(_) => true,
+        })
+    }
+
+    /// Whether it is always NULL, and the database would take it for text.
+    pub(super) fn is_untyped(&mut self, expr: &Expr) -> bool {
+        let may_be = matches!(
+            expr,
+            Expr::Column(_)
+                | Expr::Function { function: Function::Coalesce, .. }
+                | Expr::Case { .. }
+                | Expr::Scalar(_)
+                | Expr::Aggregate { function: Aggregate::Sum | Aggregate::Min | Aggregate::Max, .. }
+        );
+        let known = |reference: &ColumnRef| {
+            self.source(reference).is_some_and(|source| match &source.columns {
+                Columns::Table(_) => false,
+                Columns::Query(columns) => {
+                    columns.iter().any(|(column, kind)| *column == reference.column && kind.is_none())
+                }
+            })
+        };
+        self.dialect == Dialect::Postgres
+            && may_be
+            && match expr {
+                Expr::Column(reference) => known(reference),
+                _ => self.kind(expr).is_none(),
+            }
+    }
+
     /// The kinds of a query's result columns.
     pub(super) fn kinds(&mut self, query: &Query, closed: bool) -> Vec<Kind> {
         self.known_kinds(query, closed).into_iter().map(|kind| kind.unwrap_or(Kind::Text)).collect()
@@ -145,7 +187,7 @@ impl<'r> Scope<'r> {
     }
 
     /// The kind of an expression's values; none when it is always NULL.
-    fn kind(&mut self, expr: &Expr) -> Option<Kind> {
+    pub(super) fn kind(&mut self, expr: &Expr) -> Option<Kind> {
         Some(match expr {
             Expr::Column(reference) => {
                 return self.source(reference).and_then(|source| source.columns.kind(reference.column));

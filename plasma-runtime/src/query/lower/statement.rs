@@ -1,8 +1,9 @@
 //! Whole queries as SQL.
 
 use sea_query::{Alias, CaseStatement, Expr as Sql, ExprTrait as _, JoinType, Order as SqlOrder, OverStatement as _};
-use sea_query::{Func, SelectStatement, WindowStatement};
+use sea_query::{Func, NullOrdering, OrderedStatement, SelectStatement, WindowStatement};
 
+use super::Dialect;
 use super::expr::{expression, is_one_of};
 use super::scope::{Scope, column};
 use crate::query::ir::{Aggregate, Expr, Part, Query, Rows, Select};
@@ -58,9 +59,7 @@ pub(super) fn statement(scope: &mut Scope<'_>, query: &Query, place: Place<'_>) 
         Place::Exists => false,
     };
     if ordered && !counted {
-        for (key, direction) in order(scope, query) {
-            statement.order_by_expr(key, direction);
-        }
+        sort(&mut statement, order(scope, query));
     }
     let one = place == Place::Scalar && !counted && query.group.as_ref().is_none_or(|group| !group.keys.is_empty());
     if cut || one {
@@ -104,16 +103,12 @@ pub(super) fn of_each(scope: &mut Scope<'_>, query: &Query, key: &'static str, k
     scope.leave();
     if query.limit.is_none() && query.offset.is_none() {
         statement.exprs(selected);
-        for (key, direction) in order {
-            statement.order_by_expr(key, direction);
-        }
+        sort(&mut statement, order);
         return statement;
     }
     let mut window = WindowStatement::new();
     window.add_partition_by(key);
-    for (key, direction) in order {
-        window.order_by_expr(key, direction);
-    }
+    sort(&mut window, order);
     let mut cut = SelectStatement::new();
     for (index, expr) in selected.into_iter().enumerate() {
         let name = Alias::new(format!("c{index}"));
@@ -167,7 +162,7 @@ fn body(scope: &mut Scope<'_>, query: &Query) -> SelectStatement {
         statement.and_where(expression(scope, filter));
     }
     if let Some(group) = &query.group {
-        statement.add_group_by(group.keys.iter().map(|key| expression(scope, key)).collect::<Vec<_>>());
+        statement.add_group_by(group.keys.iter().map(|key| sort_key(scope, key)).collect::<Vec<_>>());
         if let Some(having) = &group.having {
             statement.and_having(expression(scope, having));
         }
@@ -175,8 +170,25 @@ fn body(scope: &mut Scope<'_>, query: &Query) -> SelectStatement {
     statement
 }
 
+/// A key of an order.
+struct Key {
+    sql: Sql,
+    direction: SqlOrder,
+    /// Where NULL goes, when the database would put it elsewhere.
+    nulls: Option<NullOrdering>,
+}
+
+fn sort(statement: &mut impl OrderedStatement, keys: Vec<Key>) {
+    for Key { sql, direction, nulls } in keys {
+        match nulls {
+            Some(nulls) => statement.order_by_expr_with_nulls(sql, direction, nulls),
+            None => statement.order_by_expr(sql, direction),
+        };
+    }
+}
+
 /// The keys of the order, then what decides ties.
-fn order(scope: &mut Scope<'_>, query: &Query) -> Vec<(Sql, SqlOrder)> {
+fn order(scope: &mut Scope<'_>, query: &Query) -> Vec<Key> {
     let given = query.order.iter().map(|order| (order.expr.clone(), order.descending));
     let keys: Vec<_> = given.chain(query.identity().into_iter().map(|expr| (expr, false))).collect();
     let selected = match &query.select {
@@ -187,13 +199,27 @@ fn order(scope: &mut Scope<'_>, query: &Query) -> Vec<(Sql, SqlOrder)> {
     keys.into_iter()
         .map(|(expr, descending)| {
             // Of distinct rows only what is selected is known: it is named by its position.
-            let key = match selected.iter().position(|selected| *selected == expr) {
+            let sql = match selected.iter().position(|selected| *selected == expr) {
                 Some(position) => Sql::cust((position + 1).to_string()),
-                None => expression(scope, &expr),
+                None => sort_key(scope, &expr),
             };
-            (key, if descending { SqlOrder::Desc } else { SqlOrder::Asc })
+            let direction = if descending { SqlOrder::Desc } else { SqlOrder::Asc };
+            // NULL is the smallest value; to Postgres it is the greatest.
+            let nulls = (scope.dialect == Dialect::Postgres && scope.is_nullable(&expr)).then_some(if descending {
+                NullOrdering::Last
+            } else {
+                NullOrdering::First
+            });
+            Key { sql, direction, nulls }
         })
         .collect()
+}
+
+/// An expression to sort or to group by, where Postgres takes a constant for the position of a column.
+fn sort_key(scope: &mut Scope<'_>, expr: &Expr) -> Sql {
+    let key = expression(scope, expr);
+    let untyped = matches!(expr, Expr::Literal(Value::Null)) || scope.is_untyped(expr);
+    if scope.dialect == Dialect::Postgres && untyped { Sql::cust("CAST(NULL AS text)") } else { key }
 }
 
 /// All rows are one group also when nothing that is selected folds them. SQLite must see an aggregate among it.
@@ -223,7 +249,7 @@ fn something(scope: &Scope<'_>, query: &Query) -> Sql {
 }
 
 fn rows_counted(scope: &Scope<'_>) -> Sql {
-    scope.dialect.aggregate(Aggregate::Count, None).into()
+    scope.dialect.aggregate(Aggregate::Count, None, None, None)
 }
 
 fn name(statement: &mut SelectStatement, selected: Vec<Sql>, names: &[&'static str]) {

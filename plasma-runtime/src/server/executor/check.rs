@@ -30,8 +30,8 @@ impl ServerExecutor<'_> {
         }
         let name = quote(table.name);
         let condition = match rule.fixed {
-            Some(_) => "0".to_owned(),
-            None => format!("coalesce(({}), 0)", rule.sql),
+            Some(_) => "FALSE".to_owned(),
+            None => format!("coalesce(({}), FALSE)", rule.sql),
         };
         let mut params = Vec::new();
         let rows = match ids {
@@ -41,7 +41,7 @@ impl ServerExecutor<'_> {
             }
             ids => {
                 params.push(Value::Text(json!(ids).to_string()));
-                format!("{name}.\"id\" IN (SELECT value FROM json_each(?))")
+                self.db.dialect().in_texts(&format!("{name}.\"id\""))
             }
         };
         if rule.fixed.is_none() {

@@ -127,7 +127,7 @@ impl ServerExecutor<'_> {
             None | Some(Rule { fixed: Some(true), .. }) => String::new(),
             Some(Rule { sql, params: own, .. }) => {
                 params.extend(own.iter().cloned());
-                format!(" AND coalesce(({sql}), 0)")
+                format!(" AND coalesce(({sql}), FALSE)")
             }
         };
         let sql = format!("SELECT 1 FROM {} WHERE {condition}{rule} LIMIT 1", quote(table.name));

@@ -45,16 +45,16 @@ impl ServerExecutor<'_> {
                 Some(value) => {
                     let (sql, params) = value_sql(self.db.dialect(), table, value);
                     new_values.extend(params);
-                    format!("{sql} AS {name}")
+                    format!("{} AS {name}", self.db.dialect().of_kind(column.kind, sql))
                 }
                 None => name,
             });
         }
         let name = quote(table.name);
+        let these = self.db.dialect().in_texts("\"id\"");
         for (check, rule) in &plan.checks {
             let sql = format!(
-                "SELECT 1 FROM (SELECT {} FROM {name} WHERE \"id\" IN (SELECT value FROM json_each(?))) AS {name} \
-                 WHERE NOT coalesce(({}), 1) LIMIT 1",
+                "SELECT 1 FROM (SELECT {} FROM {name} WHERE {these}) AS {name} WHERE NOT coalesce(({}), TRUE) LIMIT 1",
                 image.join(", "),
                 rule.sql
             );
@@ -73,11 +73,13 @@ impl ServerExecutor<'_> {
             let Some(column) = table.column(change.column) else { continue };
             let Some(file) = column.file.filter(|file| file.immutable) else { continue };
             let (value, mut params) = value_sql(self.db.dialect(), table, &change.value);
+            let value = self.db.dialect().of_kind(column.kind, value);
             params.push(Value::Text(json!(ids).to_string()));
             let sql = format!(
-                "SELECT {}, {value} FROM {} WHERE \"id\" IN (SELECT value FROM json_each(?))",
+                "SELECT {}, {value} FROM {} WHERE {}",
                 quote(column.name),
-                quote(table.name)
+                quote(table.name),
+                self.db.dialect().in_texts("\"id\"")
             );
             for row in self.rows(&sql, &params, &[column.kind; 2]).await? {
                 file.check_change(table, column, &row[0], &row[1])?;

@@ -70,12 +70,12 @@ impl ServerExecutor<'_> {
         let dialect = self.db.dialect();
         let mut params = Vec::new();
         let condition = |rule: Option<&Rule>, params: &mut Vec<Value>| match rule {
-            Some(Rule { fixed: Some(fixed), .. }) => String::from(if *fixed { "1" } else { "0" }),
+            Some(Rule { fixed: Some(fixed), .. }) => String::from(if *fixed { "TRUE" } else { "FALSE" }),
             Some(Rule { sql, params: own, .. }) => {
                 params.extend(own.iter().cloned());
-                format!("coalesce(({sql}), 0)")
+                format!("coalesce(({sql}), FALSE)")
             }
-            None => "1".to_owned(),
+            None => "TRUE".to_owned(),
         };
         let rules = plan.rules.as_ref();
         let readable = condition(rules.map(|rules| &rules.read), &mut params);
@@ -86,9 +86,9 @@ impl ServerExecutor<'_> {
         for change in changes.iter().filter(|change| frozen_columns.contains(&change.column)) {
             let (value, own) = value_sql(self.db.dialect(), table, &change.value);
             params.extend(own);
-            frozen.push(format!("({value}) IS NOT {name}.{}", quote(change.column)));
+            frozen.push(format!("({value}) IS DISTINCT FROM {name}.{}", quote(change.column)));
         }
-        let frozen = if frozen.is_empty() { "0".to_owned() } else { frozen.join(" OR ") };
+        let frozen = if frozen.is_empty() { "FALSE".to_owned() } else { frozen.join(" OR ") };
         let filter = match target {
             Target::Id(id) => {
                 params.push(Value::from(id));
@@ -213,16 +213,18 @@ impl ServerExecutor<'_> {
     async fn values(&mut self, table: &'static TableDef, ids: &[String], changes: &[Change]) -> Result<Vec<Row>> {
         let (mut selected, mut params, mut kinds) = (Vec::new(), Vec::new(), Vec::new());
         for change in changes {
+            let Some(column) = table.column(change.column) else { continue };
             let (value, own) = value_sql(self.db.dialect(), table, &change.value);
-            selected.push(value);
+            selected.push(self.db.dialect().of_kind(column.kind, value));
             params.extend(own);
-            kinds.extend(table.column(change.column).map(|column| column.kind));
+            kinds.push(column.kind);
         }
         params.push(Value::Text(json!(ids).to_string()));
         let name = quote(table.name);
         let sql = format!(
-            "SELECT {} FROM {name} WHERE {name}.\"id\" IN (SELECT value FROM json_each(?)) ORDER BY {name}.\"id\"",
-            selected.join(", ")
+            "SELECT {} FROM {name} WHERE {} ORDER BY {name}.\"id\"",
+            selected.join(", "),
+            self.db.dialect().in_texts(&format!("{name}.\"id\""))
         );
         let rows = self.rows(&sql, &params, &kinds).await?;
         if rows.len() == ids.len() { Ok(rows) } else { Err(Error::internal("a row went while it was updated")) }
@@ -266,9 +268,10 @@ impl ServerExecutor<'_> {
         let columns: Vec<String> = table.columns.iter().map(|column| quote(column.name)).collect();
         let kinds: Vec<Kind> = table.columns.iter().map(|column| column.kind).collect();
         let sql = format!(
-            "SELECT {} FROM {} WHERE \"id\" IN (SELECT value FROM json_each(?)) ORDER BY \"id\"",
+            "SELECT {} FROM {} WHERE {} ORDER BY \"id\"",
             columns.join(", "),
-            quote(table.name)
+            quote(table.name),
+            self.db.dialect().in_texts("\"id\"")
         );
         self.rows(&sql, &[Value::Text(json!(ids).to_string())], &kinds).await
     }

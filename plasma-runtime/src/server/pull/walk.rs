@@ -125,7 +125,7 @@ fn statement(dialect: Dialect, policy: &TablePolicy, whole_rows: bool) -> (Strin
         let columns: Vec<String> = table.columns.iter().map(|column| quote(column.name)).collect();
         (columns.join(", "), kinds(table))
     } else {
-        (format!("\"id\", {}", row_json(table, WALKED)), vec![Kind::Id, Kind::Text])
+        (format!("\"id\", {}", row_json(dialect, table, WALKED)), vec![Kind::Id, Kind::Text])
     };
     let name = quote(table.name);
     let sql = format!(

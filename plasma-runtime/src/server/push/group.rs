@@ -11,6 +11,7 @@ use crate::protocol::{MutationResult, MutationStatus, PushResponse, PushedMutati
 use crate::server::ddl::random_mark;
 use crate::server::executor::{Bases, Plans, ServerExecutor};
 use crate::server::hooks::{ServerError, ServerErrorKind};
+use crate::server::ledger::unit::{self, Who};
 use crate::server::ledger::{self, Stored};
 use crate::server::{JOBS, PushJob, Refusal, ServerEngine};
 use crate::store::SqlExecutor;
@@ -125,7 +126,7 @@ impl<'g> Group<'g> {
         more: &mut (dyn FnMut() -> bool + Send),
     ) -> Result<Vec<Done>, Lost> {
         self.db.batch("BEGIN IMMEDIATE").await?;
-        self.head = ledger::head(self.db).await?;
+        self.head = unit::head(self.db).await?;
         let mut done = Vec::with_capacity(work.len());
         for (index, one) in work.iter().enumerate() {
             if index > 0 && !more() {
@@ -136,7 +137,7 @@ impl<'g> Group<'g> {
                 Work::Task(task) => Done::Task(self.task(task).await?),
             });
         }
-        ledger::clear_origin(self.db).await?;
+        unit::clear(self.db).await?;
         // Constraints are immediate: a commit fails only for the machine's reasons.
         self.db.batch("COMMIT").await?;
         Ok(done)
@@ -149,7 +150,7 @@ impl<'g> Group<'g> {
         if request.client_group_id != group {
             return Ok(Err(Refusal::client_group_mismatch()));
         }
-        let entry = ledger::entry(self.db, client).await?;
+        let entry = ledger::lock(self.db, client, group, self.now).await?;
         if entry.as_ref().is_some_and(|entry| entry.group != group) {
             return Ok(Err(Refusal::client_id_taken()));
         }
@@ -201,8 +202,12 @@ impl<'g> Group<'g> {
         }
         if last > before {
             ledger::advance(self.db, client, group, last, version, self.now).await?;
-        } else if entry.is_some_and(|entry| self.now - entry.seen_at > TOUCH_AFTER_MS) {
-            ledger::touch(self.db, client, self.now).await?;
+        } else if let Some(entry) = entry {
+            if self.now - entry.seen_at > TOUCH_AFTER_MS {
+                ledger::touch(self.db, client, self.now).await?;
+            }
+        } else {
+            ledger::unbind(self.db, client).await?;
         }
         Ok(match refusal {
             None => Ok(PushResponse { ok: true, last_mutation_id: last, results }),
@@ -222,7 +227,7 @@ impl<'g> Group<'g> {
         let engine = self.engine;
         if let Some(stored) = known.get(&mutation.key) {
             // Issued before, under another id: the ledger advances, nothing runs.
-            let position = self.store(group, client, mutation.id, stored, false).await?;
+            let position = self.store(group, client, mutation.id, stored, true, false).await?;
             return Ok(Step::Done(stored.clone().duplicate(mutation.id), position));
         }
         let verdict = self.verdicts.iter().find(|(id, _)| *id == mutation.id).map(|(_, error)| error);
@@ -246,7 +251,8 @@ impl<'g> Group<'g> {
                         meta.begin_record(&engine.definition.schema, mutator.name);
                     }
                     let body = Body::Mutator { mutator, ctx, args, bases };
-                    let ran = self.run_one(Some(ctx), plans, &meta, Some((group, client, mutation.id)), body).await?;
+                    let who = Who { group, client, mutation: mutation.id };
+                    let ran = self.run_one(Some(ctx), plans, &meta, Some(who), body).await?;
                     // Told only to a client that knows what was read: else it could learn of rows it may not see.
                     let known = |effects: &Effects| claimed.as_ref() == Some(&effects.reads);
                     effects = meta.effects().filter(known).map(|effects| effects.writes);
@@ -276,23 +282,25 @@ impl<'g> Group<'g> {
             }
             Err(status) => stored.status = status,
         }
-        let position = self.store(group, client, mutation.id, &stored, wrote).await?;
+        let position = self.store(group, client, mutation.id, &stored, false, wrote).await?;
         self.finished.push((client.to_owned(), mutation.id));
         known.insert(stored.key.clone(), stored.clone());
         Ok(Step::Done(stored.first(mutation.id), position))
     }
 
     /// Stores key and outcome, outside the mutation's savepoint; returns the position of the acknowledgement.
-    async fn store(&mut self, group: &str, client: &str, id: u64, stored: &Stored, wrote: bool) -> Result<i64, Lost> {
-        let head = if wrote { ledger::head(self.db).await? } else { self.head };
-        let position = if head > self.head {
-            head
-        } else {
-            let mark = random_mark(self.entropy);
-            ledger::acknowledge(self.db, client, group, id, mark, self.now).await?
-        };
-        self.head = position;
-        ledger::record(self.db, client, group, id, stored, position, self.now).await?;
+    async fn store(
+        &mut self,
+        group: &str,
+        client: &str,
+        id: u64,
+        stored: &Stored,
+        again: bool,
+        wrote: bool,
+    ) -> Result<i64, Lost> {
+        let mark = random_mark(self.entropy);
+        let who = Who { group, client, mutation: id };
+        let position = unit::finish(self.db, who, stored, again, wrote, &mut self.head, mark, self.now).await?;
         Ok(position)
     }
 
@@ -302,11 +310,11 @@ impl<'g> Group<'g> {
         ctx: Option<&ErasedCtx>,
         plans: &mut Plans,
         meta: &TxMeta,
-        who: Option<(&str, &str, u64)>,
+        who: Option<Who<'_>>,
         body: Body<'_>,
     ) -> Result<Ran, Lost> {
         let mark = random_mark(self.entropy);
-        ledger::set_origin(self.db, who, mark, self.now).await?;
+        unit::begin(self.db, who, mark, self.now).await?;
         self.db.execute("SAVEPOINT plasma_mutation", &[]).await?;
         let mut executor = ServerExecutor::new(self.engine, self.db, ctx, plans);
         let outcome = mutator::poll_guarded(|| match body {
@@ -340,7 +348,7 @@ impl<'g> Group<'g> {
             let key = self.random_key();
             let meta = self.task_meta(key);
             let ran = self.run_one(task.ctx.as_deref(), &mut plans, &meta, None, Body::Task(&*task.run)).await?;
-            self.head = ledger::head(self.db).await?;
+            self.head = unit::head(self.db).await?;
             return Ok(match ran {
                 Ran::Applied => Ok(()),
                 Ran::Rejected(error) | Ran::Fault(error) => Err(error),
@@ -359,18 +367,18 @@ impl<'g> Group<'g> {
                 }
             });
         }
-        let id = ledger::entry(self.db, JOBS).await?.map_or(0, |entry| entry.last) + 1;
+        let id = ledger::lock(self.db, JOBS, JOBS, self.now).await?.map_or(0, |entry| entry.last) + 1;
         let meta = self.task_meta(key);
         let at = |lost: Lost| Lost { at: Some(lost.at.unwrap_or(id)), ..lost };
-        let ran =
-            self.run_one(task.ctx.as_deref(), &mut plans, &meta, Some((JOBS, JOBS, id)), Body::Task(&*task.run)).await;
+        let who = Who { group: JOBS, client: JOBS, mutation: id };
+        let ran = self.run_one(task.ctx.as_deref(), &mut plans, &meta, Some(who), Body::Task(&*task.run)).await;
         let (status, error) = match ran.map_err(at)? {
             Ran::Applied => (MutationStatus::Applied, None),
             Ran::Rejected(error) => (MutationStatus::Rejected, Some(error)),
             Ran::Fault(error) => return Ok(Err(error)),
         };
         let stored = Stored { key: text, status, error: error.as_ref().map(mutator::wire_error), effects: None };
-        let position = self.store(JOBS, JOBS, id, &stored, error.is_none()).await?;
+        let position = self.store(JOBS, JOBS, id, &stored, false, error.is_none()).await?;
         ledger::advance(self.db, JOBS, JOBS, id, position, self.now).await?;
         Ok(error.map_or(Ok(()), Err))
     }

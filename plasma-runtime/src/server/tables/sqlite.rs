@@ -1,4 +1,4 @@
-//! The server's own tables. The names are part of the protocol.
+//! The server's own tables on SQLite.
 
 /// The change log: one row per write of a synced table, whoever wrote it.
 ///

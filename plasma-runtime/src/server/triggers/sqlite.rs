@@ -15,7 +15,7 @@ use crate::value::Kind;
 
 /// Images of rows that a write under way may replace without a delete trigger. Empty between statements, or stale and
 /// harmless.
-pub(super) const REPLACED: &str = "CREATE TABLE IF NOT EXISTS _plasma_replaced (
+pub(in crate::server) const REPLACED: &str = "CREATE TABLE IF NOT EXISTS _plasma_replaced (
   table_name TEXT NOT NULL,
   row_id TEXT NOT NULL,
   value TEXT NOT NULL,
@@ -23,13 +23,13 @@ pub(super) const REPLACED: &str = "CREATE TABLE IF NOT EXISTS _plasma_replaced (
 ) WITHOUT ROWID;";
 
 /// The names of a table's triggers, in the order in which [`create`] makes them.
-pub(super) fn names(table: &TableDef) -> [String; 5] {
+pub(in crate::server) fn names(table: &TableDef) -> [String; 5] {
     ["before_insert", "before_update", "insert", "update", "delete"]
         .map(|event| format!("_plasma_{event}_{}", table.name))
 }
 
 /// The row `relation` (`NEW`, `OLD` or an alias) as JSON in the form of the log.
-pub(super) fn row_json(table: &TableDef, relation: &str) -> String {
+pub(in crate::server) fn row_json(table: &TableDef, relation: &str) -> String {
     let members: Vec<String> = table
         .columns
         .iter()
@@ -83,7 +83,7 @@ fn log_replaced(table: &TableDef, replaced: &str, but: &str) -> String {
 }
 
 /// `CREATE TRIGGER` statements for one table.
-pub(super) fn create(table: &TableDef) -> String {
+pub(in crate::server) fn create(table: &TableDef) -> String {
     let [before_insert, before_update, insert, update, delete] = names(table).map(|name| quote(&name));
     let quoted = quote(table.name);
     let name = literal(table.name);

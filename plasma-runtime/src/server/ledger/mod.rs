@@ -1,10 +1,12 @@
 //! The ledger: which mutation of which client was the last, and the key and outcome of each.
 
+pub(super) mod unit;
+
 use std::collections::BTreeMap;
 
-use super::ddl::first_int;
 use crate::error::{Error, Result};
 use crate::protocol::{MutationError, MutationResult, MutationStatus};
+use crate::query::lower::Dialect;
 use crate::store::SqlExecutor;
 use crate::value::{Kind, Row, Value};
 
@@ -25,6 +27,13 @@ pub(super) struct Stored {
     pub(super) status: MutationStatus,
     pub(super) error: Option<MutationError>,
     pub(super) effects: Option<String>,
+}
+
+impl Entry {
+    /// Whether it binds its client to its group.
+    fn is_bound(&self) -> bool {
+        self.last > 0 || self.expired
+    }
 }
 
 impl Stored {
@@ -56,49 +65,99 @@ fn unsigned(value: Option<&Value>) -> u64 {
     value.and_then(Value::as_int).and_then(|n| u64::try_from(n).ok()).unwrap_or_default()
 }
 
-/// The client's entry.
+/// The client's entry, as it is now: nothing keeps it so. Who is about to change it takes it by [`lock`].
 pub(super) async fn entry(db: &mut dyn SqlExecutor, client_id: &str) -> Result<Option<Entry>> {
-    let rows = db
-        .query(
-            "SELECT client_group_id, last_mutation_id, settled, seen_at, expired FROM _plasma_client_mutations \
-             WHERE client_id = ?",
-            &[Value::from(client_id)],
-            &[Kind::Text, Kind::BigInt, Kind::BigInt, Kind::BigInt, Kind::BigInt],
+    read_entry(db, client_id, "").await.map(|entry| entry.filter(Entry::is_bound))
+}
+
+/// The client's entry, which nobody else changes until this transaction ends: pushes of one client run one after the
+/// other, whichever server has them. Comes first in the transaction's work for the client, before anything is read that
+/// depends on the entry.
+///
+/// A client that has none is locked too. What that leaves is not an entry: [`unbind`] removes it, unless the client
+/// [`advance`]s.
+pub(super) async fn lock(db: &mut dyn SqlExecutor, client_id: &str, group: &str, now_ms: i64) -> Result<Option<Entry>> {
+    if db.dialect() == Dialect::Sqlite {
+        // One writer: its transaction is the lock.
+        return entry(db, client_id).await;
+    }
+    const LOCK: &str = " FOR UPDATE";
+    let mut found = read_entry(db, client_id, LOCK).await?;
+    if found.is_none() {
+        // Waits for whoever inserts the same.
+        db.execute(
+            "INSERT INTO _plasma_client_mutations (client_id, client_group_id, last_mutation_id, unit, seen_at) \
+             VALUES (?, ?, 0, 0, ?) ON CONFLICT (client_id) DO NOTHING",
+            &[Value::from(client_id), Value::from(group), Value::Int(now_ms)],
         )
         .await?;
+        found = read_entry(db, client_id, LOCK).await?;
+    }
+    Ok(found.filter(Entry::is_bound))
+}
+
+/// Forgets what [`lock`] left of a client that has no entry.
+pub(super) async fn unbind(db: &mut dyn SqlExecutor, client_id: &str) -> Result<()> {
+    if db.dialect() != Dialect::Sqlite {
+        db.execute(
+            "DELETE FROM _plasma_client_mutations WHERE client_id = ? AND last_mutation_id = 0",
+            &[Value::from(client_id)],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+async fn read_entry(db: &mut dyn SqlExecutor, client_id: &str, lock: &str) -> Result<Option<Entry>> {
+    let sql = format!(
+        "SELECT client_group_id, last_mutation_id, settled, seen_at, expired FROM _plasma_client_mutations \
+         WHERE client_id = ?{lock}"
+    );
+    const KINDS: &[Kind] = &[Kind::Text, Kind::BigInt, Kind::BigInt, Kind::BigInt, Kind::Bool];
+    let rows = db.query(&sql, &[Value::from(client_id)], KINDS).await?;
     Ok(rows.into_iter().next().map(|row| Entry {
         group: row[0].as_text().unwrap_or_default().to_owned(),
         last: unsigned(row.get(1)),
         settled: unsigned(row.get(2)),
         seen_at: row[3].as_int().unwrap_or_default(),
-        expired: row[4].as_int() != Some(0),
+        expired: row[4] == Value::Bool(true),
     }))
 }
 
-/// Advances the client's entry, and binds the client to its group when it has none.
+/// Advances the client's entry, and binds the client to its group when it has none. `position` is that of its last
+/// mutation's unit, as [`unit::finish`] returned it.
 pub(super) async fn advance(
     db: &mut dyn SqlExecutor,
     client_id: &str,
     group: &str,
     last: u64,
-    row_version: i64,
+    position: i64,
     now_ms: i64,
 ) -> Result<()> {
+    let at = position_column(db.dialect());
     // The group of an entry never changes: another group's client was refused before it came here.
+    let sql = format!(
+        "INSERT INTO _plasma_client_mutations (client_id, client_group_id, last_mutation_id, {at}, seen_at) \
+         VALUES (?, ?, ?, ?, ?) ON CONFLICT (client_id) DO UPDATE SET client_group_id = excluded.client_group_id, \
+         last_mutation_id = excluded.last_mutation_id, {at} = excluded.{at}, seen_at = excluded.seen_at"
+    );
     db.execute(
-        "INSERT INTO _plasma_client_mutations (client_id, client_group_id, last_mutation_id, row_version, seen_at) \
-         VALUES (?, ?, ?, ?, ?) ON CONFLICT (client_id) DO UPDATE SET last_mutation_id = excluded.last_mutation_id, \
-         row_version = excluded.row_version, seen_at = excluded.seen_at",
-        &[Value::from(client_id), Value::from(group), sql_id(last), Value::Int(row_version), Value::Int(now_ms)],
+        &sql,
+        &[Value::from(client_id), Value::from(group), sql_id(last), Value::Int(position), Value::Int(now_ms)],
     )
     .await?;
     Ok(())
 }
 
+/// What says where in the log an acknowledgement stands: its position, or the unit that will be given one.
+fn position_column(dialect: Dialect) -> &'static str {
+    if dialect == Dialect::Sqlite { "row_version" } else { "unit" }
+}
+
 /// Expires the clients that were seen last before this time; returns how many.
 pub(super) async fn expire(db: &mut dyn SqlExecutor, before_ms: i64) -> Result<u64> {
     db.execute(
-        "UPDATE _plasma_client_mutations SET expired = 1 WHERE expired = 0 AND seen_at < ? AND client_id <> ?",
+        "UPDATE _plasma_client_mutations SET expired = TRUE WHERE expired = FALSE AND seen_at < ? AND client_id <> ?",
         &[Value::Int(before_ms), Value::from(super::JOBS)],
     )
     .await
@@ -152,7 +211,14 @@ pub(super) async fn outcomes_by_key(
     let (condition, keys) = match keys {
         [] => return Ok(BTreeMap::new()),
         [key] => ("= ?", Value::from(*key)),
-        keys => ("IN (SELECT value FROM json_each(?))", Value::Text(serde_json::json!(keys).to_string())),
+        keys => {
+            let list = if db.dialect() == Dialect::Sqlite {
+                "IN (SELECT value FROM json_each(?))"
+            } else {
+                "IN (SELECT json_array_elements_text(CAST(? AS json)))"
+            };
+            (list, Value::Text(serde_json::json!(keys).to_string()))
+        }
     };
     let sql = format!(
         "SELECT key, status, code, message, data, effects FROM _plasma_outcomes \
@@ -183,99 +249,4 @@ fn stored(row: Row) -> Result<Stored> {
     // The message of a settled rejection is forgotten, its code never.
     let error = code.map(|code| MutationError { code, message: message.unwrap_or_default(), data });
     Ok(Stored { key, status, error, effects })
-}
-
-/// Stores key and outcome of a mutation.
-pub(super) async fn record(
-    db: &mut dyn SqlExecutor,
-    client_id: &str,
-    group: &str,
-    id: u64,
-    stored: &Stored,
-    row_version: i64,
-    now_ms: i64,
-) -> Result<()> {
-    let status = match stored.status {
-        MutationStatus::Applied => "applied",
-        MutationStatus::Rejected => "rejected",
-        MutationStatus::Skipped => "skipped",
-        MutationStatus::Duplicate => return Err(Error::internal("a duplicate is never stored as one")),
-    };
-    let text = |text: Option<&str>| text.map_or(Value::Null, Value::from);
-    let error = stored.error.as_ref();
-    let data = error.and_then(|error| error.data.as_ref()).map(ToString::to_string);
-    db.execute(
-        "INSERT INTO _plasma_outcomes (client_id, mutation_id, client_group_id, key, status, code, message, data, \
-         effects, row_version, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        &[
-            Value::from(client_id),
-            sql_id(id),
-            Value::from(group),
-            Value::from(stored.key.as_str()),
-            Value::from(status),
-            text(error.map(|error| error.code.as_str())),
-            text(error.map(|error| error.message.as_str())),
-            text(data.as_deref()),
-            text(stored.effects.as_deref()),
-            Value::Int(row_version),
-            Value::Int(now_ms),
-        ],
-    )
-    .await?;
-    Ok(())
-}
-
-/// The last position of the change log.
-pub(super) async fn head(db: &mut dyn SqlExecutor) -> Result<i64> {
-    let rows = db.query("SELECT max(row_version) FROM _plasma_changes", &[], &[Kind::BigInt]).await?;
-    first_int(&rows).ok_or_else(|| Error::internal("the change log is empty: `ensure_schema` has not run"))
-}
-
-/// Appends the `ack` entry of a mutation that wrote nothing to the log; returns its position.
-pub(super) async fn acknowledge(
-    db: &mut dyn SqlExecutor,
-    client_id: &str,
-    group: &str,
-    id: u64,
-    mark: i64,
-    now_ms: i64,
-) -> Result<i64> {
-    db.execute(
-        "INSERT INTO _plasma_changes (table_name, row_id, op, created_at, client_group_id, client_id, mutation_id, \
-         mark) VALUES ('', '', 'ack', ?, ?, ?, ?, ?)",
-        &[Value::Int(now_ms), Value::from(group), Value::from(client_id), sql_id(id), Value::Int(mark)],
-    )
-    .await?;
-    head(db).await
-}
-
-/// Says who writes from now on, for the triggers. `who` is group, client and mutation; none for a raw transaction of
-/// the application.
-pub(super) async fn set_origin(
-    db: &mut dyn SqlExecutor,
-    who: Option<(&str, &str, u64)>,
-    mark: i64,
-    now_ms: i64,
-) -> Result<()> {
-    let (group, client, mutation) = match who {
-        Some((group, client, id)) => (Value::from(group), Value::from(client), sql_id(id)),
-        None => (Value::Null, Value::Null, Value::Null),
-    };
-    db.execute(
-        "UPDATE _plasma_origin SET client_group_id = ?, client_id = ?, mutation_id = ?, mark = ?, now = ? WHERE id = 1",
-        &[group, client, mutation, Value::Int(mark), Value::Int(now_ms)],
-    )
-    .await?;
-    Ok(())
-}
-
-/// Nobody writes any more.
-pub(super) async fn clear_origin(db: &mut dyn SqlExecutor) -> Result<()> {
-    db.execute(
-        "UPDATE _plasma_origin SET client_group_id = NULL, client_id = NULL, mutation_id = NULL, mark = NULL, \
-         now = NULL WHERE id = 1",
-        &[],
-    )
-    .await?;
-    Ok(())
 }
