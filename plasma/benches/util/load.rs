@@ -18,7 +18,7 @@ type Turn<'a> = Vec<(&'a str, Vec<(u64, &'a str, Add<'a>)>)>;
 /// Unix ms of every step.
 pub const NOW: i64 = 1_790_000_000_000;
 /// The list all todos go to.
-const LIST: &str = "00000000-0000-4000-8000-000000000001";
+pub const LIST: &str = "00000000-0000-4000-8000-000000000001";
 
 /// What one round does: `pushes` pushes of `size` mutations from each of `clients` clients; the clients' pushes of one
 /// turn share a commit.
