@@ -79,6 +79,11 @@ pub struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
+    /// The lines of a shape: what [`entry`](fn@entry) writes but for its first line, without indentation.
+    pub(crate) const fn of(shape: &'a str) -> Self {
+        Lines { rest: shape }
+    }
+
     /// The next line.
     pub const fn next_line(&mut self) -> Option<Line<'a>> {
         if self.rest.is_empty() {
