@@ -31,6 +31,11 @@ pub struct LockedVersion {
 }
 
 impl LockedVersion {
+    /// The fingerprint as it goes over the wire: 16 lower-case hex digits.
+    pub fn fingerprint_hex(&self) -> String {
+        format!("{:016x}", self.fingerprint)
+    }
+
     /// The lines of the shape.
     pub const fn lines(&self) -> Lines<'static> {
         Lines { rest: self.shape }
