@@ -1,7 +1,7 @@
 //! Opening a store: making it, checking whose it is, carrying a changed schema over.
 
 use super::{EngineOptions, migrate};
-use crate::client::event::{ClientError, ClientErrorKind, Entropy};
+use crate::client::event::{ClientError, Entropy};
 use crate::client::identity::{self, keys, random_uuid};
 use crate::client::rows::transaction;
 use crate::client::tables;
