@@ -139,6 +139,11 @@ pub(crate) fn same_mutator_name(name: &str) -> String {
     format!("two mutators are named `{name}`")
 }
 
+/// A former name that calls another mutator.
+pub(crate) fn alias_taken(name: &str) -> String {
+    format!("`{name}` is the name of a mutator already")
+}
+
 /// Two variants stored as one text.
 pub(crate) fn same_variant_text(text: &str, other: &str) -> String {
     format!("`{other}` and this variant are both stored as `{text}`")

@@ -57,9 +57,7 @@ fn plasma_round(load: &Load, path: &Path, round: usize) -> f64 {
         for turn in &turns {
             let jobs: Vec<PushJob> = turn
                 .iter()
-                .map(|body| {
-                    push(body.as_bytes(), engine.limits(), &engine.definition().schema, &caller).expect("a push")
-                })
+                .map(|body| push(body.as_bytes(), engine.limits(), engine.lenses(), &caller).expect("a push"))
                 .map(|request| PushJob { caller: caller.clone(), request })
                 .collect();
             for answer in now(Box::pin(engine.push_group(&mut db, NOW, &mut entropy, &jobs))) {

@@ -17,5 +17,13 @@ pub(crate) fn set(set: &Set, errors: &mut Errors) {
         } else if before.iter().any(|other| other.name == mutator.name) {
             errors.at_span(mutator.name_span, messages::same_mutator_name(&mutator.name));
         }
+        for (position, (alias, span)) in mutator.aliases.iter().enumerate() {
+            let taken = always.iter().any(|other| other.name == *alias)
+                || before.iter().any(|other| other.aliases.iter().any(|(other, _)| other == alias))
+                || mutator.aliases[..position].iter().any(|(other, _)| other == alias);
+            if taken {
+                errors.at_span(*span, messages::alias_taken(alias));
+            }
+        }
     }
 }

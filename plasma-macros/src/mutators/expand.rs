@@ -61,7 +61,17 @@ pub(crate) fn set(set: &Set) -> TokenStream {
 
 fn mutation(mutator: &Mutator, args: &syn::Type, owner: &syn::Type, schema: &syn::Path) -> TokenStream {
     let private = tokens::private();
-    let Mutator { function, name, cfg, server_only, .. } = mutator;
+    let Mutator { function, name, cfg, server_only, aliases, upgrade, .. } = mutator;
+    let aliases = (!aliases.is_empty()).then(|| {
+        let aliases = aliases.iter().map(|(alias, _)| alias);
+        quote!(const ALIASES: &'static [&'static str] = &[#(#aliases),*];)
+    });
+    let upgrade = upgrade.as_ref().map(|path| {
+        // At the path, which is to blame when it is no such function.
+        let span = tokens::span_of(path);
+        let private = tokens::private_at(span);
+        quote_spanned!(span=> const UPGRADE: ::core::option::Option<#private::UpgradeFn> = ::core::option::Option::Some(#path);)
+    });
     let run = match &mutator.signature {
         Some(Signature { tx, ctx, output }) => {
             let tx = role(tx, &quote!(__plasma_tx), "of", |private| quote!(#private::TxArg<'_, '_, #schema>));
@@ -93,6 +103,8 @@ fn mutation(mutator: &Mutator, args: &syn::Type, owner: &syn::Type, schema: &syn
             type Schema = #schema;
             const NAME: &'static str = #name;
             const SERVER_ONLY: bool = #server_only;
+            #aliases
+            #upgrade
             fn run<'a>(
                 self,
                 __plasma_tx: &'a mut #private::Tx<'_, #schema>,

@@ -25,6 +25,10 @@ pub(crate) struct Mutator {
     pub(crate) name_span: Span,
     /// The conditions it is compiled under: what is only there on the server may need crates that clients do not have.
     pub(crate) cfg: Vec<Attribute>,
+    /// `alias`: the wire names of earlier versions, where they stand.
+    pub(crate) aliases: Vec<(String, Span)>,
+    /// `upgrade = path`, with `Self` replaced.
+    pub(crate) upgrade: Option<TokenStream>,
     /// `server_only`.
     pub(crate) server_only: bool,
     /// The type of the arguments, with `Self` replaced; none when the signature does not tell.

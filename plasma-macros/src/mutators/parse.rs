@@ -10,7 +10,7 @@ use crate::errors::Errors;
 use crate::{messages, names, options, tokens};
 
 const OPTIONS: &[&str] = &["name", "crate"];
-const MUTATOR_OPTIONS: &[&str] = &["name", "server_only"];
+const MUTATOR_OPTIONS: &[&str] = &["name", "alias", "upgrade", "server_only"];
 
 /// Reads the set; nothing when the item is no `impl` block.
 pub(crate) fn set(attribute: TokenStream, item: TokenStream, errors: &mut Errors) -> Option<Set> {
@@ -114,6 +114,8 @@ fn mutator(
         name: format!("{prefix}.{}", names::plain(ident)),
         name_span: ident.span(),
         cfg: function.attrs.iter().filter(|attribute| tokens::is_helper(attribute, "cfg")).cloned().collect(),
+        aliases: Vec::new(),
+        upgrade: None,
         server_only: false,
         args: None,
         signature: None,
@@ -123,12 +125,26 @@ fn mutator(
             errors.at(&attribute, "`#[mutator]` needs options: `#[mutator(server_only)]`");
             continue;
         };
-        for entry in options::parse("mutator option", MUTATOR_OPTIONS, written, errors) {
-            if entry.name() == "server_only" {
-                mutator.server_only = entry.flag(errors).is_some();
-            } else if let Some(name) = entry.text(errors) {
-                mutator.name = name.value();
-                mutator.name_span = name.span();
+        for entry in options::parse_some_repeated("mutator option", MUTATOR_OPTIONS, &["alias"], written, errors) {
+            match entry.name().as_str() {
+                "server_only" => mutator.server_only = entry.flag(errors).is_some(),
+                "upgrade" => {
+                    let path = entry.path(errors).map(ToTokens::into_token_stream);
+                    mutator.upgrade = path.map(|path| tokens::replace_self(path, owner));
+                }
+                "alias" => {
+                    let alias = entry.text(errors).map(|alias| (alias.value(), alias.span()));
+                    if let Some((_, span)) = alias.as_ref().filter(|(alias, _)| !is_mutator_name(alias)) {
+                        errors.at_span(*span, messages::MUTATOR_NAME);
+                    }
+                    mutator.aliases.extend(alias);
+                }
+                _ => {
+                    if let Some(name) = entry.text(errors) {
+                        mutator.name = name.value();
+                        mutator.name_span = name.span();
+                    }
+                }
             }
         }
     }

@@ -36,6 +36,8 @@ pub(crate) mod keys {
     pub(crate) const LAST_PULL: &str = "last_pull";
     /// Present when the pending mutations must run again (the tables changed their shape).
     pub(crate) const REPLAY: &str = "replay";
+    /// The version of the schema the store was last opened with, and those before it, as JSON.
+    pub(crate) const SCHEMA: &str = "schema";
     /// The shapes of the application's tables: a JSON object of table name to `l` (local) or `s` and a fingerprint.
     pub(crate) const SHAPES: &str = "shapes";
 }

@@ -34,6 +34,8 @@ pub struct QueuedMutation {
     pub(crate) effects: Option<Effects>,
     /// The rows it changed, as they were before its first run, as JSON; none when it changed none that can be merged.
     pub(crate) bases: Option<String>,
+    /// The version of the schema under which it was made; none when it is not known.
+    pub(crate) made_by: Option<String>,
 }
 
 /// What the outbox keeps of a run of a mutation.
@@ -76,8 +78,9 @@ impl Skip {
     }
 }
 
-const COLUMNS: &str = "id, key, name, args, ts, state, skip, sent_at, failing, read_digest, write_digest, bases";
-const KINDS: [Kind; 12] = [
+const COLUMNS: &str =
+    "id, key, name, args, ts, state, skip, sent_at, failing, read_digest, write_digest, bases, made_by";
+const KINDS: [Kind; 13] = [
     Kind::BigInt,
     Kind::Text,
     Kind::Text,
@@ -86,6 +89,7 @@ const KINDS: [Kind; 12] = [
     Kind::Text,
     Kind::Text,
     Kind::BigInt,
+    Kind::Text,
     Kind::Text,
     Kind::Text,
     Kind::Text,
@@ -103,8 +107,8 @@ pub(crate) fn id_from(value: &Value) -> u64 {
 
 fn decode(row: Row) -> Result<QueuedMutation> {
     let damaged = || Error::new(ErrorKind::Storage, "a row of the outbox is damaged");
-    let [id, key, name, args, ts, state, skip, sent_at, failing, reads, writes, bases] =
-        <[Value; 12]>::try_from(row).map_err(|_| damaged())?;
+    let [id, key, name, args, ts, state, skip, sent_at, failing, reads, writes, bases, made_by] =
+        <[Value; 13]>::try_from(row).map_err(|_| damaged())?;
     let text = |value: Value| match value {
         Value::Text(text) => Some(text),
         _ => None,
@@ -125,6 +129,7 @@ fn decode(row: Row) -> Result<QueuedMutation> {
         failing: text(failing),
         effects: text(reads).zip(text(writes)).map(|(reads, writes)| Effects { reads, writes }),
         bases: text(bases),
+        made_by: text(made_by),
     })
 }
 
@@ -173,7 +178,8 @@ pub(crate) fn issued(store: &mut dyn SqlConnection) -> Result<(String, u64)> {
     }
 }
 
-/// Appends a mutation.
+/// Appends a mutation that was made under this version of the schema.
+#[expect(clippy::too_many_arguments, reason = "the columns of one row")]
 pub(crate) fn append(
     store: &mut dyn SqlConnection,
     id: u64,
@@ -181,12 +187,13 @@ pub(crate) fn append(
     name: &str,
     args: &str,
     timestamp_ms: i64,
+    made_by: &str,
     run: &Run,
 ) -> Result<()> {
     let [reads, writes] = run.digests();
     store.execute(
-        "INSERT INTO _plasma_outbox (id, key, name, args, ts, state, reads, read_digest, write_digest, bases)
-         VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9)",
+        "INSERT INTO _plasma_outbox (id, key, name, args, ts, state, reads, read_digest, write_digest, bases, made_by)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9, ?10)",
         &[
             id_value(id),
             key.to_string().into(),
@@ -197,6 +204,7 @@ pub(crate) fn append(
             reads,
             writes,
             run.bases.as_deref().map_or(Value::Null, Value::from),
+            made_by.into(),
         ],
     )?;
     Ok(())

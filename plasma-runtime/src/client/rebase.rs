@@ -210,13 +210,18 @@ impl<'s> Rebase<'s> {
                 return self.failed(entry, error, Footprint::default());
             }
         };
+        let version = self.definition.schema.version;
+        let args = match mutator.upgraded(version, entry.made_by.as_deref(), &entry.args) {
+            Ok(args) => args,
+            Err(error) => return self.failed(entry, error, Footprint::default()),
+        };
         self.stats.replays += 1;
         let mut envelope = TxMeta::new(Location::Client, Reason::Rebase, entry.key, entry.timestamp_ms);
         envelope.client_id = Some(client_id.to_owned());
         envelope.mutation_id = Some(entry.id);
         let mark = self.writer.savepoint_begin()?;
         let mut executor = ClientExecutor::new(&mut self.writer, self.definition, self.ctx, Mode::Replay);
-        let result = executor.run(mutator, &envelope, &entry.args);
+        let result = executor.run(mutator, &envelope, &args);
         let reads = std::mem::take(&mut executor.reads);
         if self.writer.failed {
             return Err(result.err().unwrap_or_else(|| Error::new(ErrorKind::Storage, "the store failed in a replay")));

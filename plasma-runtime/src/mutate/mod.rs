@@ -17,6 +17,7 @@ mod statements;
 #[cfg(test)]
 mod tests;
 mod tx;
+mod upgrade;
 mod validate;
 mod validators;
 mod write;
@@ -32,6 +33,7 @@ pub(crate) use record::Effects;
 pub use registry::{ErasedCtx, MutatorDef, PolicyDef, RulesFn, RunFn, TableRules};
 pub(crate) use stamp::{time, touch};
 pub use tx::{OfCaller, OfServer, Rights, Trusted, Tx};
+pub use upgrade::UpgradeFn;
 pub use validate::{Checks, FieldError, Validate};
 pub use validators::{ValidByGarde, ValidByValidator};
 pub use write::{

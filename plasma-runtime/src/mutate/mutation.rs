@@ -1,7 +1,7 @@
 //! Mutations: arguments with a mutator.
 
 use super::args;
-use super::{Checks, ErasedCtx, Executor, MutatorDef, Tx, TxMeta};
+use super::{Checks, ErasedCtx, Executor, MutatorDef, Tx, TxMeta, UpgradeFn};
 use crate::error::{Error, Result};
 use crate::future::{BoxFuture, MaybeSend};
 use crate::schema::Schema;
@@ -45,6 +45,10 @@ pub trait Mutation: MutatorArgs {
     const NAME: &'static str;
     /// The client only queues it; there is no optimistic effect.
     const SERVER_ONLY: bool = false;
+    /// The wire names it had in earlier versions of the schema.
+    const ALIASES: &'static [&'static str] = &[];
+    /// Turns the arguments that programs with earlier versions of the schema made into today's, before they are read.
+    const UPGRADE: Option<UpgradeFn> = None;
 
     /// Runs the mutator.
     ///
@@ -142,7 +146,13 @@ impl MutatorOutput for Result<()> {
 impl MutatorDef {
     /// The mutator of `M`, its type forgotten. It reads the arguments strictly, checks them, and runs.
     pub const fn of<M: Mutation>() -> Self {
-        MutatorDef { name: M::NAME, server_only: M::SERVER_ONLY, run: run::<M> }
+        MutatorDef {
+            name: M::NAME,
+            aliases: M::ALIASES,
+            server_only: M::SERVER_ONLY,
+            upgrade: M::UPGRADE,
+            run: run::<M>,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 
-use super::{Executor, TxMeta};
+use super::{Executor, TxMeta, UpgradeFn};
 use crate::error::Result;
 use crate::future::BoxFuture;
 use crate::query::ir::Expr;
@@ -20,8 +20,12 @@ pub type RunFn = for<'t> fn(&'t mut dyn Executor, &'t TxMeta, &'t ErasedCtx, &'t
 pub struct MutatorDef {
     /// Wire name, such as `todos.create`.
     pub name: &'static str,
+    /// The wire names it had in earlier versions of the schema.
+    pub aliases: &'static [&'static str],
     /// The client only queues it.
     pub server_only: bool,
+    /// Turns the arguments of earlier versions into today's.
+    pub upgrade: Option<UpgradeFn>,
     /// Runs it.
     pub run: RunFn,
 }

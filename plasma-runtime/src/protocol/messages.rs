@@ -49,6 +49,9 @@ pub struct PushedMutation {
     /// Milliseconds since 1970 by the client's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<Box<RawValue>>,
+    /// The version of the schema that the program had which made the mutation; that of the push when absent.
+    #[serde(default, rename = "schemaVersion", skip_serializing_if = "Option::is_none")]
+    pub schema_version: Option<Box<RawValue>>,
     /// Digest of what the client's run was told, as text; anything else counts as absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reads: Option<Box<RawValue>>,

@@ -5,6 +5,7 @@ mod column_type;
 mod file;
 pub mod fingerprint;
 mod index;
+mod lens;
 pub mod lock;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -15,6 +16,7 @@ pub(crate) use check::validate;
 pub use column_type::*;
 pub use file::{FileOptions, UploadTime};
 pub use index::{INDEX_PREFIX, IndexDef, NamedIndex};
+pub use lens::{Incompatible, Lens, View};
 pub use lock::LockedVersion;
 pub use table::*;
 
@@ -324,9 +326,10 @@ pub struct Definition {
 }
 
 impl Definition {
-    /// The mutator with this wire name.
+    /// The mutator with this wire name, be it one of an earlier version.
     pub fn mutator(&self, name: &str) -> Option<&MutatorDef> {
-        self.mutators.iter().find(|mutator| mutator.name == name)
+        let named = self.mutators.iter().find(|mutator| mutator.name == name);
+        named.or_else(|| self.mutators.iter().find(|mutator| mutator.aliases.contains(&name)))
     }
 
     /// The policy of a table.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::hooks::Hooks;
+use super::lenses::Lenses;
 use super::push::FaultBook;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mutate::{ErasedCtx, TableRules};
@@ -78,6 +79,7 @@ pub struct ServerEngine {
     pub(crate) definition: Arc<Definition>,
     pub(crate) limits: Limits,
     pub(crate) options: ServerOptions,
+    lenses: Lenses,
     faults: FaultBook,
 }
 
@@ -102,8 +104,10 @@ impl ServerEngine {
             }
         }
         for (index, mutator) in definition.mutators.iter().enumerate() {
-            if definition.mutators[..index].iter().any(|other| other.name == mutator.name) {
-                return config(format!("two mutators have the name `{}`", mutator.name));
+            for name in mutator.names() {
+                if definition.mutators[..index].iter().any(|other| other.names().any(|other| other == name)) {
+                    return config(format!("two mutators have the name `{name}`"));
+                }
             }
         }
         if !definition.policies.is_empty() {
@@ -113,8 +117,9 @@ impl ServerEngine {
                 }
             }
         }
-        let limits = options.limits.clone();
-        Ok(ServerEngine { definition: Arc::new(definition), limits, options, faults: FaultBook::default() })
+        let (limits, lenses) = (options.limits.clone(), Lenses::new(&definition.schema));
+        let faults = FaultBook::default();
+        Ok(ServerEngine { definition: Arc::new(definition), limits, options, lenses, faults })
     }
 
     /// The definition the engine was opened with.
@@ -134,6 +139,11 @@ impl ServerEngine {
     /// What the server accepts.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The versions of the schema whose clients it serves.
+    pub fn lenses(&self) -> &Lenses {
+        &self.lenses
     }
 
     pub(super) fn faults(&self) -> &FaultBook {

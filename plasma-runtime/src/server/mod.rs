@@ -16,6 +16,7 @@ mod http;
 #[cfg(feature = "http-server")]
 mod invoke;
 mod ledger;
+mod lenses;
 mod poke;
 mod pull;
 mod push;
@@ -40,6 +41,7 @@ pub use http::{
 };
 #[cfg(feature = "http-server")]
 pub use invoke::Invocation;
+pub use lenses::Lenses;
 pub use poke::{Announcement, Poke, PokeBus, Subscription};
 pub use pull::Pulled;
 pub use push::{Task, TaskFn};

@@ -313,20 +313,26 @@ pub const fn mutators(sets: &[&[MutatorDef]], names: &[&str]) {
     while set < sets.len() {
         let mut i = 0;
         while i < sets[set].len() {
-            let name = sets[set][i].name;
+            let mutator = &sets[set][i];
             let mut other = set + 1;
             while other < sets.len() {
-                if has(sets[other], name) {
-                    let parts = [
-                        "the sets `",
-                        names[set],
-                        "` and `",
-                        names[other],
-                        "` both have a mutator named `",
-                        name,
-                        "`; give one of them `#[mutator(name = \"..\")]`",
-                    ];
-                    panic!("{}", Message::of(&parts).text());
+                // Its name, then those of before.
+                let mut nth = 0;
+                while nth <= mutator.aliases.len() {
+                    let name = if nth == 0 { mutator.name } else { mutator.aliases[nth - 1] };
+                    if has(sets[other], name) {
+                        let parts = [
+                            "the sets `",
+                            names[set],
+                            "` and `",
+                            names[other],
+                            "` both have a mutator named `",
+                            name,
+                            "`; give one of them `#[mutator(name = \"..\")]`",
+                        ];
+                        panic!("{}", Message::of(&parts).text());
+                    }
+                    nth += 1;
                 }
                 other += 1;
             }
@@ -341,6 +347,13 @@ const fn has(set: &[MutatorDef], name: &str) -> bool {
     while i < set.len() {
         if str_eq(set[i].name, name) {
             return true;
+        }
+        let mut alias = 0;
+        while alias < set[i].aliases.len() {
+            if str_eq(set[i].aliases[alias], name) {
+                return true;
+            }
+            alias += 1;
         }
         i += 1;
     }

@@ -14,7 +14,7 @@ pub use plasma_runtime::error::{Error, Rejection, Result};
 pub use plasma_runtime::future::BoxFuture;
 pub use plasma_runtime::mutate::{
     Checks, ConflictFn, CtxArg, Mutation, MutatorArgs, MutatorDef, MutatorOutput, MutatorSet, Policy, PolicyDef,
-    RegisteredIn, RunsIn, Tx, TxArg, ValidByGarde, ValidByValidator, Validate,
+    RegisteredIn, RunsIn, Tx, TxArg, UpgradeFn, ValidByGarde, ValidByValidator, Validate,
 };
 pub use plasma_runtime::query::typed::{
     ChangeList, Changes, Col, FillFrom, Fills, Filter, Further, IdCol, Ordered, Path, Raw, Shape, Textual, There,

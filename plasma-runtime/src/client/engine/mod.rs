@@ -5,6 +5,7 @@
 //! schedule: what is under way, what failed, when to try again.
 
 mod control;
+mod migrate;
 mod mutate;
 mod open;
 mod options;

@@ -125,10 +125,11 @@ impl Engine {
             .definition
             .mutator(name)
             .ok_or_else(|| Error::new(ErrorKind::UnknownMutator, format!("there is no mutator `{name}`")))?;
+        let version = self.definition.schema.version;
         let (client_id, issued) = outbox::issued(store)?;
         let id = issued + 1;
         if mutator.server_only {
-            outbox::append(store, id, key, name, args, now, &Run::default())?;
+            outbox::append(store, id, key, name, args, now, version, &Run::default())?;
             return Ok(Ran { id: Some(id), journal: Vec::new() });
         }
         let mut envelope = TxMeta::new(Location::Client, Reason::Optimistic, key, now);
@@ -147,7 +148,7 @@ impl Engine {
         self.check_size(name, args, run.bases.as_deref())?;
         let net = fold(writer.journal);
         effects::save(store, &self.texts, id, &net)?;
-        outbox::append(store, id, key, name, args, now, &run)?;
+        outbox::append(store, id, key, name, args, now, version, &run)?;
         Ok(Ran { id: Some(id), journal: net })
     }
 

@@ -153,9 +153,13 @@ impl Engine {
             }
             (409, "schema-mismatch") => {
                 let (expected, got) = (wire.text("expected"), wire.text("got"));
-                self.back_off(which, retry_after_ms, |_| Stuck::SchemaMismatch { expected, got }, inputs);
+                let stuck = Stuck::SchemaMismatch { expected: expected.clone(), got };
+                self.back_off(which, retry_after_ms, |_| stuck, inputs);
                 self.report(ClientErrorKind::SchemaMismatch, error, now, actions);
-                if self.options.on_mismatch == OnMismatch::Reset && !self.reset_done {
+                // A server that is still of a former version will be of ours: nothing there is worth a reset.
+                let behind =
+                    self.definition.schema.former_versions().any(|former| former.fingerprint_hex() == expected);
+                if self.options.on_mismatch == OnMismatch::Reset && !self.reset_done && !behind {
                     self.drop_base(store, ctx, actions)?;
                     self.reset_done = true;
                 }

@@ -33,7 +33,8 @@ impl Engine {
     /// Refuses a mutation that no push could carry.
     pub(super) fn check_size(&self, name: &str, args: &str, bases: Option<&str>) -> Result<()> {
         let room = self.options.body_bytes.saturating_sub(self.frame_bytes());
-        let size = entry_bytes(name, args, bases);
+        // An application of a later version may send it, and name this one.
+        let size = entry_bytes(name, args, bases) + 6 * self.definition.schema.version.len();
         if size > room {
             let images = match bases.map(str::len) {
                 Some(bytes) => format!(
@@ -175,13 +176,14 @@ impl Engine {
             let size = if entry.skip.is_some() {
                 ENTRY_BYTES
             } else {
-                entry_bytes(&entry.name, &entry.args, entry.bases.as_deref())
+                let made_by = entry.made_by.as_ref().map_or(0, String::len);
+                entry_bytes(&entry.name, &entry.args, entry.bases.as_deref()) + 6 * made_by
             };
             if size > room && !entries.is_empty() {
                 break;
             }
             room = room.saturating_sub(size);
-            mutations.push(pushed(&entry)?);
+            mutations.push(pushed(&entry, self.definition.schema.version)?);
             entries.push(SentMutation { id: entry.id, key: entry.key, effects: entry.effects });
         }
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(None) };
@@ -236,7 +238,7 @@ fn entry_bytes(name: &str, args: &str, bases: Option<&str>) -> usize {
     ENTRY_BYTES + 6 * name.len() + args.len() + bases.map_or(0, str::len)
 }
 
-fn pushed(entry: &QueuedMutation) -> Result<PushedMutation> {
+fn pushed(entry: &QueuedMutation, version: &str) -> Result<PushedMutation> {
     let raw = |json: String| RawValue::from_string(json).map_err(unwritable);
     let text = |text: &str| serde_json::to_string(text).map_err(unwritable).and_then(raw);
     let mut mutation = PushedMutation {
@@ -246,6 +248,7 @@ fn pushed(entry: &QueuedMutation) -> Result<PushedMutation> {
         name: None,
         args: None,
         timestamp: None,
+        schema_version: None,
         reads: None,
         bases: None,
     };
@@ -255,6 +258,8 @@ fn pushed(entry: &QueuedMutation) -> Result<PushedMutation> {
             mutation.name = Some(text(&entry.name)?);
             mutation.args = Some(raw(entry.args.clone())?);
             mutation.timestamp = Some(raw(entry.timestamp_ms.to_string())?);
+            let other = entry.made_by.as_deref().filter(|made_by| *made_by != version);
+            mutation.schema_version = other.map(text).transpose()?;
             mutation.reads = entry.effects.as_ref().map(|effects| text(&effects.reads)).transpose()?;
             mutation.bases = entry.bases.clone().map(raw).transpose()?;
         }

@@ -131,7 +131,7 @@ macro_rules! mutator {
                 $body
             })
         }
-        MutatorDef { name: "test", server_only: false, run }
+        MutatorDef { name: "test", aliases: &[], server_only: false, upgrade: None, run }
     }};
 }
 

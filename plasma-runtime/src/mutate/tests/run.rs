@@ -56,7 +56,7 @@ macro_rules! mutator {
         fn run<'t>($executor: &'t mut dyn Executor, _: &'t TxMeta, _: &'t ErasedCtx, _: &'t str) -> Run<'t> {
             Box::pin(async move { $body })
         }
-        MutatorDef { name: $name, server_only: false, run }
+        MutatorDef { name: $name, aliases: &[], server_only: false, upgrade: None, run }
     }};
 }
 

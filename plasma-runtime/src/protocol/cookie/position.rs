@@ -55,6 +55,9 @@ pub struct Position {
     pub mark: Mark,
     /// Which heads of the log the pages were made at.
     pub seen: Seen,
+    /// The fingerprint of the schema as the reader knows it: tables and columns it does not know were left out. None in
+    /// cookies of before there were lenses.
+    pub schema: Option<u64>,
     /// Per table with a policy, the keyed digest of the bound policy; empty when pages of one set were made under
     /// different policies.
     pub policies: BTreeMap<String, String>,
@@ -96,6 +99,8 @@ struct Wire {
     regions: BTreeMap<String, String>,
     mark: String,
     seen: (String, String, String),
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schema: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     policies: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -163,6 +168,7 @@ impl From<&Position> for Wire {
             regions: to_wire(&BTreeMap::from([(SINGLE_REGION.to_owned(), position.at)])),
             mark: position.mark.to_wire(),
             seen: position.seen.to_wire(),
+            schema: position.schema.map(|schema| Mark(schema).to_wire()),
             policies: position.policies.clone(),
             walk: position.walk.as_ref().map(|walk| WireWalk {
                 from: walk.from.as_ref().map(|from| WireResume {
@@ -195,8 +201,11 @@ impl TryFrom<Wire> for Position {
         if !wire.policies.values().all(digest) {
             return Err(InvalidCookie("a policy digest is not 16 hex digits"));
         }
+        let fingerprint = |text: &String| Mark::from_wire(text).map(|Mark(bits)| bits);
+        let schema = wire.schema.as_ref().map(fingerprint).transpose();
+        let schema = schema.map_err(|_| InvalidCookie("a fingerprint is not 16 hex digits"))?;
         let walk = wire.walk.map(|walk| Walk::from_wire(walk, at)).transpose()?;
-        Ok(Position { at, mark: Mark::from_wire(&wire.mark)?, seen, policies: wire.policies, walk })
+        Ok(Position { at, mark: Mark::from_wire(&wire.mark)?, seen, schema, policies: wire.policies, walk })
     }
 }
 

@@ -77,6 +77,7 @@ fn position() -> Position {
         at: 12,
         mark: Mark(0xfeed),
         seen: Seen { first: 14, last: 15, mark: Mark(u64::MAX) },
+        schema: Some(0x5fd1_a0b3_c4d5_e6f7),
         policies: BTreeMap::from([("lists".to_owned(), "00ff00ff00ff00ff".to_owned())]),
         walk: Some(Walk {
             from: Some(Resume { at: 9, mark: Mark(1), seen: Seen { first: 9, last: 10, mark: Mark(2) } }),
@@ -89,12 +90,12 @@ fn position() -> Position {
 
 #[test]
 fn golden_positions() {
-    let plain = Position { walk: None, policies: BTreeMap::new(), ..position() };
+    let plain = Position { walk: None, schema: None, policies: BTreeMap::new(), ..position() };
     let json = r#"{"regions":{"0":"12"},"mark":"000000000000feed","seen":["14","15","ffffffffffffffff"]}"#;
     assert_eq!(plain.encode().unwrap(), c2(json));
     let full = concat!(
         r#"{"regions":{"0":"12"},"mark":"000000000000feed","seen":["14","15","ffffffffffffffff"],"#,
-        r#""policies":{"lists":"00ff00ff00ff00ff"},"walk":{"from":{"at":"9","mark":"0000000000000001","#,
+        r#""schema":"5fd1a0b3c4d5e6f7","policies":{"lists":"00ff00ff00ff00ff"},"walk":{"from":{"at":"9","mark":"0000000000000001","#,
         r#""seen":["9","10","0000000000000002"]},"restated":["lists","todos"],"table":"todos","after":"b"}}"#
     );
     assert_eq!(position().encode().unwrap(), c2(full));
@@ -117,6 +118,7 @@ fn forged_positions_are_refused() {
         ("unknown member", r#""mark""#, r#""more":1,"mark""#),
         ("default written out", "]}", r#"],"policies":{}}"#),
         ("null written out", "]}", r#"],"walk":null}"#),
+        ("bad fingerprint", "]}", r#"],"schema":"xyz"}"#),
         ("bad digest", "]}", r#"],"policies":{"a":"xyz"}}"#),
         (
             "walk from the future",
@@ -175,9 +177,9 @@ fn any_position() -> impl Strategy<Value = Position> {
                     table,
                     after,
                 });
-            (Just(at), Just(Mark(mark)), any_seen(at), policies, prop::option::of(walk))
+            (Just(at), Just(Mark(mark)), any_seen(at), any::<Option<u64>>(), policies, prop::option::of(walk))
         })
-        .prop_map(|(at, mark, seen, policies, walk)| Position { at, mark, seen, policies, walk })
+        .prop_map(|(at, mark, seen, schema, policies, walk)| Position { at, mark, seen, schema, policies, walk })
 }
 
 proptest! {

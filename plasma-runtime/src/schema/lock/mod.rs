@@ -31,6 +31,11 @@ pub struct LockedVersion {
 }
 
 impl LockedVersion {
+    /// The fingerprint as it goes over the wire: 16 lower-case hex digits.
+    pub fn fingerprint_hex(&self) -> String {
+        format!("{:016x}", self.fingerprint)
+    }
+
     /// The lines of the shape.
     pub const fn lines(&self) -> Lines<'static> {
         Lines { rest: self.shape }
@@ -79,6 +84,11 @@ pub struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
+    /// The lines of a shape: what [`entry`](fn@entry) writes but for its first line, without indentation.
+    pub(crate) const fn of(shape: &'a str) -> Self {
+        Lines { rest: shape }
+    }
+
     /// The next line.
     pub const fn next_line(&mut self) -> Option<Line<'a>> {
         if self.rest.is_empty() {

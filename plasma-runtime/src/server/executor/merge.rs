@@ -6,10 +6,12 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use serde_json::value::RawValue;
+
 use super::ServerExecutor;
 use crate::error::{Error, ErrorKind, Result, panic_message};
 use crate::mutate::{Access, ConflictRows, ResolveFn};
-use crate::schema::{SchemaDef, TableDef};
+use crate::schema::{ColumnDef, SchemaDef, TableDef};
 use crate::store::ddl::quote;
 use crate::value::{Row, Value, json};
 
@@ -17,14 +19,18 @@ type Key = (&'static str, String);
 
 /// The rows as the client saw them; none for a row it did not have. They are the client's word.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Bases(BTreeMap<Key, Option<Row>>);
+pub(in crate::server) struct Bases(BTreeMap<Key, Option<Known>>);
+
+/// A row as far as its maker knew the columns: a client of an earlier version saw nothing in the others.
+type Known = Vec<Option<Value>>;
 
 impl Bases {
-    /// Reads the member `bases` of a pushed mutation. Tables that do not merge are passed over.
+    /// Reads the member `bases` of a mutation made under version `made_by` of the schema. Tables that do not merge are
+    /// passed over.
     ///
     /// # Errors
     /// [`InvalidArgs`](ErrorKind::InvalidArgs) when it is something else, or an image is no row of its table.
-    pub(in crate::server) fn from_json(schema: &SchemaDef, json: &str) -> Result<Self> {
+    pub(in crate::server) fn from_json(schema: &SchemaDef, made_by: &str, json: &str) -> Result<Self> {
         let invalid = |message: String| Error::new(ErrorKind::InvalidArgs, message);
         let tables: BTreeMap<String, BTreeMap<String, Option<String>>> = serde_json::from_str(json)
             .map_err(|error| invalid(format!("`bases` is not rows as text by table and id: {error}")))?;
@@ -33,9 +39,10 @@ impl Bases {
             let table = schema.tables.iter().copied().find(|table| table.name == name);
             let Some(table) = table.filter(|table| table.resolve_conflict.is_some()) else { continue };
             for (id, image) in rows {
-                let row = image.map(|image| json::decode_row(table, &image)).transpose();
+                let row = image.map(|image| known(table, &image, made_by == schema.version)).transpose();
                 let row = row.map_err(|error| invalid(format!("`bases`: {}", error.message())))?;
-                if row.as_ref().is_some_and(|row| table.row_id(row) != id) {
+                let own = |row: &Known| row[table.id].as_ref().and_then(Value::as_text) == Some(&id);
+                if row.as_ref().is_some_and(|row| !own(row)) {
                     return Err(invalid(format!("`bases` holds a row of `{name}` under an id that is not its own")));
                 }
                 bases.insert((table.name, id), row);
@@ -93,6 +100,9 @@ impl ServerExecutor<'_> {
         for remote in self.stored(table, &known).await? {
             let id = table.row_id(&remote).to_owned();
             let Some(base) = bases.remove(&id) else { continue };
+            // Nobody says that a column changed which the client did not know.
+            let whole = |base: Known| base.into_iter().zip(&remote).map(|(value, now)| value.unwrap_or(now.clone()));
+            let base: Option<Row> = base.map(|base| whole(base).collect());
             if !base.as_ref().is_some_and(|base| same(base, &remote)) {
                 self.merges.conflicts.insert((table.name, id), Conflict { table, resolve, base, remote });
             }
@@ -160,6 +170,21 @@ impl ServerExecutor<'_> {
         }
         Ok(())
     }
+}
+
+/// Reads an image. Of another version of the schema, a value that cannot be read today is one that is not known.
+fn known(table: &TableDef, image: &str, today: bool) -> Result<Known> {
+    let row = if today { Some(json::decode_row(table, image)?) } else { None };
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(image)
+        .map_err(|_| Error::new(ErrorKind::Protocol, format!("a row of `{}` is no JSON object", table.name)))?;
+    let read = |(index, column): (usize, &ColumnDef)| {
+        let member = members.get(column.name)?;
+        match &row {
+            Some(row) => Some(row[index].clone()),
+            None => json::decode_value(column, member.get()).ok(),
+        }
+    };
+    Ok(table.columns.iter().enumerate().map(read).collect())
 }
 
 /// Whether two images are one row. JSON is compared by what it says: the client's went through the wire.

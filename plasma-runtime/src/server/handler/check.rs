@@ -13,8 +13,7 @@ use uuid::Uuid;
 use super::{query, strict};
 use crate::protocol::cookie::AnyCookie;
 use crate::protocol::{Limits, Method, PROTOCOL_VERSION, PullRequest, PushRequest, PushedMutation, WireRequest};
-use crate::schema::SchemaDef;
-use crate::server::{Caller, PushJob, Refusal};
+use crate::server::{Caller, Lenses, PushJob, Refusal};
 
 /// The greatest mutation id, 2^53 - 1.
 const MAX_ID: u64 = (1 << 53) - 1;
@@ -130,7 +129,7 @@ pub fn decompress<'b>(body: &'b [u8], coding: Coding, limits: &Limits) -> Result
 pub fn request(
     base_path: &str,
     limits: &Limits,
-    schema: &SchemaDef,
+    lenses: &Lenses,
     caller: Option<&Caller>,
     request: &WireRequest,
 ) -> Result<Checked, Refusal> {
@@ -143,11 +142,11 @@ pub fn request(
             let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             let coding = media(headers)?;
             let body = decompress(&request.body, coding, limits)?;
-            let push = push(&body, limits, schema, caller)?;
+            let push = push(&body, limits, lenses, caller)?;
             Ok(Checked::Push(PushJob { caller: caller.clone(), request: push }))
         }
         (Route::Pull, Some(caller)) => {
-            let pull = pull(&request.query, limits, schema, caller)?;
+            let pull = pull(&request.query, limits, lenses, caller)?;
             Ok(Checked::Pull(caller.clone(), pull))
         }
     }
@@ -177,7 +176,7 @@ struct RawPush<'b> {
 ///
 /// # Errors
 /// 400, 409 `schema-mismatch`, 413 `too-many-mutations`.
-pub fn push(body: &[u8], limits: &Limits, schema: &SchemaDef, caller: &Caller) -> Result<PushRequest, Refusal> {
+pub fn push(body: &[u8], limits: &Limits, lenses: &Lenses, caller: &Caller) -> Result<PushRequest, Refusal> {
     let text = strict::text(body, limits.json_depth).map_err(Refusal::invalid_request)?;
     if text.trim_ascii_start().as_bytes().first() != Some(&b'{') {
         // serde would take an array for a struct.
@@ -219,7 +218,7 @@ pub fn push(body: &[u8], limits: &Limits, schema: &SchemaDef, caller: &Caller) -
     if let Some(twice) = mutations.iter().find(|mutation| !ids.insert(mutation.id)) {
         return Err(Refusal::invalid_request(format!("the mutation {} stands twice", twice.id)));
     }
-    check_schema(schema, &schema_version, fingerprint.as_deref())?;
+    lenses.check(&schema_version, fingerprint.as_deref())?;
     check_group(caller, &client_group_id)?;
     Ok(PushRequest {
         protocol_version: PROTOCOL_VERSION,
@@ -275,17 +274,6 @@ fn check_client_id(client_id: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_schema(schema: &SchemaDef, version: &str, fingerprint: Option<&str>) -> Result<(), Refusal> {
-    match fingerprint {
-        Some(got) => {
-            let expected = schema.fingerprint_hex();
-            if got == expected { Ok(()) } else { Err(Refusal::schema_mismatch(&expected, got)) }
-        }
-        None if version == schema.version => Ok(()),
-        None => Err(Refusal::schema_mismatch(schema.version, version)),
-    }
-}
-
 fn check_group(caller: &Caller, group: &str) -> Result<(), Refusal> {
     if caller.group == group { Ok(()) } else { Err(Refusal::client_group_mismatch()) }
 }
@@ -294,7 +282,7 @@ fn check_group(caller: &Caller, group: &str) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// 400, 409 `schema-mismatch`.
-pub fn pull(query: &str, limits: &Limits, schema: &SchemaDef, caller: &Caller) -> Result<PullRequest, Refusal> {
+pub fn pull(query: &str, limits: &Limits, lenses: &Lenses, caller: &Caller) -> Result<PullRequest, Refusal> {
     let mut parameters = query::parse(query).map_err(Refusal::invalid_request)?;
     let mut integer = |name: &str| {
         let text = parameters.remove(name);
@@ -323,7 +311,7 @@ pub fn pull(query: &str, limits: &Limits, schema: &SchemaDef, caller: &Caller) -
     if let Some(cookie) = &cookie {
         AnyCookie::decode(cookie).map_err(|e| Refusal::invalid_cookie(e.to_string()))?;
     }
-    check_schema(schema, &schema_version, fingerprint.as_deref())?;
+    lenses.check(&schema_version, fingerprint.as_deref())?;
     check_group(caller, &client_group_id)?;
     Ok(PullRequest {
         protocol_version: PROTOCOL_VERSION,

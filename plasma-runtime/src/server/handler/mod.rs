@@ -50,7 +50,7 @@ impl ServerEngine {
     /// # Errors
     /// The first check that fails.
     pub fn check(&self, caller: Option<&Caller>, request: &WireRequest) -> Result<Checked, Refusal> {
-        check::request(&self.options().base_path, self.limits(), &self.definition.schema, caller, request)
+        check::request(&self.options().base_path, self.limits(), self.lenses(), caller, request)
             .inspect_err(|refusal| self.report_refusal(caller, refusal))
     }
 

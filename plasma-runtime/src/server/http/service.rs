@@ -173,7 +173,7 @@ where
     };
     let route = check::route(base_path, method, uri.path(), true).map_err(|r| refused(Some(&caller), r))?;
     let limits = engine.limits();
-    let schema = &engine.definition().schema;
+    let lenses = engine.lenses();
     match route {
         Route::Health => Ok(HEALTH.to_owned()),
         Route::Push => {
@@ -182,7 +182,7 @@ where
             let body = read_body(inner, body, coding).await.map_err(|r| refused(Some(&caller), r))?;
             seen.bytes_in = body.len();
             let body = check::decompress(&body, coding, limits).map_err(|r| refused(Some(&caller), r))?;
-            let request = check::push(&body, limits, schema, &caller).map_err(|r| refused(Some(&caller), r))?;
+            let request = check::push(&body, limits, lenses, &caller).map_err(|r| refused(Some(&caller), r))?;
             drop(body);
             let (group, client_id) = (caller.group.clone(), request.client_id.clone());
             let pushing = inner.backend.push(PushJob { caller: caller.clone(), request });
@@ -200,7 +200,7 @@ where
         Route::Pull => {
             seen.endpoint = "pull";
             let query = uri.query().unwrap_or_default();
-            let request = check::pull(query, limits, schema, &caller).map_err(|r| refused(Some(&caller), r))?;
+            let request = check::pull(query, limits, lenses, &caller).map_err(|r| refused(Some(&caller), r))?;
             let most = limits.request_timeout.saturating_add(std::time::Duration::from_millis(limits.max_wait_ms));
             let about = caller.clone();
             timeout(most, inner.pull(caller, request)).await.unwrap_or_else(|_| {

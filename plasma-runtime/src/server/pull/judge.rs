@@ -35,7 +35,7 @@ impl Difference<'_> {
         let entries = self.log.entries_for(self.policy.table.name, &candidate.id);
         let new = self.log.image(entries, self.to);
         let Some(is) = self.is(tables, candidate, entries, new)? else { return Ok(None) };
-        if is && self.changed(entries, new) {
+        if is && self.changed(entries, new)? {
             return self.put(candidate, new).map(Some);
         }
         let Some(was) = self.was(tables, candidate, entries)? else { return Ok(None) };
@@ -57,9 +57,17 @@ impl Difference<'_> {
 
     /// Whether the row is another one at the end than it was at the beginning. Images of one row are written by one
     /// expression, so equal rows are equal texts.
-    fn changed(&self, entries: &[usize], new: Option<Image<'_>>) -> bool {
+    fn changed(&self, entries: &[usize], new: Option<Image<'_>>) -> Result<bool> {
         let old = self.log.image(entries, self.from.at);
-        !entries.is_empty() && old.map(Image::json) != new.map(Image::json)
+        if entries.is_empty() || old.map(Image::json) == new.map(Image::json) {
+            return Ok(false);
+        }
+        let view = &self.policy.view;
+        Ok(match (old, new) {
+            // It may have changed in columns only that the caller does not know.
+            (Some(old), Some(new)) if view.is_narrow() => view.project(old.json())? != view.project(new.json())?,
+            _ => true,
+        })
     }
 
     /// Visible as of `to`, and readable now.

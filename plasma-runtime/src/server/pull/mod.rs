@@ -28,6 +28,7 @@ use super::{Caller, Refusal, ServerEngine, ServerError, ServerErrorKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::cookie::{AnyCookie, Mark, Position, Resume, Seen, Walk};
 use crate::protocol::{PullRequest, PullResponse};
+use crate::schema::Lens;
 use crate::store::SqlExecutor;
 use crate::value::{Kind, Value};
 
@@ -125,7 +126,8 @@ impl ServerEngine {
     ) -> Result<bool> {
         let Some(Ok(AnyCookie::Position(position))) = cookie.map(AnyCookie::decode) else { return Ok(true) };
         let head = log::head(db).await?;
-        let caught_up = position.walk.is_none() && position.seen.first == position.at;
+        let own = position.schema == Some(self.definition.schema.fingerprint);
+        let caught_up = own && position.walk.is_none() && position.seen.first == position.at;
         if !caught_up || head.version < position.at {
             return Ok(true);
         }
@@ -148,14 +150,25 @@ impl ServerEngine {
     ) -> Result<Pulled> {
         let head = log::head(db).await?;
         let Meta { bound, key } = meta(db).await?;
-        let policies = Policies::bind(self, &*caller.ctx, key.as_bytes())?;
+        let lens = self.lenses().of(request.fingerprint.as_deref());
+        let policies = Policies::bind(self, &*caller.ctx, key.as_bytes(), lens)?;
         let position = match cookie {
             Some(AnyCookie::Position(position)) if is_ours(db, &position, bound).await? => Some(position),
             _ => None,
         };
-        let context = Context { engine: self, caller, request, head, policies: &policies };
+        // What the reader was served as; a version we do not know may have been served anything.
+        let served = position.as_ref().and_then(|position| self.lenses().get(position.schema?));
+        let unseen = served.map(|served| lens.differs(served));
+        let position = match &unseen {
+            None => None,
+            // The pages before this one went to a reader that knew less.
+            Some(unseen) if !unseen.is_empty() => position.filter(|position| position.walk.is_none()),
+            Some(_) => position,
+        };
+        let unseen = unseen.unwrap_or_default();
+        let context = Context { engine: self, caller, request, head, policies: &policies, lens, unseen };
         let page = match position {
-            Some(Position { walk: Some(walk), at, mark, seen, policies }) => {
+            Some(Position { walk: Some(walk), at, mark, seen, policies, .. }) => {
                 context.go_on(db, walk, Cut { at, mark }, seen, policies).await?
             }
             Some(position) => context.next(db, position).await?,
@@ -182,6 +195,10 @@ struct Context<'a> {
     request: &'a PullRequest,
     head: Head,
     policies: &'a Policies,
+    /// What the reader's version of the schema knows.
+    lens: &'a Lens,
+    /// The tables of which it knows more than when its cookie was made.
+    unseen: Vec<String>,
 }
 
 impl Context<'_> {
@@ -242,7 +259,10 @@ impl Context<'_> {
             return Ok(None);
         };
         let from = Resume { at: position.at, mark: position.mark, seen: position.seen };
-        let restated = self.policies.changed(&position.policies);
+        let mut restated = self.policies.changed(&position.policies);
+        restated.extend(self.unseen.iter().cloned());
+        restated.sort_unstable();
+        restated.dedup();
         let mut sets = Sets::new(&log, self.policies);
         let mut set = Set { from: Some(from), to: self.head.version, restated, start: None };
         let mut page = self.empty_page();
@@ -331,7 +351,8 @@ impl Context<'_> {
             table: stop.table,
             after: stop.after,
         });
-        let position = Position { at: cut.at, mark: cut.mark, seen, policies: digests, walk };
+        let schema = Some(self.lens.fingerprint);
+        let position = Position { at: cut.at, mark: cut.mark, seen, schema, policies: digests, walk };
         let cookie = match position.encode() {
             Ok(cookie) => cookie,
             // Without the list of tables stated anew it is shorter: state all of them.

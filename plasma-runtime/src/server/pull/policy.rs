@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use self::digest::Digest;
 use super::super::ServerEngine;
 use super::super::edges::{self, Analysis};
+use super::page;
 use crate::error::Result;
 use crate::mutate::ErasedCtx;
+use crate::protocol::PatchOp;
 use crate::query::ir::Expr;
-use crate::schema::TableDef;
+use crate::schema::{Lens, TableDef, View};
 
 /// With more tables than this, one digest stands for all of them: a cookie has at most 4 KiB.
 const DIGESTS: usize = 40;
@@ -33,6 +35,8 @@ pub(super) struct TablePolicy {
     pub(super) table: &'static TableDef,
     /// The rule; none when everybody may read every row.
     pub(super) rule: Option<Rule>,
+    /// What the caller's version of the schema knows of the table.
+    pub(super) view: View,
 }
 
 /// A read rule, bound to the caller.
@@ -46,12 +50,23 @@ pub(super) struct Rule {
     pub(super) analysis: Analysis,
 }
 
+impl TablePolicy {
+    /// A `put` of this row, which is in wire form, as the caller knows it.
+    pub(super) fn put(&self, id: &str, wire: String) -> Result<PatchOp> {
+        if !self.view.is_narrow() {
+            return page::put(self.table.name, id, wire);
+        }
+        page::put(self.table.name, id, self.view.project(&wire)?.into_owned())
+    }
+}
+
 impl Policies {
-    /// Binds the policies of all synced tables.
-    pub(super) fn bind(engine: &ServerEngine, ctx: &ErasedCtx, key: &[u8]) -> Result<Self> {
+    /// Binds the policies of the synced tables that the caller's version of the schema knows.
+    pub(super) fn bind(engine: &ServerEngine, ctx: &ErasedCtx, key: &[u8], lens: &Lens) -> Result<Self> {
         let mut tables = Vec::new();
         let mut digests = BTreeMap::new();
         for table in engine.definition.schema.synced() {
+            let Some(view) = lens.view(table.name).cloned() else { continue };
             let rules = if table.open { None } else { engine.rules(ctx, table)? };
             let rule = rules.map(|rules| Rule {
                 analysis: edges::analyse(table, &rules.read),
@@ -62,7 +77,7 @@ impl Policies {
                 digests.insert(table.name.to_owned(), digest::of_rule(key, table, &rule.sql)?);
                 edges::warn_once(table, &rule.analysis);
             }
-            tables.push(TablePolicy { table, rule });
+            tables.push(TablePolicy { table, rule, view });
         }
         tables.sort_by_key(|policy| policy.table.name);
         if digests.len() > DIGESTS {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::candidates::{self, Candidate};
 use super::judge::{Difference, Verdict};
 use super::log::Log;
-use super::page::{Page, del, put};
+use super::page::{Page, del};
 use super::policy::{Policies, TablePolicy};
 use super::source::Tables;
 use super::walk::walk;
@@ -112,7 +112,7 @@ impl<'a> Sets<'a> {
             for (row, verdict) in self.judge(db, &difference, chunk).await? {
                 let op = match verdict {
                     Verdict::Nothing => continue,
-                    Verdict::Put(wire) => put(table, row, wire)?,
+                    Verdict::Put(wire) => policy.put(row, wire)?,
                     Verdict::Del => del(table, row),
                 };
                 if !page.push(op) {

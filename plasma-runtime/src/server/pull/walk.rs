@@ -1,7 +1,7 @@
 //! Stating a whole table: its rows by id, each as of one position, if readable as of that position and now.
 
 use super::log::{Image, Log};
-use super::page::{Page, put};
+use super::page::Page;
 use super::policy::TablePolicy;
 use super::source::{Moment, Tables, kinds};
 use crate::error::{Error, ErrorKind, Result};
@@ -89,7 +89,7 @@ pub(super) async fn walk(
         let mut logged = logged.into_iter().peekable();
         for (id, row) in found {
             while let Some((earlier, image)) = logged.next_if(|(other, _)| *other < id.as_str()) {
-                if !page.push(put(table.name, earlier, json::log_to_wire(table, image.json())?.into_owned())?) {
+                if !page.push(policy.put(earlier, json::log_to_wire(table, image.json())?.into_owned())?) {
                     return Ok(false);
                 }
             }
@@ -97,12 +97,12 @@ pub(super) async fn walk(
                 Found::Wire(wire) => wire,
                 Found::Row(row) => json::encode_row(table, &row),
             };
-            if !page.push(put(table.name, &id, wire)?) {
+            if !page.push(policy.put(&id, wire)?) {
                 return Ok(false);
             }
         }
         for (id, image) in logged {
-            if !page.push(put(table.name, id, json::log_to_wire(table, image.json())?.into_owned())?) {
+            if !page.push(policy.put(id, json::log_to_wire(table, image.json())?.into_owned())?) {
                 return Ok(false);
             }
         }

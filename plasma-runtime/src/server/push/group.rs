@@ -238,7 +238,7 @@ impl<'g> Group<'g> {
         } else if hopeless {
             Ok(Ran::Rejected(Error::rejected("internal", "the server could not run this mutation, again and again")))
         } else {
-            match mutator::asked(&engine.definition, mutation) {
+            match mutator::asked(&engine.definition, mutation, &job.request.schema_version) {
                 Ok(Asked::Skip) => Err(MutationStatus::Skipped),
                 Err(error) => Ok(Ran::Rejected(error)),
                 Ok(Asked::Run { mutator, key, timestamp, args, bases }) => {
@@ -250,7 +250,7 @@ impl<'g> Group<'g> {
                     if claimed.is_some() {
                         meta.begin_record(&engine.definition.schema, mutator.name);
                     }
-                    let body = Body::Mutator { mutator, ctx, args, bases };
+                    let body = Body::Mutator { mutator, ctx, args: &args, bases };
                     let who = Who { group, client, mutation: mutation.id };
                     let ran = self.run_one(Some(ctx), plans, &meta, Some(who), body).await?;
                     // Told only to a client that knows what was read: else it could learn of rows it may not see.

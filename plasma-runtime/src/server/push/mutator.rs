@@ -1,5 +1,6 @@
 //! From a pushed mutation to a mutator that runs: reading what the envelope carries, and polling under guard.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::value::RawValue;
@@ -15,16 +16,21 @@ use crate::server::executor::Bases;
 /// What a mutation asks for.
 pub(super) enum Asked<'m> {
     /// To be run.
-    Run { mutator: &'m MutatorDef, key: Uuid, timestamp: i64, args: &'m str, bases: Bases },
+    Run { mutator: &'m MutatorDef, key: Uuid, timestamp: i64, args: Cow<'m, str>, bases: Bases },
     /// Never to be run.
     Skip,
 }
 
-/// Reads what is read late, so that one malformed mutation is rejected alone. Looks at no row.
+/// Reads what is read late, so that one malformed mutation is rejected alone. Looks at no row. `pushed_by` is the
+/// version of the schema that the push names: that of the mutation, unless it names another.
 ///
 /// # Errors
 /// `invalid-args` or `unknown-mutator`.
-pub(super) fn asked<'m>(definition: &'m Definition, mutation: &'m PushedMutation) -> Result<Asked<'m>> {
+pub(super) fn asked<'m>(
+    definition: &'m Definition,
+    mutation: &'m PushedMutation,
+    pushed_by: &str,
+) -> Result<Asked<'m>> {
     if let Some(skip) = &mutation.skip {
         return match serde_json::from_str::<String>(skip.get()).as_deref() {
             Ok("discarded" | "too-large") => Ok(Asked::Skip),
@@ -44,8 +50,12 @@ pub(super) fn asked<'m>(definition: &'m Definition, mutation: &'m PushedMutation
     let mutator = definition
         .mutator(&name)
         .ok_or_else(|| Error::new(ErrorKind::UnknownMutator, format!("no mutator has the name `{name}`")))?;
+    let named = mutation.schema_version.as_deref();
+    let named: Option<String> = named.map(|raw| member(Some(raw), "`schemaVersion` is not a string")).transpose()?;
+    let made_by = named.as_deref().unwrap_or(pushed_by);
+    let args = mutator.upgraded(definition.schema.version, Some(made_by), args)?;
     let bases = match &mutation.bases {
-        Some(bases) => Bases::from_json(&definition.schema, bases.get())?,
+        Some(bases) => Bases::from_json(&definition.schema, made_by, bases.get())?,
         None => Bases::default(),
     };
     Ok(Asked::Run { mutator, key, timestamp, args, bases })

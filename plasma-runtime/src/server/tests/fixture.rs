@@ -280,7 +280,7 @@ pub(in crate::server) fn definition() -> Definition {
             tables: &TABLES,
             locked: &[],
         },
-        mutators: vec![MutatorDef { name: "script", server_only: false, run: script }],
+        mutators: vec![MutatorDef { name: "script", aliases: &[], server_only: false, upgrade: None, run: script }],
         policies: vec![
             PolicyDef { table: &LISTS, rules: lists_rules },
             PolicyDef { table: &TODOS, rules: todos_rules },

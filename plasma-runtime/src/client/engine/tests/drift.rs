@@ -103,7 +103,7 @@ fn a_store_of_the_first_layout_is_opened() {
         .store
         .batch(
             "ALTER TABLE _plasma_outbox DROP COLUMN read_digest; ALTER TABLE _plasma_outbox DROP COLUMN write_digest; \
-             ALTER TABLE _plasma_outbox DROP COLUMN bases; \
+             ALTER TABLE _plasma_outbox DROP COLUMN bases; ALTER TABLE _plasma_outbox DROP COLUMN made_by; \
              UPDATE _plasma_meta SET value = '1' WHERE key = 'layout'",
         )
         .unwrap();

@@ -218,9 +218,9 @@ pub(super) fn definition_of(schema: SchemaDef) -> Definition {
     let mut mutators: Vec<MutatorDef> = mutators
         .into_iter()
         .chain(super::upsert::MUTATORS)
-        .map(|(name, run)| MutatorDef { name, server_only: false, run })
+        .map(|(name, run)| MutatorDef { name, aliases: &[], server_only: false, upgrade: None, run })
         .collect();
-    mutators.push(MutatorDef { name: "audit", server_only: true, run: panics });
+    mutators.push(MutatorDef { name: "audit", aliases: &[], server_only: true, upgrade: None, run: panics });
     Definition { schema, mutators, policies: Vec::new() }
 }
 

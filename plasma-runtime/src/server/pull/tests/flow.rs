@@ -306,8 +306,9 @@ fn a_failed_pull_is_reported_and_leaves_no_transaction() {
 #[test]
 fn digests_name_bound_policies() {
     let engine = crate::server::ServerEngine::new(super::schema::definition(), ServerOptions::default()).unwrap();
-    let digests =
-        |ctx: &super::schema::Ctx, key: &[u8]| super::super::policy::Policies::bind(&engine, ctx, key).unwrap().digests;
+    let digests = |ctx: &super::schema::Ctx, key: &[u8]| {
+        super::super::policy::Policies::bind(&engine, ctx, key, engine.lenses().of(None)).unwrap().digests
+    };
     let bob = digests(&user("bob"), b"key");
     assert_eq!(bob, digests(&super::schema::Ctx { token: 9, ..user("bob") }, b"key"), "a token is in no policy");
     assert_eq!(bob.keys().collect::<Vec<_>>(), ["lists", "reports", "shares", "tags", "todos"]);
