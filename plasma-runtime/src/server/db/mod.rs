@@ -69,8 +69,7 @@ impl<S: Schema> ServerDb<S> {
             .backend
             .read(move |db| {
                 Box::pin(async move {
-                    db.check_reads(&query.text).await?;
-                    let rows = db.query(&query.text, &query.params, &query.kinds).await?;
+                    let rows = db.read(&query.text, &query.params, &query.kinds).await?;
                     query.finish(rows)
                 })
             })
