@@ -17,6 +17,8 @@ mod http;
 mod invoke;
 mod ledger;
 mod lenses;
+#[cfg(feature = "http-server")]
+mod live;
 mod poke;
 mod pull;
 mod push;
@@ -28,7 +30,7 @@ mod triggers;
 mod writer;
 
 #[cfg(feature = "http-server")]
-pub use db::{Scoped, ServerDb};
+pub use db::{AsOf, Moment, Now, Scoped, ServerDb, Snapshot};
 pub(crate) use engine::JOBS;
 pub use engine::{Caller, PushJob, ServerEngine, ServerOptions};
 pub use hooks::{Hooks, Metric, OnError, OnMetric, OnPushed, Pushed, ServerError, ServerErrorKind, WaitUntil};
@@ -43,6 +45,8 @@ pub use http::{
 pub use invoke::Invocation;
 pub use lenses::Lenses;
 pub use poke::{Announcement, Poke, PokeBus, Subscription};
+#[cfg(feature = "http-server")]
+pub use live::{LiveSelect, LiveStep};
 pub use pull::Pulled;
 pub use push::{Task, TaskFn};
 pub use refusal::Refusal;
