@@ -44,6 +44,10 @@ pub use http::{
 #[cfg(feature = "http-server")]
 pub use invoke::Invocation;
 pub use lenses::Lenses;
+#[cfg(feature = "nats")]
+pub use poke::NatsPokes;
+#[cfg(feature = "redis")]
+pub use poke::RedisPokes;
 pub use poke::{Announcement, Poke, PokeBus, Subscription};
 #[cfg(feature = "http-server")]
 pub use live::{LiveSelect, LiveStep};

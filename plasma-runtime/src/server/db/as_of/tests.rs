@@ -49,7 +49,7 @@ async fn see<M: Moment>(db: &Scoped<Tracker, M>) -> Seen {
     let joined = Todo::select().inner_join(Todo::org_id).order_by(Todo::id.asc());
     let sums = Todo::select().group_by(Todo::done).project(|done| (done, Todo::points.count()));
     Seen {
-        todos: db.all(Todo::select().order_by((Todo::rank.desc(), Todo::id.asc())).limit(30)).await.unwrap(),
+        todos: db.all(Todo::select().order_by(Todo::rank.desc()).order_by(Todo::id.asc()).limit(30)).await.unwrap(),
         members: db.all(Member::select()).await.unwrap(),
         crowded: db.all(Org::select().filter(guests())).await.unwrap(),
         titles: db.all(joined.project((Todo::title, Org::name))).await.unwrap(),
