@@ -70,10 +70,13 @@ impl<S: Schema> Server<S> {
     /// ```
     pub fn invoke_named(&self, name: &str, args: &serde_json::Value) -> Invocation<S> {
         let known = self.inner.engine.definition().mutator(name).copied();
-        let what = known.ok_or_else(|| Error::new(ErrorKind::UnknownMutator, format!("no mutator has the name `{name}`")));
+        let what =
+            known.ok_or_else(|| Error::new(ErrorKind::UnknownMutator, format!("no mutator has the name `{name}`")));
         // As of a pushed mutation: no text column can hold the character.
         let what = what.and_then(|mutator| match args.to_string() {
-            text if has_nul(&text) => Err(Error::new(ErrorKind::InvalidArgs, "the arguments hold the character U+0000")),
+            text if has_nul(&text) => {
+                Err(Error::new(ErrorKind::InvalidArgs, "the arguments hold the character U+0000"))
+            }
             text => Ok((mutator, text.into())),
         });
         self.invocation(what)

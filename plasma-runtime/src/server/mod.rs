@@ -44,13 +44,13 @@ pub use http::{
 #[cfg(feature = "http-server")]
 pub use invoke::Invocation;
 pub use lenses::Lenses;
+#[cfg(feature = "http-server")]
+pub use live::{LiveSelect, LiveStep};
 #[cfg(feature = "nats")]
 pub use poke::NatsPokes;
 #[cfg(feature = "redis")]
 pub use poke::RedisPokes;
 pub use poke::{Announcement, Poke, PokeBus, Subscription};
-#[cfg(feature = "http-server")]
-pub use live::{LiveSelect, LiveStep};
 pub use pull::Pulled;
 pub use push::{Task, TaskFn};
 pub use refusal::Refusal;

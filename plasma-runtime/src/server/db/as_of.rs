@@ -114,7 +114,9 @@ pub(super) async fn check(db: &mut dyn SqlExecutor, moment: AsOf) -> Result<()> 
     }
     match log::marks(db, [moment.at; 4]).await?.get(&moment.at) {
         Some(mark) if *mark == moment.mark => Ok(()),
-        _ => Err(gone("other-history", "the position is one of another history: the database was restored or replaced")),
+        _ => {
+            Err(gone("other-history", "the position is one of another history: the database was restored or replaced"))
+        }
     }
 }
 

@@ -18,11 +18,11 @@ use crate::error::{Error, Result};
 use crate::future::BoxFuture;
 use crate::live::Output;
 use crate::mutate::{ErasedCtx, Tx};
+use crate::protocol::cookie::{Position, Seen};
+use crate::query::ir;
 use crate::query::sql::{Sql, SqlRow};
 use crate::query::typed::read::{self, Read};
-use crate::protocol::cookie::{Position, Seen};
 use crate::query::typed::{Page, ReadsIn};
-use crate::query::ir;
 use crate::schema::{Id, InSchema, Schema};
 
 /// Reads and writes of the application's own code on the server: [`as_ctx`](ServerDb::as_ctx) with a caller's rights,
@@ -92,7 +92,14 @@ impl<S: Schema> ServerDb<S> {
     pub async fn cookie(&self) -> Result<String> {
         let head = self.server.inner.backend.read(|db| Box::pin(log::head(db))).await??;
         let seen = Seen { first: head.version, last: head.version, mark: head.mark };
-        let position = Position { at: head.version, mark: head.mark, seen, policies: BTreeMap::new(), walk: None };
+        let position = Position {
+            at: head.version,
+            mark: head.mark,
+            seen,
+            schema: Some(S::DEF.fingerprint),
+            policies: BTreeMap::new(),
+            walk: None,
+        };
         position.encode().map_err(|e| Error::internal("a cookie cannot be written").with_source(e))
     }
 

@@ -314,7 +314,11 @@ async fn a_trusted_job_asks_no_policy_and_keeps_its_context() {
     server.invoke(AddTodo { org: id(11), title: "ann's".to_owned() }).as_ctx(&Me(id(1))).await.unwrap();
     let owners = async || server.db().trusted().all(Todo::select().project(Todo::owner_id)).await.unwrap();
     let error = server.invoke(Reassign { to: id(2) }).as_ctx(&Me(id(2))).await.unwrap_err();
-    assert_eq!((error.kind(), owners().await), (ErrorKind::NotFound, vec![Some(id(1))]), "for him there is no such row");
+    assert_eq!(
+        (error.kind(), owners().await),
+        (ErrorKind::NotFound, vec![Some(id(1))]),
+        "for him there is no such row"
+    );
     server.invoke(Reassign { to: id(2) }).as_ctx(&Me(id(2))).trusted().await.unwrap();
     assert_eq!(owners().await, [Some(id(2))]);
 }

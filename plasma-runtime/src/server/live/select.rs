@@ -53,7 +53,11 @@ impl Drop for Held {
 }
 
 impl<R: Output> LiveSelect<R> {
-    pub(in crate::server) async fn open<Q: Query<Row = R>>(inner: &Arc<Inner>, ir: ir::Query, query: Q) -> Result<Self> {
+    pub(in crate::server) async fn open<Q: Query<Row = R>>(
+        inner: &Arc<Inner>,
+        ir: ir::Query,
+        query: Q,
+    ) -> Result<Self> {
         let (node, raw, turn) = open(inner, ir).await.map_err(|error| error.duplicate())?;
         let held = Held { node: Some(node), hub: Arc::clone(&inner.live) };
         let rows = raw.values.iter().map(|row| query.decode(row.clone())).collect::<Result<Vec<R>>>()?;

@@ -7,8 +7,8 @@ use crate::error::ErrorKind;
 use crate::future::poll_once;
 use crate::live::Output;
 use crate::query::typed::Select;
-use crate::schema::{Id, Table};
 use crate::schema::samples::{Member, NewTodo, Org, Todo, User};
+use crate::schema::{Id, Table};
 use crate::server::Server;
 use crate::server::db::tests::{AddTodo, Me, Tracker, id, worlds};
 

@@ -27,8 +27,9 @@ impl Broker {
         let folders = ["/usr/sbin", "/usr/bin", "/usr/local/bin"].map(std::path::PathBuf::from);
         let own = std::env::var_os("PLASMA_BUS_BIN").map(std::path::PathBuf::from);
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let mut folders = own.into_iter().chain(std::env::split_paths(&path)).chain(folders);
-        let Some(binary) = folders.map(|folder| folder.join(program)).find(|file| file.exists()) else {
+        let folders = own.into_iter().chain(std::env::split_paths(&path)).chain(folders);
+        let mut binaries = folders.map(|folder| folder.join(program));
+        let Some(binary) = binaries.find(|file| file.exists()) else {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "no {program}, and CI=true: a skip is a failure");
             let _ = writeln!(std::io::stderr(), "!!! SKIPPED: no {program} was found; scripts/test installs it");
             return None;
@@ -112,14 +113,14 @@ async fn passes<B: PokeBus>(bus: impl Fn(u16) -> B, start: impl Fn(u16) -> Optio
 }
 
 #[cfg(feature = "redis")]
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn pokes_pass_redis_and_outlive_its_restarts() {
     let bus = |port| crate::server::RedisPokes::new(&format!("redis://127.0.0.1:{port}")).unwrap().channel("a channel");
     passes(bus, Broker::redis).await;
 }
 
 #[cfg(feature = "nats")]
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn pokes_pass_nats_and_outlive_its_restarts() {
     let bus = |port| crate::server::NatsPokes::new(format!("nats://127.0.0.1:{port}")).subject("some.subject");
     passes(bus, Broker::nats).await;
@@ -127,13 +128,12 @@ async fn pokes_pass_nats_and_outlive_its_restarts() {
 
 /// A channel is a database's own.
 #[cfg(feature = "redis")]
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn another_channel_hears_nothing() {
     let port = free_port();
     let Some(_broker) = Broker::redis(port) else { return };
-    let bus = |channel: &str| {
-        crate::server::RedisPokes::new(&format!("redis://127.0.0.1:{port}")).unwrap().channel(channel)
-    };
+    let bus =
+        |channel: &str| crate::server::RedisPokes::new(&format!("redis://127.0.0.1:{port}")).unwrap().channel(channel);
     let (same, other, speaker) = (bus("shop"), bus("office"), bus("shop"));
     let (mut same, mut other) = (same.subscribe().await.unwrap(), other.subscribe().await.unwrap());
     speaker.publish("of the shop").await.unwrap();
