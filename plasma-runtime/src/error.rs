@@ -56,6 +56,8 @@ pub enum ErrorKind {
     AlreadySent,
     /// The run of a mutator on the server wrote something else than the run on the client, with nothing to explain it.
     Drift,
+    /// The change log no longer reaches back to the position, or it is one of another history.
+    PositionGone,
     /// A setting is missing or contradicts another.
     Config,
     /// The client or the server is closed.
@@ -100,6 +102,7 @@ impl ErrorKind {
             ErrorKind::WrongStore => "wrong-store",
             ErrorKind::AlreadySent => "already-sent",
             ErrorKind::Drift => "drift",
+            ErrorKind::PositionGone => "position-gone",
             ErrorKind::Config => "config",
             ErrorKind::Closed => "closed",
         }

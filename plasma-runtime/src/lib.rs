@@ -17,7 +17,7 @@ pub mod value;
 
 #[cfg(feature = "client")]
 pub mod client;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "http-server"))]
 pub mod live;
 #[cfg(feature = "server")]
 pub mod server;

@@ -1,5 +1,6 @@
 //! What changed between two results of a live query.
 
+use super::diff::Edit;
 use crate::error::{Error, Result};
 
 /// The difference between two results, complete: [`apply`](Delta::apply) turns the older into the newer.
@@ -56,6 +57,16 @@ impl<R> Delta<R> {
 }
 
 impl<R: Clone> Delta<R> {
+    /// An edit of `old`; `new` gives the rows that come, by their places.
+    pub(crate) fn of(edit: &Edit, old: &[R], new: impl Fn(usize) -> R) -> Self {
+        let changed = edit.changed.iter();
+        Delta {
+            added: edit.added.iter().map(|&index| Added { row: new(index), index }).collect(),
+            removed: edit.removed.iter().map(|&index| Removed { row: old[index].clone(), index }).collect(),
+            changed: changed.map(|&(from, to)| Changed { old: old[from].clone(), new: new(to), from, to }).collect(),
+        }
+    }
+
     /// The delta from an empty result to this one.
     pub fn initial(rows: &[R]) -> Self {
         let added = rows.iter().enumerate().map(|(index, row)| Added { row: row.clone(), index }).collect();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// The places that differ. Everything not named kept its content and its order among the others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Edit {
+pub(crate) struct Edit {
     /// Places in the new list, ascending.
     pub added: Vec<usize>,
     /// Places in the old list, ascending.
@@ -14,7 +14,7 @@ pub(super) struct Edit {
 }
 
 impl Edit {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
     }
 }
@@ -24,7 +24,7 @@ impl Edit {
 ///
 /// Linear but for the moves: those rows that stay put are a longest increasing subsequence of the old places (patience
 /// sorting, Fredman 1975), so that a row moved across a hundred others is one change and not a hundred.
-pub(super) fn diff<K: Eq + std::hash::Hash>(
+pub(crate) fn diff<K: Eq + std::hash::Hash>(
     old_keys: &[K],
     new_keys: &[K],
     same: impl Fn(usize, usize) -> bool,

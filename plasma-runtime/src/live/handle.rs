@@ -87,7 +87,8 @@ impl<R: Output> LiveQuery<R> {
             if let Some(before) = before {
                 router.detach(&before, Some(&listener));
             }
-            let (node, result) = router.attach(Statement::new(ir), &listener, store);
+            let (node, result) =
+                router.attach(Statement::new(crate::query::lower::Dialect::Sqlite, ir), &listener, store);
             typed.listen(node, decode, result);
         });
         host.kick();

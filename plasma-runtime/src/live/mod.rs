@@ -1,26 +1,40 @@
 //! Live queries: results that are kept up to date, and what changed in them.
 //!
-//! A commit of the client store comes as a [`Batch`](crate::client::event::Batch) to the `router`, in the same turn of
-//! the writer. The router runs the queries whose tables were touched, each distinct one once (`node`), and compares
-//! the keyed rows with those before (`diff`). Each live query decodes what changed (`typed`) and queues the calls of
-//! its subscribers, which run when the turn is over. Queries are run again as a whole for now; the types below are those
-//! that incremental maintenance will use.
+//! On the client a commit of the store comes as a `Batch` to the `router`, in the same turn of the writer. The router runs
+//! the queries whose tables were touched, each distinct one once (`node`), and compares the keyed rows with those before
+//! (`diff`). Each live query decodes what changed (`typed`) and queues the calls of its subscribers, which run when the
+//! turn is over. Queries are run again as a whole for now; the types below are those that incremental maintenance will
+//! use. On the server [`ServerDb`](crate::server::ServerDb) follows the change log with the same statements and deltas.
 
 mod delta;
 mod diff;
+#[cfg(feature = "client")]
 mod handle;
+#[cfg(feature = "client")]
 mod node;
+mod raw;
+#[cfg(feature = "client")]
 mod router;
 mod rows;
 mod source;
 mod statement;
+#[cfg(feature = "client")]
 mod typed;
 
 pub use delta::{Added, Changed, Delta, Removed};
+#[cfg(feature = "client")]
 pub use handle::{LiveQuery, LiveRow, LiveStream, Subscription};
+#[cfg(feature = "http-server")]
+pub(crate) use raw::RawRows;
+#[cfg(feature = "client")]
 pub(crate) use router::Router;
 pub use rows::{LiveState, Output, Rows};
+#[cfg(feature = "http-server")]
+pub(crate) use source::{ByQuery, Decode};
+#[cfg(feature = "http-server")]
+pub(crate) use statement::Statement;
+#[cfg(feature = "client")]
 pub(crate) use typed::Host;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "client"))]
 mod tests;

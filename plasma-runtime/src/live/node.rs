@@ -2,28 +2,14 @@
 
 use std::sync::{Arc, Mutex, Weak};
 
-use super::diff::{Edit, diff};
+use super::diff::Edit;
+use super::raw::RawRows;
 use super::statement::Statement;
 use crate::client::runtime::dispatch::lock;
 use crate::error::Error;
 use crate::future::{MaybeSend, MaybeSync};
 use crate::query::ir;
 use crate::store::SqlConnection;
-use crate::value::Row;
-
-/// A result: the rows and their keys, in order.
-#[derive(Debug, Default)]
-pub(super) struct RawRows {
-    pub keys: Vec<Box<str>>,
-    pub values: Vec<Row>,
-}
-
-impl RawRows {
-    /// What leads from `older` to this result.
-    pub(super) fn edit_from(&self, older: &RawRows) -> Edit {
-        diff(&older.keys, &self.keys, |old, new| older.values[old] == self.values[new])
-    }
-}
 
 /// Who wants the result, with its types.
 pub(super) trait Listener: MaybeSend + MaybeSync {

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, Weak};
 
-use super::node::{Listener, Node, RawRows};
+use super::node::{Listener, Node};
+use super::raw::RawRows;
 use super::statement::Statement;
 use crate::client::event::Batch;
 use crate::client::runtime::dispatch::lock;

@@ -18,7 +18,7 @@ pub trait Output: Clone + PartialEq + MaybeSend + MaybeSync + 'static {}
 impl<R: Clone + PartialEq + MaybeSend + MaybeSync + 'static> Output for R {}
 
 /// The rows of a result: a slice that is cheap to clone. It never changes; a later result is another `Rows`.
-pub struct Rows<R>(pub(super) Arc<Vec<R>>);
+pub struct Rows<R>(pub(crate) Arc<Vec<R>>);
 
 impl<R> Rows<R> {
     /// Whether both are the very same result: true means equal, at no cost; false means nothing.

@@ -6,13 +6,13 @@ use crate::query::typed::Query;
 use crate::value::Row;
 
 /// Reads a row.
-pub(super) trait Decode<R>: MaybeSend + MaybeSync {
+pub(crate) trait Decode<R>: MaybeSend + MaybeSync {
     /// The row with its types.
     fn decode(&self, row: Row) -> Result<R>;
 }
 
 /// A typed query reads its own rows.
-pub(super) struct ByQuery<Q>(pub Q);
+pub(crate) struct ByQuery<Q>(pub Q);
 
 impl<Q: Query> Decode<Q::Row> for ByQuery<Q> {
     fn decode(&self, row: Row) -> Result<Q::Row> {
@@ -21,8 +21,10 @@ impl<Q: Query> Decode<Q::Row> for ByQuery<Q> {
 }
 
 /// A function that reads rows.
-pub(super) struct ByFn<F>(pub F);
+#[cfg(feature = "client")]
+pub(crate) struct ByFn<F>(pub F);
 
+#[cfg(feature = "client")]
 impl<R, F: Fn(Row) -> Result<R> + MaybeSend + MaybeSync> Decode<R> for ByFn<F> {
     fn decode(&self, row: Row) -> Result<R> {
         (self.0)(row)

@@ -2,29 +2,38 @@
 
 use std::collections::HashMap;
 
-use super::node::RawRows;
+use super::raw::RawRows;
+#[cfg(feature = "client")]
 use crate::client::event::RowChange;
 use crate::error::{Error, Result};
+#[cfg(feature = "client")]
 use crate::query::eval::{NoTables, matches};
 use crate::query::ir::{self, Select};
 use crate::query::lower::{self, Dialect, Lowered};
+#[cfg(feature = "client")]
 use crate::schema::TableDef;
+#[cfg(feature = "client")]
 use crate::store::SqlConnection;
+use crate::store::SqlExecutor;
+#[cfg(feature = "client")]
 use crate::store::query::run;
+use crate::store::query::run_on;
 use crate::value::json::encode_value_into;
 use crate::value::{Row, Value};
 
 /// A query, ready to be run again and again.
 #[derive(Debug)]
-pub(super) struct Statement {
+pub(crate) struct Statement {
     /// The query as it was asked.
     pub query: ir::Query,
     keyed: ir::Query,
     /// The one statement it takes when nothing is nested, lowered once.
     lowered: Option<Lowered>,
-    tables: Vec<&'static str>,
+    /// The tables it reads, those of its sub-queries too.
+    pub tables: Vec<&'static str>,
     key: Key,
     /// The one table, when there are no other queries in it: a change of one row says nothing of others.
+    #[cfg(feature = "client")]
     alone: Option<&'static TableDef>,
 }
 
@@ -42,8 +51,8 @@ enum Key {
 }
 
 impl Statement {
-    /// Lowers the query.
-    pub(super) fn new(query: ir::Query) -> Self {
+    /// Lowers the query for connections of this dialect.
+    pub(crate) fn new(dialect: Dialect, query: ir::Query) -> Self {
         let width = query.width();
         let mut keyed = query.clone();
         let key = match (&mut keyed.select, query.plain_table()) {
@@ -62,18 +71,29 @@ impl Statement {
                 Key::Hidden(width, count)
             }
         };
-        let lowered = keyed.nested.is_empty().then(|| lower::select(Dialect::Sqlite, &keyed));
+        let lowered = keyed.nested.is_empty().then(|| lower::select(dialect, &keyed));
         let tables = query.tables().iter().map(|table| table.name).collect();
+        #[cfg(feature = "client")]
         let alone = query.plain_table().filter(|_| is_alone(&query));
-        Statement { query, keyed, lowered, tables, key, alone }
+        Statement {
+            query,
+            keyed,
+            lowered,
+            tables,
+            key,
+            #[cfg(feature = "client")]
+            alone,
+        }
     }
 
+    #[cfg(feature = "client")]
     /// Whether these changes may change the result: they touch one of its tables, and where there are no sub-queries,
     /// a row that satisfies the condition before or after the change.
     pub(super) fn concerns(&self, changes: &[RowChange]) -> bool {
         changes.iter().any(|change| self.tables.contains(&change.table) && self.may_hold(change))
     }
 
+    #[cfg(feature = "client")]
     /// Whether the row was or is among those the query looks at, by the evaluator that agrees with SQLite. Limits and
     /// orders are not looked at. In doubt it may.
     fn may_hold(&self, change: &RowChange) -> bool {
@@ -86,11 +106,26 @@ impl Statement {
     }
 
     /// Runs the query.
+    #[cfg(feature = "client")]
     pub(super) fn run(&self, store: &mut dyn SqlConnection) -> Result<RawRows> {
-        let mut values = match &self.lowered {
+        let values = match &self.lowered {
             Some(lowered) => store.query(&lowered.sql, &lowered.params, &lowered.kinds)?,
             None => run(store, &self.keyed)?,
         };
+        self.keyed(values)
+    }
+
+    /// Runs the query on an asynchronous connection.
+    pub(crate) async fn run_on(&self, db: &mut dyn SqlExecutor) -> Result<RawRows> {
+        let values = match &self.lowered {
+            Some(lowered) => db.query(&lowered.sql, &lowered.params, &lowered.kinds).await?,
+            None => run_on(db, &self.keyed).await?,
+        };
+        self.keyed(values)
+    }
+
+    /// Takes the keys out of the rows.
+    fn keyed(&self, mut values: Vec<Row>) -> Result<RawRows> {
         let mut keys = Vec::with_capacity(values.len());
         for row in &mut values {
             keys.push(match self.key {
@@ -134,6 +169,7 @@ fn distinct(keys: Vec<String>) -> Vec<Box<str>> {
         .collect()
 }
 
+#[cfg(feature = "client")]
 /// Whether the query has no queries in it, not even over its own table.
 fn is_alone(query: &ir::Query) -> bool {
     let mut queries = 0;

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::Waker;
 
-use super::delta::{Added, Changed, Delta, Removed, splice};
+use super::delta::{Delta, splice};
 use super::diff::{Edit, diff};
-use super::node::{Listener, Node, RawRows, Step};
+use super::node::{Listener, Node, Step};
+use super::raw::RawRows;
 use super::router::Router;
 use super::rows::{LiveState, Output, Rows};
 use super::source::Decode;
@@ -200,16 +201,7 @@ impl<R: Output> Typed<R> {
             || changed.iter().any(|(from, to, new)| from != to || old[*from] != *new);
         let wanted = |wants| visible && state.subscribers.iter().any(|subscriber| subscriber.wants == wants);
         let added: Vec<_> = edit.added.iter().map(|&index| (index, decoded(index))).collect();
-        let delta = wanted(Wants::Delta).then(|| {
-            Arc::new(Delta {
-                added: added.iter().map(|(index, row)| Added { row: row.clone(), index: *index }).collect(),
-                removed: edit.removed.iter().map(|&index| Removed { row: old[index].clone(), index }).collect(),
-                changed: changed
-                    .iter()
-                    .map(|(from, to, new)| Changed { old: old[*from].clone(), new: new.clone(), from: *from, to: *to })
-                    .collect(),
-            })
-        });
+        let delta = wanted(Wants::Delta).then(|| Arc::new(Delta::of(edit, &old, &decoded)));
         let rows = if edit.is_empty() {
             old
         } else {

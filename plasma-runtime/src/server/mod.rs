@@ -17,6 +17,8 @@ mod http;
 mod invoke;
 mod ledger;
 mod lenses;
+#[cfg(feature = "http-server")]
+mod live;
 mod poke;
 mod pull;
 mod push;
@@ -28,7 +30,7 @@ mod triggers;
 mod writer;
 
 #[cfg(feature = "http-server")]
-pub use db::{Scoped, ServerDb};
+pub use db::{AsOf, Moment, Now, Scoped, ServerDb, Snapshot};
 pub(crate) use engine::JOBS;
 pub use engine::{Caller, PushJob, ServerEngine, ServerOptions};
 pub use hooks::{Hooks, Metric, OnError, OnMetric, OnPushed, Pushed, ServerError, ServerErrorKind, WaitUntil};
@@ -42,6 +44,12 @@ pub use http::{
 #[cfg(feature = "http-server")]
 pub use invoke::Invocation;
 pub use lenses::Lenses;
+#[cfg(feature = "http-server")]
+pub use live::{LiveSelect, LiveStep};
+#[cfg(feature = "nats")]
+pub use poke::NatsPokes;
+#[cfg(feature = "redis")]
+pub use poke::RedisPokes;
 pub use poke::{Announcement, Poke, PokeBus, Subscription};
 pub use pull::Pulled;
 pub use push::{Task, TaskFn};

@@ -211,7 +211,7 @@ pub fn now(kind: Kind) -> &'static str {
 
 /// A default as an SQL literal. One of another kind than its column (only a hand-written description can have it) is
 /// refused by the strict table when a row is about to take it.
-fn literal(value: &Value) -> String {
+pub(crate) fn literal(value: &Value) -> String {
     match value {
         Value::Null | Value::Rows(_) => "NULL".to_owned(),
         Value::Bool(b) => i64::from(*b).to_string(),

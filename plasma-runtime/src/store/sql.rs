@@ -75,6 +75,17 @@ pub trait SqlExecutor: MaybeSend {
         ready(Err(Error::internal("this database cannot tell whether raw SQL only reads")))
     }
 
+    /// Runs a text that is not this library's, and refuses it unless it only reads.
+    ///
+    /// # Errors
+    /// As [`check_reads`](SqlExecutor::check_reads) and [`query`](SqlExecutor::query).
+    fn read<'a>(&'a mut self, sql: &'a str, params: &'a [Value], kinds: &'a [Kind]) -> BoxFuture<'a, Result<Vec<Row>>> {
+        Box::pin(async move {
+            self.check_reads(sql).await?;
+            self.query(sql, params, kinds).await
+        })
+    }
+
     /// Whether a transaction is open.
     fn in_transaction(&self) -> bool;
 }

@@ -1,22 +1,29 @@
 //! [`ServerDb`]: typed reads and writes of the application's own code on the server.
 
+mod as_of;
 mod restrict;
 #[cfg(all(test, feature = "sqlite"))]
-mod tests;
+pub(in crate::server) mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use self::as_of::{AsOf, Moment, Now};
 use super::http::Server;
+use super::live::LiveSelect;
+use super::pull::log;
 use super::{ServerEngine, Task};
 use crate::error::{Error, Result};
 use crate::future::BoxFuture;
+use crate::live::Output;
 use crate::mutate::{ErasedCtx, Tx};
+use crate::protocol::cookie::{Position, Seen};
+use crate::query::ir;
 use crate::query::sql::{Sql, SqlRow};
 use crate::query::typed::read::{self, Read};
 use crate::query::typed::{Page, ReadsIn};
 use crate::schema::{Id, InSchema, Schema};
-use crate::store::query::run_on;
 
 /// Reads and writes of the application's own code on the server: [`as_ctx`](ServerDb::as_ctx) with a caller's rights,
 /// [`trusted`](ServerDb::trusted) with all. Writes go through the writer like everybody's, into the change log, and
@@ -45,7 +52,7 @@ impl<S: Schema> ServerDb<S> {
     where
         S::Ctx: Clone,
     {
-        Scoped { server: self.server.clone(), ctx: Some(Arc::new(ctx.clone())) }
+        Scoped { server: self.server.clone(), ctx: Some(Arc::new(ctx.clone())), moment: Now }
     }
 
     /// All rows of [raw SQL](crate::query::sql), of one moment. It obeys no policy and sees every table of the database.
@@ -69,33 +76,57 @@ impl<S: Schema> ServerDb<S> {
             .backend
             .read(move |db| {
                 Box::pin(async move {
-                    db.check_reads(&query.text).await?;
-                    let rows = db.query(&query.text, &query.params, &query.kinds).await?;
+                    let rows = db.read(&query.text, &query.params, &query.kinds).await?;
                     query.finish(rows)
                 })
             })
             .await?
     }
 
+    /// A cookie of the present, for [`Scoped::snapshot_as_of`]: everything that is committed when this returns is before
+    /// it. Clients have cookies too, and those are as good.
+    ///
+    /// # Errors
+    /// [`Storage`](crate::ErrorKind::Storage) when the database fails, [`Closed`](crate::ErrorKind::Closed) when the
+    /// server is closed.
+    pub async fn cookie(&self) -> Result<String> {
+        let head = self.server.inner.backend.read(|db| Box::pin(log::head(db))).await??;
+        let seen = Seen { first: head.version, last: head.version, mark: head.mark };
+        let position = Position {
+            at: head.version,
+            mark: head.mark,
+            seen,
+            schema: Some(S::DEF.fingerprint),
+            policies: BTreeMap::new(),
+            walk: None,
+        };
+        position.encode().map_err(|e| Error::internal("a cookie cannot be written").with_source(e))
+    }
+
     /// With all rights.
     pub fn trusted(&self) -> Scoped<S> {
-        Scoped { server: self.server.clone(), ctx: None }
+        Scoped { server: self.server.clone(), ctx: None, moment: Now }
     }
 }
 
-/// A [`ServerDb`] with the rights of somebody.
-pub struct Scoped<S> {
+/// A [`ServerDb`] with the rights of somebody, as of now or of a position of the past ([`Snapshot`]).
+pub struct Scoped<S, M = Now> {
     server: Server<S>,
     ctx: Option<Arc<ErasedCtx>>,
+    moment: M,
 }
 
-impl<S> fmt::Debug for Scoped<S> {
+/// The rows as they were: what [`Scoped::snapshot_as_of`] gives. It has the reads of [`Scoped`], and nothing that writes.
+pub type Snapshot<S> = Scoped<S, AsOf>;
+
+impl<S, M: fmt::Debug> fmt::Debug for Scoped<S, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scoped").field("trusted", &self.ctx.is_none()).finish_non_exhaustive()
+        let trusted = self.ctx.is_none();
+        f.debug_struct("Scoped").field("trusted", &trusted).field("moment", &self.moment).finish_non_exhaustive()
     }
 }
 
-impl<S: Schema> Scoped<S> {
+impl<S: Schema, M: Moment> Scoped<S, M> {
     /// All rows of a query.
     ///
     /// # Errors
@@ -167,13 +198,86 @@ impl<S: Schema> Scoped<S> {
 
     async fn read<R: 'static>(&self, read: Read<R>) -> Result<R> {
         read.check(&S::DEF)?;
-        let mut query = read.query().clone();
-        let inner = &self.server.inner;
+        let query = self.readable(read.query())?;
+        read.finish(self.moment.run(&self.server.inner, query).await?)
+    }
+
+    /// The query, confined to what the caller may read.
+    fn readable(&self, query: &ir::Query) -> Result<ir::Query> {
+        let mut query = query.clone();
         if let Some(ctx) = &self.ctx {
-            restrict::to_readable(&mut query, &|table| readable(&inner.engine, &**ctx, table))?;
+            restrict::to_readable(&mut query, &|table| readable(&self.server.inner.engine, &**ctx, table))?;
         }
-        let rows = inner.backend.read(move |db| Box::pin(async move { run_on(db, &query).await })).await??;
-        read.finish(rows)
+        Ok(query)
+    }
+}
+
+impl<S: Schema> Scoped<S> {
+    /// A query whose result is kept up to date, by the change log: own writes, pushes, writes of other server processes
+    /// and raw SQL of other programs are all in it. It returns with the first result.
+    ///
+    /// With a caller's rights it shows what the caller may read at each step: it follows the tables the policies read,
+    /// so a share that is taken back takes its rows away. The rights are those of the context it was opened with.
+    ///
+    /// One task looks after all live queries of a server. It is woken by pokes and looks by itself every second; it runs
+    /// again only what reads a table with new entries, an equal query once for everybody, one after the other on one
+    /// connection. A query is run again as a whole, and its newest result is in memory once, and once more for a reader
+    /// that is behind.
+    ///
+    /// ```no_run
+    /// # use plasma_runtime::query::typed::ReadsIn;
+    /// # async fn f<S: plasma_runtime::schema::Schema, Q: ReadsIn<S>>(db: plasma_runtime::server::ServerDb<S>, late: Q)
+    /// # -> plasma_runtime::Result<()> where Q::Row: plasma_runtime::live::Output {
+    /// let mut open = db.trusted().live_select(late).await?;
+    /// println!("{} rows", open.rows().len());
+    /// while let Some(step) = open.next().await {
+    ///     let step = step?;
+    ///     println!("{} came, {} went", step.delta.added.len(), step.delta.removed.len());
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`all`](Self::all), and [`Config`](crate::ErrorKind::Config) when it reads a table that is not in the
+    /// change log: a `local_only` one of a schema without policies.
+    pub async fn live_select<Q: ReadsIn<S>>(&self, query: Q) -> Result<LiveSelect<Q::Row>>
+    where
+        Q::Row: Output,
+    {
+        let ir = query.ir()?;
+        read::check_tables(&S::DEF, ir)?;
+        let ir = self.readable(ir)?;
+        as_of::check_logged(&self.server.inner.engine, &ir)?;
+        LiveSelect::open(&self.server.inner, ir, query).await
+    }
+
+    /// The rows as they were at the position of a cookie: one that a client holds, or one of
+    /// [`ServerDb::cookie`](ServerDb::cookie).
+    ///
+    /// It reaches back as far as the change log does. With a caller's rights it shows what the caller's policies showed
+    /// then, with all tables as they were: a row that is no longer shared today is in it when it was shared then.
+    ///
+    /// Each read is one statement over the rows of today and the images of those that have changed since; it takes the
+    /// memory of its result.
+    ///
+    /// ```no_run
+    /// # use plasma_runtime::query::typed::ReadsIn;
+    /// # async fn f<S: plasma_runtime::schema::Schema, Q: ReadsIn<S>>(db: plasma_runtime::server::ServerDb<S>, all: Q)
+    /// # -> plasma_runtime::Result<()> {
+    /// let before = db.cookie().await?;
+    /// // .. what happens here ..
+    /// let rows = db.trusted().snapshot_as_of(&before).await?.all(all).await?;
+    /// # let _ = rows; Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Protocol`](crate::ErrorKind::Protocol) when the text is no cookie,
+    /// [`PositionGone`](crate::ErrorKind::PositionGone) when the log was compacted past it or it is one of another
+    /// history (its code in `data.reason` is `compacted` or `other-history`); so do the reads, when that happens later.
+    pub async fn snapshot_as_of(&self, cookie: &str) -> Result<Snapshot<S>> {
+        let moment = AsOf::of(cookie)?;
+        self.server.inner.backend.read(move |db| Box::pin(as_of::check(db, moment))).await??;
+        Ok(Scoped { server: self.server.clone(), ctx: self.ctx.clone(), moment })
     }
 
     /// Runs statements in one transaction and returns what they returned:

@@ -1,7 +1,7 @@
 //! Typed reads, writes and jobs on the server.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
@@ -15,14 +15,16 @@ use crate::query::typed::Select;
 use crate::schema::samples::{Member, NewTodo, Org, Todo, User};
 use crate::schema::{Definition, Id, InSchema, NewRow, Schema, SchemaDef, Table, TableDef, fingerprint};
 use crate::server::{Auth, Server, SqliteDatabase};
+use crate::store::SqlConnection;
+use crate::store::sqlite::{SqliteConnection, SqliteOptions};
 use crate::value::Value;
 
 /// Members read the rows of their organisations; todos are written by their owner.
 #[derive(Debug)]
-struct Tracker;
+pub(in crate::server) struct Tracker;
 
 #[derive(Debug, Clone)]
-struct Me(Id<User>);
+pub(in crate::server) struct Me(pub(in crate::server) Id<User>);
 
 const TABLES: &[&TableDef] = &[User::DEF, Org::DEF, Member::DEF, Todo::DEF];
 
@@ -66,7 +68,7 @@ impl Schema for Tracker {
     fn definition() -> Definition {
         Definition {
             schema: Self::DEF,
-            mutators: vec![MutatorDef::of::<AddTodo>()],
+            mutators: vec![MutatorDef::of::<AddTodo>(), MutatorDef::of::<Reassign>()],
             policies: vec![
                 PolicyDef { table: Todo::DEF, rules: todos },
                 PolicyDef { table: Member::DEF, rules: members },
@@ -82,9 +84,9 @@ impl InSchema<Tracker> for Member {}
 impl InSchema<Tracker> for Todo {}
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct AddTodo {
-    org: Id<Org>,
-    title: String,
+pub(in crate::server) struct AddTodo {
+    pub(in crate::server) org: Id<Org>,
+    pub(in crate::server) title: String,
 }
 
 impl MutatorArgs for AddTodo {
@@ -108,39 +110,92 @@ impl Mutation for AddTodo {
 }
 impl RunsIn<Tracker> for AddTodo {}
 
+/// Gives every todo to somebody.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Reassign {
+    to: Id<User>,
+}
+
+impl MutatorArgs for Reassign {
+    fn from_json(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json)
+    }
+    fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+}
+impl Mutation for Reassign {
+    type Schema = Tracker;
+    const NAME: &'static str = "todos.reassign";
+    fn run<'a>(self, tx: &'a mut Tx<'_, Tracker>, _: &'a Me) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            for todo in tx.all(Todo::select()).await? {
+                tx.update(todo.id).set(Todo::owner_id.to(self.to)).await?;
+            }
+            Ok(())
+        })
+    }
+}
+impl RunsIn<Tracker> for Reassign {}
+
 async fn nobody(_: &Parts) -> Result<Auth<Me>> {
     Err(crate::Error::unauthorized("no network here"))
 }
 
-fn id<T>(n: u128) -> Id<T> {
+pub(in crate::server) fn id<T>(n: u128) -> Id<T> {
     Id::from_uuid(uuid::Uuid::from_u128(n))
+}
+
+/// A server on one kind of database, with another program's connection to it.
+pub(in crate::server) struct World {
+    pub(in crate::server) kind: &'static str,
+    pub(in crate::server) server: Server<Tracker>,
+    other: Mutex<Box<dyn FnMut(&str) + Send>>,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl World {
+    /// Raw SQL by another program, in transactions of its own.
+    pub(in crate::server) fn raw(&self, sql: &str) {
+        (self.other.lock().unwrap())(sql);
+    }
+}
+
+/// A server on each kind of database there is here. Two organisations; `me(1)` is a member of the first.
+pub(in crate::server) async fn worlds() -> Vec<World> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.db");
+    let server = Server::<Tracker>::builder(SqliteDatabase::file(&path)).auth(nobody).open().await.unwrap();
+    let options = SqliteOptions { create: false, ..SqliteOptions::default() };
+    let mut db = SqliteConnection::open(&path, options).unwrap();
+    let other = Mutex::new(Box::new(move |sql: &str| SqlConnection::batch(&mut db, sql).unwrap()) as Box<_>);
+    let worlds = vec![World { kind: "sqlite", server, other, _folder: Some(folder) }];
+    for world in &worlds {
+        world.raw(&people());
+    }
+    worlds
+}
+
+fn people() -> String {
+    let user = |n: u128| format!("'{}'", uuid::Uuid::from_u128(n));
+    format!(
+        "INSERT INTO users (id, name) VALUES ({u1}, 'ann'), ({u2}, 'ben');
+         INSERT INTO orgs (id, name) VALUES ({o1}, 'one'), ({o2}, 'two');
+         INSERT INTO members (id, org_id, user_id) VALUES ({m1}, {o1}, {u1}), ({m2}, {o2}, {u2})",
+        u1 = user(1),
+        u2 = user(2),
+        o1 = user(11),
+        o2 = user(12),
+        m1 = user(21),
+        m2 = user(22),
+    )
 }
 
 /// Two organisations; `me(1)` is a member of the first.
 async fn tracker() -> Server<Tracker> {
     let server = Server::<Tracker>::builder(SqliteDatabase::in_memory()).auth(nobody).open().await.unwrap();
-    server
-        .inner
-        .backend
-        .writer()
-        .visit(|db| {
-            let user = |n: u128| format!("'{}'", uuid::Uuid::from_u128(n));
-            crate::future::poll_once(db.batch(&format!(
-                "INSERT INTO users (id, name) VALUES ({u1}, 'ann'), ({u2}, 'ben');
-                 INSERT INTO orgs (id, name) VALUES ({o1}, 'one'), ({o2}, 'two');
-                 INSERT INTO members (id, org_id, user_id) VALUES ({m1}, {o1}, {u1}), ({m2}, {o2}, {u2})",
-                u1 = user(1),
-                u2 = user(2),
-                o1 = user(11),
-                o2 = user(12),
-                m1 = user(21),
-                m2 = user(22),
-            )))
-            .unwrap()
-        })
-        .await
-        .unwrap()
-        .unwrap();
+    let made = server.inner.backend.writer().visit(|db| crate::future::poll_once(db.batch(&people())).unwrap());
+    made.await.unwrap().unwrap();
     server
 }
 
@@ -231,11 +286,41 @@ async fn a_job_runs_once_per_key_with_the_rights_of_its_context() {
     let error = server.invoke(add(11, "x")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.message().contains("as_ctx"), "{error}");
+    // By its name it is the same job.
+    let args = serde_json::json!({ "org": id::<Org>(11), "title": "other words" });
+    server.invoke_named("todos.add", &args).as_ctx(&ann).key("2026-11-21").await.unwrap();
+    assert_eq!(server.db().trusted().count(Select::<Todo>::table()).await.unwrap(), 4, "known by its key");
+    server.invoke_named("todos.add", &args).as_ctx(&ann).await.unwrap();
+    assert_eq!(server.db().trusted().count(Select::<Todo>::table()).await.unwrap(), 5);
+    for (name, args, kind) in [
+        ("todos.nothing", serde_json::json!({}), ErrorKind::UnknownMutator),
+        ("todos.add", serde_json::json!({ "org": 1 }), ErrorKind::InvalidArgs),
+        ("todos.add", serde_json::json!({ "org": id::<Org>(11), "title": "\0" }), ErrorKind::InvalidArgs),
+    ] {
+        let error = server.invoke_named(name, &args).as_ctx(&ann).key("refused").await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{name} {args}");
+    }
     // A reference to nothing is a conflict, the first time and ever after.
     for _ in 0..2 {
         let error = server.invoke(add(99, "x")).as_ctx(&ann).key("broken").await.unwrap_err();
         assert_eq!(error.code(), "conflict");
     }
+}
+
+/// The policy lets Ben write his own rows only, and read those of his organisations.
+#[tokio::test]
+async fn a_trusted_job_asks_no_policy_and_keeps_its_context() {
+    let server = tracker().await;
+    server.invoke(AddTodo { org: id(11), title: "ann's".to_owned() }).as_ctx(&Me(id(1))).await.unwrap();
+    let owners = async || server.db().trusted().all(Todo::select().project(Todo::owner_id)).await.unwrap();
+    let error = server.invoke(Reassign { to: id(2) }).as_ctx(&Me(id(2))).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), owners().await),
+        (ErrorKind::NotFound, vec![Some(id(1))]),
+        "for him there is no such row"
+    );
+    server.invoke(Reassign { to: id(2) }).as_ctx(&Me(id(2))).trusted().await.unwrap();
+    assert_eq!(owners().await, [Some(id(2))]);
 }
 
 #[tokio::test]

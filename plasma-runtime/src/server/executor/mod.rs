@@ -28,9 +28,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::future::BoxFuture;
 use crate::mutate::{Access, ErasedCtx, Executor};
 use crate::query::ir::{self, Write};
+use crate::query::lower::Dialect;
 use crate::schema::TableDef;
-use crate::store::SqlExecutor;
 use crate::store::query::Reading;
+use crate::store::{self, SqlExecutor};
 use crate::value::{Kind, Row, Value};
 
 /// What of a row is checked at the end of the mutation.
@@ -191,11 +192,8 @@ impl Executor for ServerExecutor<'_> {
     fn sql<'a>(&'a mut self, sql: &'a str, params: &'a [Value], kinds: &'a [Kind]) -> BoxFuture<'a, Result<Vec<Row>>> {
         Box::pin(async move {
             self.spend(1, 0)?;
-            let rows = match self.db.check_reads(sql).await {
-                Ok(()) => self.db.query(sql, params, kinds).await,
-                Err(error) => Err(error),
-            };
-            let rows = self.note(rows.map_err(wrong_statement))?;
+            let rows = self.db.read(sql, params, kinds).await;
+            let rows = self.note(rows.map_err(|error| wrong_statement(self.db.dialect(), error)))?;
             self.spend(0, rows.len() as u64)?;
             Ok(rows)
         })
@@ -223,9 +221,8 @@ impl ServerExecutor<'_> {
 }
 
 /// A raw statement that cannot be run is the application's defect, and no fault of the machine that passes.
-fn wrong_statement(error: Error) -> Error {
-    #[cfg(feature = "sqlite")]
-    if crate::store::sqlite::error::is_statement(&error) {
+fn wrong_statement(dialect: Dialect, error: Error) -> Error {
+    if store::is_statement(dialect, &error) {
         return Error::internal(error.message().to_owned()).with_source(error);
     }
     error

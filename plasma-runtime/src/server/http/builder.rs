@@ -218,6 +218,7 @@ impl<S: Schema> ServerBuilder<S, WithAuth> {
         let relay = bus.map(|bus| Relay::start(Arc::clone(&engine), hub, bus, hex(&name)));
         let held = Arc::new(Semaphore::new(engine.limits().held_pulls.min(Semaphore::MAX_PERMITS)));
         Ok(Server::from_inner(Arc::new(Inner {
+            live: Arc::default(),
             engine,
             backend,
             auth: auth.0,

@@ -69,9 +69,11 @@ impl<S> fmt::Debug for Server<S> {
 }
 
 /// What all clones share. Free of the schema's type.
-pub(super) struct Inner {
+pub(in crate::server) struct Inner {
     pub(super) engine: Arc<ServerEngine>,
     pub(super) backend: Backend,
+    /// Live queries of the application's own code.
+    pub(super) live: Arc<super::live::Hub>,
     auth: Arc<dyn ErasedAuth>,
     pub(super) clock: ClockFn,
     /// Long polls that may still be held.

@@ -5,6 +5,10 @@
 
 mod announcement;
 mod bus;
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "http-server")]
 mod relay;
 #[cfg(all(test, feature = "http-server"))]
@@ -15,6 +19,10 @@ use std::fmt;
 
 pub use announcement::Announcement;
 pub use bus::{PokeBus, Subscription};
+#[cfg(feature = "nats")]
+pub use nats::NatsPokes;
+#[cfg(feature = "redis")]
+pub use redis::RedisPokes;
 #[cfg(feature = "http-server")]
 pub(super) use relay::Relay;
 use std::sync::{Mutex, PoisonError};

@@ -1,5 +1,8 @@
 //! Between a hub, a bus that fails on demand, and the other processes.
 
+#[cfg(all(unix, any(feature = "redis", feature = "nats")))]
+mod real;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

@@ -44,9 +44,9 @@ impl Text {
 
 /// The head of the log.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Head {
-    pub(super) version: u64,
-    pub(super) mark: Mark,
+pub(in crate::server) struct Head {
+    pub(in crate::server) version: u64,
+    pub(in crate::server) mark: Mark,
 }
 
 /// Entries in `(after, head]`.
@@ -94,7 +94,7 @@ impl Entry {
 }
 
 /// Reads the head. An empty log is an error: `ensure_schema` writes its first entry.
-pub(super) async fn head(db: &mut dyn SqlExecutor) -> Result<Head> {
+pub(in crate::server) async fn head(db: &mut dyn SqlExecutor) -> Result<Head> {
     const SQL: &str = "SELECT row_version, mark FROM _plasma_changes ORDER BY row_version DESC LIMIT 1";
     let rows = db.query(SQL, &[], &[Kind::BigInt, Kind::BigInt]).await?;
     let row = rows.first().ok_or_else(|| Error::internal("the change log is empty: was `ensure_schema` run?"))?;
@@ -102,7 +102,7 @@ pub(super) async fn head(db: &mut dyn SqlExecutor) -> Result<Head> {
 }
 
 /// The marks of the entries at these versions, where there are such entries.
-pub(super) async fn marks(db: &mut dyn SqlExecutor, versions: [u64; 4]) -> Result<BTreeMap<u64, Mark>> {
+pub(in crate::server) async fn marks(db: &mut dyn SqlExecutor, versions: [u64; 4]) -> Result<BTreeMap<u64, Mark>> {
     const SQL: &str = "SELECT row_version, mark FROM _plasma_changes WHERE row_version IN (?1, ?2, ?3, ?4)";
     let params = versions.map(to_value);
     let rows = db.query(SQL, &params, &[Kind::BigInt, Kind::BigInt]).await?;
@@ -280,7 +280,7 @@ fn mark(value: &Value) -> Result<Mark> {
 }
 
 /// A version as a statement's parameter.
-pub(super) fn to_value(version: u64) -> Value {
+pub(in crate::server) fn to_value(version: u64) -> Value {
     // Cookies and the log hold versions up to `i64::MAX`.
     Value::Int(i64::try_from(version).unwrap_or(i64::MAX))
 }

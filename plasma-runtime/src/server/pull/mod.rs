@@ -8,7 +8,7 @@
 mod candidates;
 mod judge;
 mod ledger;
-mod log;
+pub(super) mod log;
 mod page;
 mod policy;
 mod set;
@@ -377,6 +377,12 @@ impl Context<'_> {
         let empty = response.patch.is_empty() && response.last_mutation_ids.is_empty() && !response.has_more;
         Ok(Some(Pulled { response, empty }))
     }
+}
+
+/// Entries at or below it may be gone.
+#[cfg(feature = "http-server")]
+pub(super) async fn compaction_bound(db: &mut dyn SqlExecutor) -> Result<u64> {
+    Ok(meta(db).await?.bound)
 }
 
 struct Meta {

@@ -12,6 +12,8 @@ mod work;
 
 pub(super) use faults::FaultBook;
 use group::{Group, Lost};
+#[cfg(feature = "http-server")]
+pub(super) use mutator::has_nul;
 pub(super) use work::{Done, Work};
 pub use work::{Task, TaskFn};
 

@@ -83,7 +83,7 @@ pub(super) fn wire_name(mutation: &PushedMutation) -> String {
 }
 
 /// Whether valid JSON text holds the escape of U+0000; the bare character is not valid in JSON.
-fn has_nul(json: &str) -> bool {
+pub(in crate::server) fn has_nul(json: &str) -> bool {
     let bytes = json.as_bytes();
     let mut at = 0;
     while let Some(found) = bytes[at..].iter().position(|byte| *byte == b'\\') {
