@@ -163,7 +163,13 @@ impl Statements {
         })
     }
 
-    async fn mutation(&self, db: &mut Client, client: &str, id: i64, numbers: &mut Numbers) -> Result<(), tokio_postgres::Error> {
+    async fn mutation(
+        &self,
+        db: &mut Client,
+        client: &str,
+        id: i64,
+        numbers: &mut Numbers,
+    ) -> Result<(), tokio_postgres::Error> {
         let (row, key) = (numbers.id(), numbers.id());
         let tx = db.transaction().await?;
         tx.execute(&self.lock, &[&client, &NOW]).await?;
@@ -220,9 +226,8 @@ async fn pulls(database: &Database) {
     let server = server(database).await;
     let pull = async |cookie: Option<&str>| {
         let cookie = cookie.map(|cookie| format!("&cookie={cookie}")).unwrap_or_default();
-        let query = format!(
-            "protocolVersion=1&schemaVersion=bench-1&clientGroupID=alice&clientID=one&limit=10000{cookie}"
-        );
+        let query =
+            format!("protocolVersion=1&schemaVersion=bench-1&clientGroupID=alice&clientID=one&limit=10000{cookie}");
         let answer = server.respond(request(Method::Get, "/sync/pull", query, String::new())).await;
         assert_eq!(answer.status, 200, "{:?}", answer.body);
         serde_json::from_slice::<serde_json::Value>(&answer.body).expect("a page")

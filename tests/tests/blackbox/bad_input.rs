@@ -9,13 +9,14 @@ use plasma::protocol::{Method, WireRequest};
 use plasma::server::{Caller as ServerCaller, ServerEngine, ServerOptions};
 use plasma::sim::Rng;
 use plasma::store::SqlConnection as _;
-use plasma::store::sqlite::{SqliteConnection, SqliteOptions};
+use plasma::store::sqlite::SqliteConnection;
 use plasma_runtime::future::poll_once;
 use plasma_runtime::value::Kind;
 use serde_json::{Value as Json, json};
 
 use super::child::Serving;
 use super::raw::{JSON, create, exchange, push_body, request, uuid};
+use crate::place::Place;
 use crate::sim::schema::{App, Caller};
 
 const CLIENT: &str = "the-client";

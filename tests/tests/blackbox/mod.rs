@@ -4,5 +4,6 @@ mod bad_input;
 mod child;
 mod kill;
 mod kill_at_sync;
+mod processes;
 mod program;
 mod raw;
