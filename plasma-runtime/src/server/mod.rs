@@ -52,6 +52,6 @@ pub use poke::NatsPokes;
 pub use poke::RedisPokes;
 pub use poke::{Announcement, Poke, PokeBus, Subscription};
 pub use pull::Pulled;
-pub use push::{Task, TaskFn};
+pub use push::{AtOnce, Concurrency, Isolation, Retry, Task, TaskFn};
 pub use refusal::Refusal;
 pub use writer::{ClockFn, Writer};

@@ -1,6 +1,7 @@
 //! Where the work of a running server is done: on one connection that writes and some that read, or on a pool.
 
 mod blocking;
+mod patience;
 mod pooled;
 mod readers;
 

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedMutexGuard, Semaphore, watch};
 use tokio::time::timeout;
 
 use super::super::database::ConnectionPool;
+use super::patience::Patience;
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::BoxFuture;
 use crate::inputs::Entropy;
@@ -45,6 +46,8 @@ pub(in crate::server) struct Pooled {
     /// Writes that were taken and have not ended.
     taken: AtomicUsize,
     lanes: Lanes,
+    /// The turn of those that lost against others.
+    retries: Arc<tokio::sync::Mutex<()>>,
     closed: AtomicBool,
 }
 
@@ -86,6 +89,7 @@ impl Pooled {
             options,
             taken: AtomicUsize::new(0),
             lanes: Lanes::default(),
+            retries: Arc::default(),
             closed: AtomicBool::new(false),
         }))
     }
@@ -159,13 +163,21 @@ impl Pooled {
         let mut db = self.pool.get().await.map_err(Untaken::NoConnection)?;
         let mut entropy = self.entropy.clone();
         let work = [job.work()];
-        let mut done = self.engine.run_group(&mut *db, (self.clock)(), &mut entropy, &work, &mut || true).await;
+        let mut retry = self.patience();
+        let now = (self.clock)();
+        let mut done = self.engine.run_group(&mut *db, now, &mut entropy, &work, &mut || true, &mut retry).await;
+        drop(retry);
         drop(db);
         let done = done.pop().ok_or_else(|| Untaken::NoConnection(Error::internal("a push was not run")))?;
         if done.advances() {
             self.hub.committed(job.group().into_iter().collect());
         }
         Ok(done)
+    }
+
+    fn patience(&self) -> Patience<SharedEntropy> {
+        let tries = self.engine.options().concurrency.tries;
+        Patience { turns: Arc::clone(&self.retries), turn: None, entropy: self.entropy.clone(), tries }
     }
 
     fn refusal(&self, why: Untaken) -> Refusal {
