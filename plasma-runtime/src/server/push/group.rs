@@ -128,7 +128,7 @@ impl<'g> Group<'g> {
         if let (Dialect::Postgres, Some(first)) = (dialect, work.first()) {
             self.known = Some(self.known_before(first).await?);
         }
-        self.db.batch(&self.engine.options().concurrency.begin(dialect)).await?;
+        self.db.batch(self.engine.options().concurrency.begin(dialect)).await?;
         self.head = unit::head(self.db).await?;
         let mut done = Vec::with_capacity(work.len());
         for (index, one) in work.iter().enumerate() {

@@ -1,7 +1,5 @@
 //! How a transaction of a push begins, and what became of one that lost against another.
 
-use std::time::Duration;
-
 use crate::error::Error;
 use crate::future::{BoxFuture, ready};
 use crate::query::lower::Dialect;
@@ -24,16 +22,6 @@ pub enum Isolation {
     ReadCommitted,
 }
 
-impl Isolation {
-    fn sql(self) -> &'static str {
-        match self {
-            Isolation::Serializable => "SERIALIZABLE",
-            Isolation::RepeatableRead => "REPEATABLE READ",
-            Isolation::ReadCommitted => "READ COMMITTED",
-        }
-    }
-}
-
 /// How mutations run on Postgres, where those of several clients run at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Concurrency {
@@ -43,43 +31,27 @@ pub struct Concurrency {
     pub mutations: usize,
     /// How often a transaction that lost against another is run before the push is answered with 503. 12.
     pub tries: u32,
-    /// How long a statement waits for a row that another transaction holds; then the push is answered with 503. 2 s.
-    pub lock_timeout: Duration,
-    /// How long a statement may run; a mutation with a longer one is rejected. 15 s.
-    pub statement_timeout: Duration,
 }
 
 impl Default for Concurrency {
     fn default() -> Self {
-        Concurrency {
-            isolation: Isolation::default(),
-            mutations: 32,
-            tries: 12,
-            lock_timeout: Duration::from_secs(2),
-            statement_timeout: Duration::from_secs(15),
-        }
+        Concurrency { isolation: Isolation::default(), mutations: 32, tries: 12 }
     }
 }
 
 impl Concurrency {
     /// Begins the transaction of a group.
-    pub(super) fn begin(&self, dialect: Dialect) -> String {
-        if dialect == Dialect::Sqlite {
-            return "BEGIN IMMEDIATE".to_owned();
-        }
-        let Concurrency { isolation, lock_timeout, statement_timeout, .. } = self;
-        let mut sql = format!(
-            "BEGIN ISOLATION LEVEL {}; SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}",
-            isolation.sql(),
-            lock_timeout.as_millis(),
-            statement_timeout.as_millis()
-        );
-        if *isolation == Isolation::Serializable {
+    pub(super) fn begin(&self, dialect: Dialect) -> &'static str {
+        match (dialect, self.isolation) {
+            (Dialect::Sqlite, _) => "BEGIN IMMEDIATE",
             // A scan of a small table counts as having read all of it: then every two pushes are in each other's way.
             // Without this even the ledger would be read so. Compiling what looks expensive would cost more than it.
-            sql.push_str("; SET LOCAL enable_seqscan = off; SET LOCAL jit = off");
+            (Dialect::Postgres, Isolation::Serializable) => {
+                "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
+            }
+            (Dialect::Postgres, Isolation::RepeatableRead) => "BEGIN ISOLATION LEVEL REPEATABLE READ",
+            (Dialect::Postgres, Isolation::ReadCommitted) => "BEGIN ISOLATION LEVEL READ COMMITTED",
         }
-        sql
     }
 }
 
@@ -113,21 +85,16 @@ pub(super) enum Circumstance {
 /// Which of these it is, if any.
 #[cfg(feature = "postgres")]
 pub(super) fn circumstance(error: &Error) -> Option<Circumstance> {
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if let Some(error) = cause.downcast_ref::<tokio_postgres::Error>() {
-            let db = error.as_db_error()?;
-            return match db.code().code() {
-                "40001" | "40P01" => Some(Circumstance::Race),
-                "55P03" => Some(Circumstance::Held),
-                // Somebody else's request to cancel has the same code.
-                "57014" if db.message().contains("statement timeout") => Some(Circumstance::TooLong),
-                _ => None,
-            };
-        }
-        source = cause.source();
+    use crate::store::postgres::error;
+    if error::is_retryable(error) {
+        Some(Circumstance::Race)
+    } else if error::is_locked(error) {
+        Some(Circumstance::Held)
+    } else if error::is_canceled(error) {
+        Some(Circumstance::TooLong)
+    } else {
+        None
     }
-    None
 }
 
 /// Which of these it is, if any.

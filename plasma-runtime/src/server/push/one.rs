@@ -174,8 +174,7 @@ impl Group<'_> {
                 return Err(error.into());
             }
             Err(error) if circumstance(&error) == Some(Circumstance::TooLong) => {
-                let most = self.engine.options().concurrency.statement_timeout;
-                let message = format!("a statement of the mutator ran for more than {} ms", most.as_millis());
+                let message = "a statement of the mutator ran for longer than the database allows";
                 Err(Error::rejected("internal", message).with_source(error))
             }
             outcome => outcome,

@@ -4,6 +4,7 @@ mod blocking;
 mod patience;
 mod pooled;
 mod readers;
+mod sequencer;
 
 use std::sync::Arc;
 

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::super::database::ConnectionPool;
 use super::patience::Patience;
+use super::sequencer::{Committed, Sequencer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::BoxFuture;
 use crate::inputs::Entropy;
@@ -49,6 +50,8 @@ pub(in crate::server) struct Pooled {
     /// The turn of those that lost against others.
     retries: Arc<tokio::sync::Mutex<()>>,
     closed: AtomicBool,
+    committed: Arc<Committed>,
+    _sequencer: Sequencer,
 }
 
 impl fmt::Debug for Pooled {
@@ -78,6 +81,9 @@ impl Pooled {
         drop(db);
         let most = pool.size() - pool.size() / 4;
         let most = most.clamp(1, Semaphore::MAX_PERMITS);
+        let committed = Arc::<Committed>::default();
+        let told = (Arc::clone(&hub), Arc::clone(&committed));
+        let sequencer = Sequencer::start(Arc::clone(&engine), Arc::clone(&pool), told.0, told.1);
         Ok(Arc::new(Pooled {
             writes: Semaphore::new(most),
             reads: Semaphore::new(options.readers.unwrap_or(most).clamp(1, Semaphore::MAX_PERMITS)),
@@ -91,11 +97,15 @@ impl Pooled {
             lanes: Lanes::default(),
             retries: Arc::default(),
             closed: AtomicBool::new(false),
+            committed,
+            _sequencer: sequencer,
         }))
     }
 
     pub(super) fn pokes(&self) -> watch::Receiver<Poke> {
-        self.hub.subscribe()
+        let receiver = self.hub.subscribe();
+        self.committed.look();
+        receiver
     }
 
     pub(super) fn close(&self) {
@@ -170,7 +180,7 @@ impl Pooled {
         drop(db);
         let done = done.pop().ok_or_else(|| Untaken::NoConnection(Error::internal("a push was not run")))?;
         if done.advances() {
-            self.hub.committed(job.group().into_iter().collect());
+            self.committed.note(job.group());
         }
         Ok(done)
     }
