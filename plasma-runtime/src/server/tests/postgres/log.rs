@@ -15,8 +15,8 @@ fn a_raw_transaction_is_one_unit() {
         "BEGIN; INSERT INTO rows VALUES ('a', 1); UPDATE rows SET n = 2; INSERT INTO parts VALUES ('p', 'a'); COMMIT",
     );
     db.run("DELETE FROM rows");
-    // A cascade's deletes come before the delete they follow from, and all of it is one unit.
-    assert_eq!(entries(&mut db), ["put a", "put a", "put p", "del p", "del a"]);
+    // A cascade is a part of the unit.
+    assert_eq!(entries(&mut db), ["put a", "put a", "put p", "del a", "del p"]);
     assert_eq!(db.int("SELECT count(DISTINCT unit) FROM _plasma_changes"), 2);
     assert_eq!(db.int("SELECT count(*) FROM _plasma_commits WHERE last_seq IS NULL"), 2);
     assert_eq!(db.sequence(), 2);

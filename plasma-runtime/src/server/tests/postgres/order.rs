@@ -114,7 +114,7 @@ fn several_units_of_one_transaction() {
 /// Whatever is open, what is committed is served: waiting for all that is older would stop every reader.
 #[test]
 fn a_writer_left_open_and_a_prepared_transaction_hold_nobody_back() {
-    in_every_order(&[Order::Numbers], |base, reader| {
+    in_every_order(&[Order::Numbers, Order::Transactions], |base, reader| {
         let (mut open, mut prepared, mut b, mut db) = (base.connect(), base.connect(), base.connect(), base.connect());
         b.run("INSERT INTO rows VALUES ('r', 0), ('s', 0), ('t', 0)");
         open.run("BEGIN; UPDATE rows SET n = 1 WHERE id = 'r'");
@@ -123,7 +123,7 @@ fn a_writer_left_open_and_a_prepared_transaction_hold_nobody_back() {
             b.run(&format!("UPDATE rows SET n = {n} WHERE id = 't'"));
             reader.pull(&mut db);
             let held = reader.rows.get("t").cloned().unwrap_or_default();
-            // Of those that are right in the end, the one that waits serves nothing.
+            // The one that waits for what is older serves nothing.
             assert_eq!(held.contains(&format!("\"{n}\"")), !is_waiting(reader), "{held}");
         }
         db.run("COMMIT PREPARED 'left'");
