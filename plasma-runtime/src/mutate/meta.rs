@@ -108,6 +108,14 @@ impl TxMeta {
         random::fill(self.key, trusted, position, bytes);
     }
 
+    /// The same run once more, from its beginning: it draws the same ids and bytes. A record has to be begun again.
+    pub(crate) fn restart(&self) {
+        lock(&self.drawn).clear();
+        *lock(&self.random) = [0; 2];
+        *lock(&self.record) = None;
+        self.set_in_flight(false);
+    }
+
     /// From now on, what this run is told and writes is taken down.
     pub(crate) fn begin_record(&self, schema: &SchemaDef, mutator: &str) {
         *lock(&self.record) = Some(Record::new(schema, mutator));

@@ -31,9 +31,24 @@ impl MutatorDef {
         let (name, run) = (self.name, self.run);
         Box::pin(async move {
             let mut recorded = Recorded { executor, meta };
-            Guarded { running: run(&mut recorded, meta, ctx, args), meta, name }.await
+            Guarded { running: run(&mut recorded, meta, ctx, args), meta, name: Some(name) }.await
         })
     }
+}
+
+/// Runs statements that are no mutator's, under the same rules.
+///
+/// # Errors
+/// Their own; [`ForeignAwait`](ErrorKind::ForeignAwait) when they await something other than their transaction.
+pub(crate) fn start_statements<'t>(
+    executor: &'t mut dyn Executor,
+    meta: &'t TxMeta,
+    run: &'t (dyn for<'r> Fn(&'r mut dyn Executor, &'r TxMeta) -> BoxFuture<'r, Result<()>> + Send + Sync),
+) -> BoxFuture<'t, Result<()>> {
+    Box::pin(async move {
+        let mut recorded = Recorded { executor, meta };
+        Guarded { running: run(&mut recorded, meta), meta, name: None }.await
+    })
 }
 
 /// An executor that takes down what passes it.
@@ -115,7 +130,8 @@ impl<T> Drop for InFlight<'_, T> {
 struct Guarded<'t> {
     running: BoxFuture<'t, Result<()>>,
     meta: &'t TxMeta,
-    name: &'static str,
+    /// None when it is no mutator but a job.
+    name: Option<&'static str>,
 }
 
 impl Future for Guarded<'_> {
@@ -131,22 +147,23 @@ impl Future for Guarded<'_> {
     }
 }
 
-/// A timer or a socket of tokio panics where no runtime drives it, which is where the server runs mutators: the same
-/// mistake as awaiting it. Every other panic goes on.
-fn asleep<T>(name: &str, panic: Box<dyn Any + Send>) -> Result<T> {
+/// A timer or a socket of tokio panics where no runtime drives it, which is where a writer thread runs mutators: the
+/// same mistake as awaiting it. Every other panic goes on.
+fn asleep<T>(name: Option<&str>, panic: Box<dyn Any + Send>) -> Result<T> {
     match panic_message(&*panic) {
         Some(text) if text.contains("no reactor running") => Err(foreign(name).with_source(text.to_owned())),
         _ => resume_unwind(panic),
     }
 }
 
-fn foreign(name: &str) -> Error {
-    Error::new(
-        ErrorKind::ForeignAwait,
-        format!(
+fn foreign(name: Option<&str>) -> Error {
+    let message = match name {
+        Some(name) => format!(
             "the mutator `{name}` awaited something other than its transaction: it runs inside a database transaction, \
              on the client and again on the server, and may await only what `tx` returns; do timers, channels, locks \
              and requests before the mutation and pass their results as arguments"
         ),
-    )
+        None => "a job awaited something other than its transaction: it runs inside one and may only await `tx`".into(),
+    };
+    Error::new(ErrorKind::ForeignAwait, message)
 }

@@ -1,5 +1,7 @@
 //! `ensure_schema`: the tables, the triggers, the first log entry, and the note of which schema they belong to.
 
+pub(super) mod postgres;
+
 use sha2::{Digest, Sha256};
 
 use super::ServerEngine;

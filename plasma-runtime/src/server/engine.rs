@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::hooks::Hooks;
 use super::lenses::Lenses;
-use super::push::FaultBook;
+use super::push::{Concurrency, FaultBook};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mutate::{ErasedCtx, TableRules};
 use crate::protocol::{Limits, PushRequest};
@@ -29,6 +29,8 @@ pub struct ServerOptions {
     pub faults_before_rejection: u32,
     /// Mutations that share one durable commit. 256.
     pub group_mutations: usize,
+    /// How mutations run on Postgres.
+    pub concurrency: Concurrency,
     /// What the application hears of.
     pub hooks: Hooks,
 }
@@ -44,6 +46,7 @@ impl Default for ServerOptions {
             keys_kept: 1_000,
             faults_before_rejection: 5,
             group_mutations: 256,
+            concurrency: Concurrency::default(),
             hooks: Hooks::default(),
         }
     }

@@ -23,6 +23,7 @@ mod poke;
 mod pull;
 mod push;
 mod refusal;
+mod sequence;
 pub mod tables;
 #[cfg(all(test, feature = "sqlite"))]
 mod tests;
@@ -34,6 +35,8 @@ pub use db::{AsOf, Moment, Now, Scoped, ServerDb, Snapshot};
 pub(crate) use engine::JOBS;
 pub use engine::{Caller, PushJob, ServerEngine, ServerOptions};
 pub use hooks::{Hooks, Metric, OnError, OnMetric, OnPushed, Pushed, ServerError, ServerErrorKind, WaitUntil};
+#[cfg(all(feature = "http-server", feature = "postgres"))]
+pub use http::PostgresDatabase;
 #[cfg(all(feature = "http-server", feature = "sqlite"))]
 pub use http::SqliteDatabase;
 #[cfg(feature = "http-server")]
@@ -48,10 +51,12 @@ pub use lenses::Lenses;
 pub use live::{LiveSelect, LiveStep};
 #[cfg(feature = "nats")]
 pub use poke::NatsPokes;
+#[cfg(feature = "postgres")]
+pub use poke::PostgresPokes;
 #[cfg(feature = "redis")]
 pub use poke::RedisPokes;
 pub use poke::{Announcement, Poke, PokeBus, Subscription};
 pub use pull::Pulled;
-pub use push::{Task, TaskFn};
+pub use push::{AtOnce, Concurrency, Isolation, Retry, Task, TaskFn};
 pub use refusal::Refusal;
 pub use writer::{ClockFn, Writer};

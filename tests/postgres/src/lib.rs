@@ -14,6 +14,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use binaries::bin_dir;
+/// The blocking client, for tests that speak to a server themselves.
+pub use postgres;
 pub use process::{Durability, Process};
 
 /// A server to make databases in.

@@ -18,7 +18,7 @@ use crate::value::{Row, Value, json};
 type Key = (&'static str, String);
 
 /// The rows as the client saw them; none for a row it did not have. They are the client's word.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(in crate::server) struct Bases(BTreeMap<Key, Option<Known>>);
 
 /// A row as far as its maker knew the columns: a client of an earlier version saw nothing in the others.

@@ -196,7 +196,7 @@ impl<S: Schema> ServerBuilder<S, WithAuth> {
         let definition = S::definition();
         let ServerBuilder { database, options, auth, readers, queue, wait, bus, clock, mut entropy, schema: _ } = self;
         let engine = Arc::new(ServerEngine::new(definition, options)?);
-        let connections = Box::new(database).connections();
+        let connections = Box::new(database).connections()?;
         let bus = bus.or_else(|| match &connections {
             Connections::Pooled(pool) => pool.poke_bus(),
             Connections::Blocking(_) => None,

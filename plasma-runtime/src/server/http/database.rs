@@ -25,12 +25,15 @@ use crate::store::SqlExecutor;
 /// # let _ = choose("app.db"); }
 /// ```
 pub trait Database: Send + Sync + 'static {
-    /// How its connections are used.
-    fn connections(self: Box<Self>) -> Connections;
+    /// How its connections are used. None is opened yet.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) when what it was told contradicts itself.
+    fn connections(self: Box<Self>) -> Result<Connections>;
 }
 
 impl<D: Database + ?Sized> Database for Box<D> {
-    fn connections(self: Box<Self>) -> Connections {
+    fn connections(self: Box<Self>) -> Result<Connections> {
         D::connections(*self)
     }
 }
@@ -77,6 +80,12 @@ pub trait ConnectionPool: Send + Sync + 'static {
     /// the database does not answer.
     fn get(&self) -> BoxFuture<'_, Result<Box<dyn SqlExecutor>>>;
 
+    /// A connection that is not one of the pool's, for what holds one for long.
+    ///
+    /// # Errors
+    /// [`Storage`](crate::ErrorKind::Storage) when the database does not answer.
+    fn get_own(&self) -> BoxFuture<'_, Result<Box<dyn SqlExecutor>>>;
+
     /// How many connections there are at most.
     fn size(&self) -> usize;
 
@@ -89,8 +98,77 @@ pub trait ConnectionPool: Send + Sync + 'static {
     fn close(&self) {}
 }
 
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresDatabase;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteDatabase;
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use std::fmt;
+    use std::sync::Arc;
+
+    use super::{ConnectionPool, Connections, Database};
+    use crate::error::Result;
+    use crate::future::BoxFuture;
+    use crate::server::PokeBus;
+    use crate::server::poke::PostgresPokes;
+    use crate::store::SqlExecutor;
+    use crate::store::postgres::{PostgresOptions, PostgresPool};
+
+    /// A Postgres database. As many server processes as one likes may run on one.
+    ///
+    /// Besides the connections of its pool a server holds two more: one gives what is committed its place in the log, one
+    /// listens to the other processes.
+    pub struct PostgresDatabase(PostgresOptions);
+
+    impl fmt::Debug for PostgresDatabase {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_tuple("PostgresDatabase").field(&self.0).finish()
+        }
+    }
+
+    impl PostgresDatabase {
+        /// The database of this URL, `postgres://user:password@host:port/database?..`.
+        pub fn url(url: impl Into<String>) -> Self {
+            PostgresDatabase(PostgresOptions::new(url))
+        }
+
+        /// With settings of its own: the schema, the number of connections, timeouts, TLS.
+        pub fn options(options: PostgresOptions) -> Self {
+            PostgresDatabase(options)
+        }
+    }
+
+    impl Database for PostgresDatabase {
+        fn connections(self: Box<Self>) -> Result<Connections> {
+            let pool = PostgresPool::new(self.0)?;
+            Ok(Connections::Pooled(Arc::new(pool)))
+        }
+    }
+
+    impl ConnectionPool for PostgresPool {
+        fn get(&self) -> BoxFuture<'_, Result<Box<dyn SqlExecutor>>> {
+            Box::pin(async { Ok(Box::new(PostgresPool::get(self).await?) as Box<dyn SqlExecutor>) })
+        }
+
+        fn get_own(&self) -> BoxFuture<'_, Result<Box<dyn SqlExecutor>>> {
+            Box::pin(async { Ok(Box::new(PostgresPool::get_own(self).await?) as Box<dyn SqlExecutor>) })
+        }
+
+        fn size(&self) -> usize {
+            PostgresPool::size(self)
+        }
+
+        fn poke_bus(&self) -> Option<Arc<dyn PokeBus>> {
+            Some(Arc::new(PostgresPokes::new(self.clone())))
+        }
+
+        fn close(&self) {
+            PostgresPool::close(self);
+        }
+    }
+}
 
 #[cfg(feature = "sqlite")]
 mod sqlite {
@@ -132,8 +210,8 @@ mod sqlite {
     }
 
     impl Database for SqliteDatabase {
-        fn connections(self: Box<Self>) -> Connections {
-            Connections::Blocking(self)
+        fn connections(self: Box<Self>) -> Result<Connections> {
+            Ok(Connections::Blocking(self))
         }
     }
 

@@ -18,6 +18,8 @@ pub use accept::{ServeOptions, serve};
 use auth::ErasedAuth;
 pub use auth::{Auth, Authenticate};
 pub use builder::ServerBuilder;
+#[cfg(feature = "postgres")]
+pub use database::PostgresDatabase;
 #[cfg(feature = "sqlite")]
 pub use database::SqliteDatabase;
 pub use database::{BlockingDatabase, ConnectionPool, Connections, Database};

@@ -40,11 +40,11 @@ pub(in crate::server) async fn begin(
 ) -> Result<()> {
     if db.dialect() != Dialect::Sqlite {
         let sql = match who {
-            Some(_) => "SELECT set_config('plasma.unit', CAST(nextval('_plasma_seq') AS text), TRUE)",
+            Some(_) => BEGIN_POSTGRES,
             // The first write finds it empty and makes a unit.
             None => NOBODY,
         };
-        return db.query(sql, &[], &[Kind::Text]).await.map(drop);
+        return db.query(sql, &[], &[Kind::BigInt]).await.map(drop);
     }
     let (group, client, mutation) = match who {
         Some(Who { group, client, mutation }) => (Value::from(group), Value::from(client), sql_id(mutation)),
@@ -58,7 +58,9 @@ pub(in crate::server) async fn begin(
     Ok(())
 }
 
-const NOBODY: &str = "SELECT set_config('plasma.unit', '', TRUE)";
+/// Draws the unit and names it to the triggers.
+pub(in crate::server) const BEGIN_POSTGRES: &str = "SELECT _plasma_begin_unit()";
+const NOBODY: &str = "SELECT _plasma_end_unit()";
 
 /// Nobody writes any more.
 pub(in crate::server) async fn clear(db: &mut dyn SqlExecutor) -> Result<()> {
@@ -141,7 +143,15 @@ async fn record(db: &mut dyn SqlExecutor, who: Who<'_>, stored: &Stored, row_ver
 }
 
 /// Commits row and outcome in one statement. The draw of its `last_seq` is the unit's last: whatever it read was there
-/// before.
+/// before. The parameters are clock, group, client and mutation, then what [`columns`] gives, with `again` after the key.
+pub(in crate::server) const FINISH_POSTGRES: &str = "WITH ended AS (\
+    INSERT INTO _plasma_commits (unit, last_seq, created_at, client_group_id, client_id, mutation_id) \
+    VALUES (_plasma_end_unit(), nextval('_plasma_seq'), ?1, ?2, ?3, ?4) RETURNING unit) \
+    INSERT INTO _plasma_outcomes (client_id, mutation_id, client_group_id, key, again, status, code, message, data, \
+    effects, unit, created_at) SELECT ?3, ?4, ?2, CAST(?5 AS text), CAST(?6 AS boolean), CAST(?7 AS text), \
+    CAST(?8 AS text), CAST(?9 AS text), CAST(?10 AS text), CAST(?11 AS text), ended.unit, ?1 FROM ended \
+    RETURNING unit";
+
 async fn finish_postgres(
     db: &mut dyn SqlExecutor,
     who: Who<'_>,
@@ -149,14 +159,6 @@ async fn finish_postgres(
     again: bool,
     now_ms: i64,
 ) -> Result<i64> {
-    const SQL: &str = "WITH ended AS (\
-        INSERT INTO _plasma_commits (unit, last_seq, created_at, client_group_id, client_id, mutation_id) \
-        VALUES (coalesce(CAST(nullif(current_setting('plasma.unit', TRUE), '') AS bigint), nextval('_plasma_seq')), \
-        nextval('_plasma_seq'), ?1, ?2, ?3, ?4) RETURNING unit) \
-        INSERT INTO _plasma_outcomes (client_id, mutation_id, client_group_id, key, again, status, code, message, data, \
-        effects, unit, created_at) SELECT ?3, ?4, ?2, CAST(?5 AS text), CAST(?6 AS boolean), CAST(?7 AS text), \
-        CAST(?8 AS text), CAST(?9 AS text), CAST(?10 AS text), CAST(?11 AS text), ended.unit, ?1 FROM ended \
-        RETURNING unit, set_config('plasma.unit', '', TRUE)";
     let Who { group, client, mutation } = who;
     let [key, status, code, message, data, effects] = columns(stored)?;
     let params = [
@@ -172,7 +174,7 @@ async fn finish_postgres(
         data,
         effects,
     ];
-    let rows = db.query(SQL, &params, &[Kind::BigInt, Kind::Text]).await?;
+    let rows = db.query(FINISH_POSTGRES, &params, &[Kind::BigInt]).await?;
     first_int(&rows).ok_or_else(|| Error::internal("a unit that ended has no row"))
 }
 

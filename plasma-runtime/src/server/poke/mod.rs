@@ -7,6 +7,8 @@ mod announcement;
 mod bus;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "http-server")]
@@ -21,6 +23,8 @@ pub use announcement::Announcement;
 pub use bus::{PokeBus, Subscription};
 #[cfg(feature = "nats")]
 pub use nats::NatsPokes;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresPokes;
 #[cfg(feature = "redis")]
 pub use redis::RedisPokes;
 #[cfg(feature = "http-server")]

@@ -1,15 +1,19 @@
 //! The part of the change log one pull looks at: entries after a position, their units, and the images of the rows
 //! they changed at any position since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use super::Cut;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::cookie::Mark;
+use crate::query::lower::Dialect;
 use crate::schema::{SchemaDef, TableDef};
 use crate::store::SqlExecutor;
 use crate::value::{Kind, Row, Value, json};
+
+/// Entries of the tail at most.
+const TAIL_ENTRIES: usize = 250_000;
 
 /// One entry of the log.
 #[derive(Debug)]
@@ -49,13 +53,15 @@ pub(in crate::server) struct Head {
     pub(in crate::server) mark: Mark,
 }
 
-/// Entries in `(after, head]`.
+/// Entries in `(after, head]`, and those of the tail behind it.
 #[derive(Debug)]
 pub(super) struct Log {
     pub(super) head: Head,
     pub(super) entries: Vec<Entry>,
     /// The last version of every unit, ascending.
     pub(super) boundaries: Vec<u64>,
+    /// The tables of the tail.
+    tail: BTreeSet<&'static str>,
     /// Per table and row, the positions of its entries, ascending.
     rows: BTreeMap<&'static str, BTreeMap<String, Vec<usize>>>,
     /// Per unit and table, the positions of its deletes.
@@ -95,27 +101,44 @@ impl Entry {
 
 /// Reads the head. An empty log is an error: `ensure_schema` writes its first entry.
 pub(in crate::server) async fn head(db: &mut dyn SqlExecutor) -> Result<Head> {
-    const SQL: &str = "SELECT row_version, mark FROM _plasma_changes ORDER BY row_version DESC LIMIT 1";
-    let rows = db.query(SQL, &[], &[Kind::BigInt, Kind::BigInt]).await?;
+    let sql = match db.dialect() {
+        Dialect::Sqlite => "SELECT row_version, mark FROM _plasma_changes ORDER BY row_version DESC LIMIT 1",
+        Dialect::Postgres => {
+            "SELECT row_version, mark FROM _plasma_commits WHERE row_version IS NOT NULL \
+             ORDER BY row_version DESC LIMIT 1"
+        }
+    };
+    let rows = db.query(sql, &[], &[Kind::BigInt, Kind::BigInt]).await?;
     let row = rows.first().ok_or_else(|| Error::internal("the change log is empty: was `ensure_schema` run?"))?;
     Ok(Head { version: version(&row[0])?, mark: mark(&row[1])? })
 }
 
 /// The marks of the entries at these versions, where there are such entries.
 pub(in crate::server) async fn marks(db: &mut dyn SqlExecutor, versions: [u64; 4]) -> Result<BTreeMap<u64, Mark>> {
-    const SQL: &str = "SELECT row_version, mark FROM _plasma_changes WHERE row_version IN (?1, ?2, ?3, ?4)";
+    let positions = match db.dialect() {
+        Dialect::Sqlite => "_plasma_changes",
+        Dialect::Postgres => "_plasma_commits",
+    };
+    let sql = format!("SELECT row_version, mark FROM {positions} WHERE row_version IN (?1, ?2, ?3, ?4)");
     let params = versions.map(to_value);
-    let rows = db.query(SQL, &params, &[Kind::BigInt, Kind::BigInt]).await?;
+    let rows = db.query(&sql, &params, &[Kind::BigInt, Kind::BigInt]).await?;
     rows.iter().map(|row| Ok((version(&row[0])?, mark(&row[1])?))).collect()
 }
 
 impl Log {
-    /// No entries: the log as of its head.
-    pub(super) fn empty(head: Head) -> Self {
-        Log { head, entries: Vec::new(), boundaries: Vec::new(), rows: BTreeMap::new(), deletes: BTreeMap::new() }
+    /// No entries.
+    fn empty(head: Head) -> Self {
+        Log {
+            head,
+            entries: Vec::new(),
+            boundaries: Vec::new(),
+            tail: BTreeSet::new(),
+            rows: BTreeMap::new(),
+            deletes: BTreeMap::new(),
+        }
     }
 
-    /// Reads the entries after `after`. None when there are more than `limit`.
+    /// Reads the entries after `after`, and the tail. None when there are more than `limit`.
     pub(super) async fn load(
         db: &mut dyn SqlExecutor,
         schema: &SchemaDef,
@@ -124,18 +147,45 @@ impl Log {
         limit: usize,
     ) -> Result<Option<Self>> {
         let mut log = Log::empty(head);
-        if after >= head.version {
-            return Ok(Some(log));
+        if after < head.version && !log.load_entries(db, schema, after, limit).await? {
+            return Ok(None);
         }
-        const SQL: &str = "SELECT row_version, table_name, row_id, value, prior, client_id, mutation_id, mark \
+        log.load_tail(db, schema).await?;
+        Ok(Some(log))
+    }
+
+    /// The log as of its head: nothing but the tail.
+    pub(super) async fn at_head(db: &mut dyn SqlExecutor, schema: &SchemaDef, head: Head) -> Result<Self> {
+        let mut log = Log::empty(head);
+        log.load_tail(db, schema).await?;
+        Ok(log)
+    }
+
+    /// Reads the entries after `after`; false when there are more than `limit`.
+    async fn load_entries(
+        &mut self,
+        db: &mut dyn SqlExecutor,
+        schema: &SchemaDef,
+        after: u64,
+        limit: usize,
+    ) -> Result<bool> {
+        const SQLITE: &str = "SELECT row_version, table_name, row_id, value, prior, client_id, mutation_id, mark \
             FROM _plasma_changes WHERE row_version > ?1 AND row_version <= ?2 ORDER BY row_version LIMIT ?3";
+        // A unit is a position: two neighbours are never one.
+        const POSTGRES: &str = "SELECT c.row_version, coalesce(e.table_name, ''), coalesce(e.row_id, ''), e.value, e.prior, \
+            NULL, c.row_version, c.mark FROM _plasma_commits c LEFT JOIN _plasma_changes e ON e.unit = c.unit \
+            WHERE c.row_version > ?1 AND c.row_version <= ?2 ORDER BY c.row_version, e.seq LIMIT ?3";
         const KINDS: [Kind; 8] =
             [Kind::BigInt, Kind::Text, Kind::Text, Kind::Text, Kind::Text, Kind::Text, Kind::BigInt, Kind::BigInt];
+        let sql = match db.dialect() {
+            Dialect::Sqlite => SQLITE,
+            Dialect::Postgres => POSTGRES,
+        };
         let most = limit as i64 + 1;
-        let params = [to_value(after), to_value(head.version), Value::Int(most)];
-        let rows = db.query(SQL, &params, &KINDS).await?;
+        let params = [to_value(after), to_value(self.head.version), Value::Int(most)];
+        let rows = db.query(sql, &params, &KINDS).await?;
         if rows.len() > limit {
-            return Ok(None);
+            return Ok(false);
         }
         let mut unit: Option<(Value, Value)> = None;
         for row in rows {
@@ -145,26 +195,64 @@ impl Log {
             let key = (client, mutation);
             match &unit {
                 Some(known) if *known == key => {
-                    *log.boundaries.last_mut().expect("a unit has a boundary") = version;
+                    *self.boundaries.last_mut().expect("a unit has a boundary") = version;
                 }
                 _ => {
-                    log.boundaries.push(version);
+                    self.boundaries.push(version);
                     unit = Some(key);
                 }
             }
             let table = schema.table(table.as_text().unwrap_or_default());
             let Value::Text(row) = id else { return Err(malformed("a row id that is no text")) };
-            log.push(Entry {
+            self.push(Entry {
                 version,
                 mark: mark(&bits)?,
                 table,
                 row,
-                unit: log.boundaries.len() - 1,
+                unit: self.boundaries.len() - 1,
                 value: text(value)?,
                 prior: text(prior)?,
             });
         }
-        Ok(Some(log))
+        Ok(true)
+    }
+
+    /// Reads the tail: the entries of units that the snapshot shows and that had no position when it was taken. Their
+    /// versions lie behind the head, so that the tables as of the head are those without them; no page ends there.
+    async fn load_tail(&mut self, db: &mut dyn SqlExecutor, schema: &SchemaDef) -> Result<()> {
+        if db.dialect() == Dialect::Sqlite {
+            return Ok(());
+        }
+        const SQL: &str = "SELECT p.unit, e.table_name, e.row_id, e.value, e.prior FROM _plasma_pending() p \
+            JOIN _plasma_changes e ON e.unit = p.unit ORDER BY p.last_seq, p.unit, e.seq LIMIT ?1";
+        const KINDS: [Kind; 5] = [Kind::BigInt, Kind::Text, Kind::Text, Kind::Text, Kind::Text];
+        let rows = db.query(SQL, &[Value::Int(TAIL_ENTRIES as i64 + 1)], &KINDS).await?;
+        if rows.len() > TAIL_ENTRIES {
+            // It was committed after the sequencer ran: next time it has a position.
+            return Err(Error::new(ErrorKind::Fault, "a unit without a position is larger than a pull reads"));
+        }
+        let (mut units, mut last) = (0, Value::Null);
+        for row in rows {
+            let [of, table, id, value, prior] =
+                <[Value; 5]>::try_from(row).map_err(|_| malformed("a row of another width"))?;
+            if of != last {
+                units += 1;
+                last = of;
+            }
+            let Value::Text(row) = id else { return Err(malformed("a row id that is no text")) };
+            let table = schema.table(table.as_text().unwrap_or_default());
+            self.tail.extend(table.map(|table| table.name));
+            self.push(Entry {
+                version: self.head.version + units as u64,
+                mark: self.head.mark,
+                table,
+                row,
+                unit: self.boundaries.len() + units,
+                value: text(value)?,
+                prior: text(prior)?,
+            });
+        }
+        Ok(())
     }
 
     fn push(&mut self, entry: Entry) {
@@ -200,6 +288,11 @@ impl Log {
         self.rows.contains_key(table)
     }
 
+    /// Whether the database shows the table as it will be after the head: what its SQL says of it is not as of now.
+    pub(super) fn is_ahead(&self, table: &str) -> bool {
+        self.tail.contains(table)
+    }
+
     /// Whether this row is in the log.
     pub(super) fn holds(&self, table: &str, row: &str) -> bool {
         self.rows.get(table).is_some_and(|rows| rows.contains_key(row))
@@ -215,9 +308,10 @@ impl Log {
         self.rows.get(table).and_then(|rows| rows.get(row)).map_or(&[], Vec::as_slice)
     }
 
-    /// The entries of the table, in order of rows, then versions.
+    /// The entries of the table up to the head, in order of rows, then versions.
     pub(super) fn entries_of(&self, table: &str) -> impl Iterator<Item = &Entry> {
-        self.rows(table).flat_map(|(_, entries)| entries.iter().map(|at| &self.entries[*at]))
+        let entries = self.rows(table).flat_map(|(_, entries)| entries.iter().map(|at| &self.entries[*at]));
+        entries.filter(|entry| entry.version <= self.head.version)
     }
 
     /// The row as of `at`: what the first entry after it overwrote, or what the last entry wrote.

@@ -28,8 +28,10 @@ use super::{Caller, Refusal, ServerEngine, ServerError, ServerErrorKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::cookie::{AnyCookie, Mark, Position, Resume, Seen, Walk};
 use crate::protocol::{PullRequest, PullResponse};
+use crate::query::lower::Dialect;
 use crate::schema::Lens;
 use crate::store::SqlExecutor;
+use crate::store::ddl::quote;
 use crate::value::{Kind, Value};
 
 /// Log entries a difference may span. Beyond it stating everything anew is cheaper.
@@ -104,7 +106,8 @@ impl ServerEngine {
     ) -> Result<Pulled, PullFailure> {
         let cookie = request.cookie.as_deref().map(AnyCookie::decode).transpose();
         let cookie = cookie.map_err(|e| PullFailure::Refused(Refusal::invalid_cookie(e.to_string())))?;
-        db.execute("BEGIN", &[]).await?;
+        self.sequence(db).await?;
+        self.begin_reading(db).await?;
         let page = self.page(db, caller, request, cookie).await;
         // Nothing was written: both end the read, and a failed end must not hide why the page failed.
         let end = db.execute(if page.is_ok() { "COMMIT" } else { "ROLLBACK" }, &[]).await;
@@ -125,6 +128,7 @@ impl ServerEngine {
         cookie: Option<&str>,
     ) -> Result<bool> {
         let Some(Ok(AnyCookie::Position(position))) = cookie.map(AnyCookie::decode) else { return Ok(true) };
+        self.sequence(db).await?;
         let head = log::head(db).await?;
         let own = position.schema == Some(self.definition.schema.fingerprint);
         let caught_up = own && position.walk.is_none() && position.seen.first == position.at;
@@ -135,10 +139,35 @@ impl ServerEngine {
             return Ok(head.mark != position.mark);
         }
         // Acknowledgements of other groups move the log and nothing else.
-        const SQL: &str = "SELECT 1 FROM _plasma_changes \
-            WHERE row_version > ?1 AND (table_name <> '' OR client_group_id = ?2) LIMIT 1";
+        let sql = match db.dialect() {
+            Dialect::Sqlite => {
+                "SELECT 1 FROM _plasma_changes \
+                 WHERE row_version > ?1 AND (table_name <> '' OR client_group_id = ?2) LIMIT 1"
+            }
+            Dialect::Postgres => {
+                "SELECT 1 FROM _plasma_commits c WHERE c.row_version > ?1 AND (c.client_group_id = ?2 \
+                 OR EXISTS (SELECT FROM _plasma_changes e WHERE e.unit = c.unit)) LIMIT 1"
+            }
+        };
         let params = [log::to_value(position.at), Value::from(caller.group.as_str())];
-        Ok(!db.query(SQL, &params, &[Kind::Int]).await?.is_empty())
+        Ok(!db.query(sql, &params, &[Kind::Int]).await?.is_empty())
+    }
+
+    /// Begins the transaction of a pull: one snapshot for all it reads.
+    async fn begin_reading(&self, db: &mut dyn SqlExecutor) -> Result<()> {
+        let dialect = db.dialect();
+        if dialect == Dialect::Sqlite {
+            return db.execute(dialect.begin_reading(), &[]).await.map(drop);
+        }
+        // To a snapshot taken before it commits, a `TRUNCATE` or a rewrite of a table has emptied it already. So the
+        // tables are taken before the snapshot is: such a statement has been, or waits.
+        let tables: Vec<String> = self.definition.schema.tables.iter().map(|table| quote(table.name)).collect();
+        let lock = match tables.as_slice() {
+            [] => String::new(),
+            tables => format!("; LOCK TABLE {} IN ACCESS SHARE MODE", tables.join(", ")),
+        };
+        // The walk has the database write rows as JSON: floats in full.
+        db.batch(&format!("{}; SET LOCAL extra_float_digits = 1{lock}", dialect.begin_reading())).await
     }
 
     async fn page(
@@ -220,7 +249,7 @@ impl Context<'_> {
 
     /// Everything anew: `clear`, then all tables as of the head.
     async fn reset(&self, db: &mut dyn SqlExecutor) -> Result<Pulled> {
-        let log = Log::empty(self.head);
+        let log = Log::at_head(db, &self.engine.definition.schema, self.head).await?;
         let set = Set { from: None, to: self.head.version, restated: Vec::new(), start: None };
         let mut page = self.empty_page();
         let stop = Sets::new(&log, self.policies).run(db, &set, &mut page).await?;

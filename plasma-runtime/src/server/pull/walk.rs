@@ -2,7 +2,7 @@
 
 use super::log::{Image, Log};
 use super::page::Page;
-use super::policy::TablePolicy;
+use super::policy::{Rule, TablePolicy};
 use super::source::{Moment, Tables, kinds};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::lower::{Dialect, condition};
@@ -22,7 +22,7 @@ const WALKED: &str = "walked";
 
 /// A row the statement found: readable now.
 enum Found {
-    /// In wire form already, made by SQLite.
+    /// In wire form already, made by the database.
     Wire(String),
     Row(Row),
 }
@@ -43,7 +43,9 @@ pub(super) async fn walk(
     // rule reads has changed.
     let judge = rule.is_some_and(|rule| rule.analysis.deps.iter().any(|dep| log.touches(dep)));
     let whole = judge || !log_form_is_wire_form(table);
-    let (sql, filter, result) = statement(db.dialect(), policy, whole);
+    // The filter judges with the tables as the database shows them. Where they are ahead, every row is judged here.
+    let ahead = rule.is_some_and(|rule| rule.analysis.deps.iter().any(|dep| log.is_ahead(dep)));
+    let (sql, filter, result) = statement(db.dialect(), policy, rule.filter(|_| !ahead), whole);
     let mut after = after.unwrap_or_default().to_owned();
     let mut rows_wanted = FIRST_ROWS;
     loop {
@@ -67,13 +69,22 @@ pub(super) async fn walk(
                 Found::Wire(_) => None,
             });
             let mut visible = Vec::new();
-            let moment = Moment { at, with_deleted_by: None };
+            let moment = |at| Moment { at, with_deleted_by: None };
+            let now = Some(log.head.version).filter(|head| ahead && *head > at);
             let rows: Vec<Option<&Row>> = rows.collect();
             loop {
                 visible.clear();
                 for row in &rows {
                     visible.push(match row {
-                        Some(row) => tables.holds(&rule.memory, table, row, moment)?,
+                        Some(row) => {
+                            let then = tables.holds(&rule.memory, table, row, moment(at))?;
+                            match now {
+                                Some(now) if then == Some(true) => {
+                                    tables.holds(&rule.memory, table, row, moment(now))?
+                                }
+                                _ => then,
+                            }
+                        }
                         None => Some(true),
                     });
                 }
@@ -115,9 +126,14 @@ pub(super) async fn walk(
 
 /// The statement that reads the rows readable now, its parameters between the id and the number of rows, and how to
 /// read its result.
-fn statement(dialect: Dialect, policy: &TablePolicy, whole_rows: bool) -> (String, Vec<Value>, Vec<Kind>) {
+fn statement(
+    dialect: Dialect,
+    policy: &TablePolicy,
+    filter: Option<&Rule>,
+    whole_rows: bool,
+) -> (String, Vec<Value>, Vec<Kind>) {
     let table = policy.table;
-    let (filter, params) = match &policy.rule {
+    let (filter, params) = match filter {
         Some(rule) => condition(dialect, table, WALKED, &rule.sql, &|name| name.to_owned()),
         None => ("TRUE".to_owned(), Vec::new()),
     };

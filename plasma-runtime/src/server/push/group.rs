@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::mutator::{self, Asked};
-use super::work::{Done, Task, TaskFn, Work};
-use crate::error::{Error, ErrorKind, Result};
+use super::mutator;
+use super::one::Step;
+use super::work::{Done, Work};
+use crate::error::{Error, Result};
 use crate::inputs::Entropy;
-use crate::mutate::{Effects, ErasedCtx, Location, MutatorDef, Reason, TxMeta};
-use crate::protocol::{MutationResult, MutationStatus, PushResponse, PushedMutation};
-use crate::server::ddl::random_mark;
-use crate::server::executor::{Bases, Plans, ServerExecutor};
+use crate::protocol::{MutationResult, PushResponse, PushedMutation};
+use crate::query::lower::Dialect;
+use crate::server::executor::Plans;
 use crate::server::hooks::{ServerError, ServerErrorKind};
-use crate::server::ledger::unit::{self, Who};
+use crate::server::ledger::unit;
 use crate::server::ledger::{self, Stored};
 use crate::server::{JOBS, PushJob, Refusal, ServerEngine};
 use crate::store::SqlExecutor;
-use uuid::Uuid;
 
 /// After this long without a push that advances its ledger, a client's sign of life is noted anyway, ms.
 const TOUCH_AFTER_MS: i64 = 86_400_000;
@@ -34,46 +33,46 @@ impl From<Error> for Lost {
     }
 }
 
-/// How one run ended, with the transaction alive.
-enum Ran {
-    Applied,
-    Rejected(Error),
-    Fault(Error),
+/// What a transaction is to do besides its work.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Terms<'t> {
+    /// Mutations that are not run but rejected with this error.
+    pub(super) verdicts: &'t [(u64, Error)],
+    /// The push ends before this mutation.
+    pub(super) stop_before: Option<u64>,
+    /// What this push has committed already, in earlier transactions.
+    pub(super) committed: &'t [MutationResult],
 }
 
-/// What runs inside the savepoint.
-enum Body<'b> {
-    Mutator { mutator: &'b MutatorDef, ctx: &'b ErasedCtx, args: &'b str, bases: Bases },
-    Task(&'b TaskFn),
-}
-
-/// What became of one mutation.
-enum Step {
-    Done(MutationResult, i64),
-    Fault,
+/// A transaction that was committed.
+#[derive(Debug)]
+pub(super) struct Committed {
+    /// How each piece of the work ended.
+    pub(super) done: Vec<Done>,
+    /// The push has more mutations than one transaction may have.
+    pub(super) more: bool,
 }
 
 /// One transaction under way.
 pub(super) struct Group<'g> {
-    engine: &'g ServerEngine,
-    db: &'g mut dyn SqlExecutor,
-    entropy: &'g mut dyn Entropy,
-    now: i64,
+    pub(super) engine: &'g ServerEngine,
+    pub(super) db: &'g mut dyn SqlExecutor,
+    pub(super) entropy: &'g mut dyn Entropy,
+    pub(super) now: i64,
     /// The last position of the change log.
-    head: i64,
-    /// Mutations that are not run but rejected with this error.
-    verdicts: &'g [(u64, Error)],
-    /// The push ends before this mutation.
-    stop_before: Option<u64>,
+    pub(super) head: i64,
+    pub(super) terms: Terms<'g>,
+    /// Which keys were issued before, where that is read before the transaction begins.
+    known: Option<BTreeMap<String, Stored>>,
+    more: bool,
     /// Told after the commit: a lost transaction did not happen.
     reports: Vec<ServerError>,
-    finished: Vec<(String, u64)>,
-    faulty: Vec<(String, u64)>,
+    pub(super) finished: Vec<(String, u64)>,
+    pub(super) faulty: Vec<(String, u64)>,
 }
 
 impl<'g> Group<'g> {
     /// Runs `work` in one transaction and commits it.
-    #[allow(clippy::too_many_arguments)]
     pub(super) async fn run(
         engine: &'g ServerEngine,
         db: &'g mut dyn SqlExecutor,
@@ -81,17 +80,17 @@ impl<'g> Group<'g> {
         entropy: &'g mut dyn Entropy,
         work: &[Work<'_>],
         more: &mut (dyn FnMut() -> bool + Send),
-        verdicts: &'g [(u64, Error)],
-        stop_before: Option<u64>,
-    ) -> Result<Vec<Done>, Lost> {
+        terms: Terms<'g>,
+    ) -> Result<Committed, Lost> {
         let mut group = Group {
             engine,
             db,
             entropy,
             now,
             head: 0,
-            verdicts,
-            stop_before,
+            terms,
+            known: None,
+            more: false,
             reports: Vec::new(),
             finished: Vec::new(),
             faulty: Vec::new(),
@@ -106,7 +105,7 @@ impl<'g> Group<'g> {
                 for report in &group.reports {
                     engine.options().hooks.report(report);
                 }
-                Ok(done)
+                Ok(Committed { done, more: group.more })
             }
             Err(lost) => {
                 if group.db.in_transaction()
@@ -125,7 +124,11 @@ impl<'g> Group<'g> {
         work: &[Work<'_>],
         more: &mut (dyn FnMut() -> bool + Send),
     ) -> Result<Vec<Done>, Lost> {
-        self.db.batch("BEGIN IMMEDIATE").await?;
+        let dialect = self.db.dialect();
+        if let (Dialect::Postgres, Some(first)) = (dialect, work.first()) {
+            self.known = Some(self.known_before(first).await?);
+        }
+        self.db.batch(self.engine.options().concurrency.begin(dialect)).await?;
         self.head = unit::head(self.db).await?;
         let mut done = Vec::with_capacity(work.len());
         for (index, one) in work.iter().enumerate() {
@@ -138,9 +141,35 @@ impl<'g> Group<'g> {
             });
         }
         unit::clear(self.db).await?;
-        // Constraints are immediate: a commit fails only for the machine's reasons.
+        // Constraints are immediate: a commit fails for the machine's reasons, or because of what else was committed.
         self.db.batch("COMMIT").await?;
         Ok(done)
+    }
+
+    /// Which keys were issued before. Looked up outside of the transaction: inside of one that is serializable, it would
+    /// be a read of keys that others are just writing, and put every two pushes in each other's way. A key that is
+    /// committed in between is found by the index on it ([`unit::finish`] fails, and the transaction runs again).
+    async fn known_before(&mut self, work: &Work<'_>) -> Result<BTreeMap<String, Stored>, Lost> {
+        Ok(match work {
+            Work::Push(job) => {
+                let last = self.terms.committed.last().map_or(0, |result| result.id);
+                let left = job.request.mutations.iter().filter(|mutation| mutation.id > last);
+                let keys: Vec<&str> = left.map(|mutation| mutation.key.as_str()).collect();
+                ledger::outcomes_by_key(self.db, &job.caller.group, &keys).await?
+            }
+            Work::Task(task) => match task.key.map(|key| key.to_string()) {
+                Some(key) => ledger::outcomes_by_key(self.db, JOBS, &[&key]).await?,
+                None => BTreeMap::new(),
+            },
+        })
+    }
+
+    /// Which of these keys were issued before.
+    pub(super) async fn known(&mut self, group: &str, keys: &[&str]) -> Result<BTreeMap<String, Stored>, Lost> {
+        match self.known.take() {
+            Some(known) => Ok(known),
+            None => Ok(ledger::outcomes_by_key(self.db, group, keys).await?),
+        }
     }
 
     /// One push: an answer or a refusal, both to be committed with the group.
@@ -158,29 +187,40 @@ impl<'g> Group<'g> {
             return Ok(Err(Refusal::client_expired()));
         }
         let before = entry.as_ref().map_or(0, |entry| entry.last);
-        let mut mutations: Vec<&PushedMutation> = request.mutations.iter().collect();
+        let mut results = self.terms.committed.to_vec();
+        let committed = results.last().map_or(0, |result| result.id);
+        let mut mutations: Vec<&PushedMutation> = request.mutations.iter().filter(|m| m.id > committed).collect();
         mutations.sort_by_key(|mutation| mutation.id);
         // The whole push first: a store that was copied must not have a part of its queue run.
-        let mut results = Vec::with_capacity(mutations.len());
+        let first = results.len();
         for mutation in mutations.iter().take_while(|mutation| mutation.id <= before) {
             match ledger::outcome(self.db, client, mutation.id).await? {
                 Some(stored) if stored.key == mutation.key => results.push(stored.duplicate(mutation.id)),
                 _ => return Ok(Err(Refusal::client_forked())),
             }
         }
-        if let Some(entry) = &entry {
+        if let Some(entry) = entry.as_ref().filter(|_| first == 0) {
             let settled = request.settled.unwrap_or_default().min(before);
             if settled > entry.settled {
                 ledger::settle(self.db, client, entry.settled, settled).await?;
             }
         }
-        let keys: Vec<&str> = mutations.iter().skip(results.len()).map(|mutation| mutation.key.as_str()).collect();
-        let mut known = ledger::outcomes_by_key(self.db, group, &keys).await?;
+        let left = mutations.split_off(results.len() - first);
+        let keys: Vec<&str> = left.iter().map(|mutation| mutation.key.as_str()).collect();
+        let mut known = self.known(group, &keys).await?;
+        let most = match self.db.dialect() {
+            Dialect::Sqlite => left.len(),
+            Dialect::Postgres => self.engine.options().concurrency.mutations.max(1),
+        };
         let mut plans = Plans::default();
         let (mut last, mut version) = (before, 0);
         let mut refusal = None;
-        for mutation in mutations.iter().skip(results.len()) {
-            if self.stop_before == Some(mutation.id) {
+        for (index, mutation) in left.into_iter().enumerate() {
+            if index == most {
+                self.more = true;
+                break;
+            }
+            if self.terms.stop_before == Some(mutation.id) {
                 refusal = Some(Refusal::unavailable());
                 break;
             }
@@ -215,187 +255,7 @@ impl<'g> Group<'g> {
         })
     }
 
-    /// The next mutation of a client.
-    async fn mutation(
-        &mut self,
-        job: &PushJob,
-        mutation: &PushedMutation,
-        known: &mut BTreeMap<String, Stored>,
-        plans: &mut Plans,
-    ) -> Result<Step, Lost> {
-        let (group, client) = (job.caller.group.as_str(), job.request.client_id.as_str());
-        let engine = self.engine;
-        if let Some(stored) = known.get(&mutation.key) {
-            // Issued before, under another id: the ledger advances, nothing runs.
-            let position = self.store(group, client, mutation.id, stored, true, false).await?;
-            return Ok(Step::Done(stored.clone().duplicate(mutation.id), position));
-        }
-        let verdict = self.verdicts.iter().find(|(id, _)| *id == mutation.id).map(|(_, error)| error);
-        let hopeless = engine.faults().is_hopeless(client, mutation.id, engine.options().faults_before_rejection);
-        let mut effects = None;
-        let ran = if let Some(error) = verdict {
-            Ok(Ran::Rejected(error.duplicate()))
-        } else if hopeless {
-            Ok(Ran::Rejected(Error::rejected("internal", "the server could not run this mutation, again and again")))
-        } else {
-            match mutator::asked(&engine.definition, mutation, &job.request.schema_version) {
-                Ok(Asked::Skip) => Err(MutationStatus::Skipped),
-                Err(error) => Ok(Ran::Rejected(error)),
-                Ok(Asked::Run { mutator, key, timestamp, args, bases }) => {
-                    let mut meta = TxMeta::new(Location::Server, Reason::Authoritative, key, timestamp);
-                    meta.client_id = Some(client.to_owned());
-                    meta.mutation_id = Some(mutation.id);
-                    meta.received_at = Some(self.now);
-                    let (ctx, claimed) = (&*job.caller.ctx, mutator::claimed_reads(mutation));
-                    if claimed.is_some() {
-                        meta.begin_record(&engine.definition.schema, mutator.name);
-                    }
-                    let body = Body::Mutator { mutator, ctx, args: &args, bases };
-                    let who = Who { group, client, mutation: mutation.id };
-                    let ran = self.run_one(Some(ctx), plans, &meta, Some(who), body).await?;
-                    // Told only to a client that knows what was read: else it could learn of rows it may not see.
-                    let known = |effects: &Effects| claimed.as_ref() == Some(&effects.reads);
-                    effects = meta.effects().filter(known).map(|effects| effects.writes);
-                    Ok(ran)
-                }
-            }
-        };
-        let mut stored =
-            Stored { key: mutation.key.clone(), status: MutationStatus::Applied, error: None, effects: None };
-        let mut wrote = false;
-        match ran {
-            Ok(Ran::Applied) => {
-                wrote = true;
-                stored.effects = effects;
-            }
-            Ok(Ran::Rejected(error)) => {
-                stored.status = MutationStatus::Rejected;
-                stored.error = Some(mutator::wire_error(&error));
-                if mutator::is_defect(&error) {
-                    self.report(job, mutation, error);
-                }
-            }
-            Ok(Ran::Fault(error)) => {
-                self.report(job, mutation, error);
-                self.faulty.push((client.to_owned(), mutation.id));
-                return Ok(Step::Fault);
-            }
-            Err(status) => stored.status = status,
-        }
-        let position = self.store(group, client, mutation.id, &stored, false, wrote).await?;
-        self.finished.push((client.to_owned(), mutation.id));
-        known.insert(stored.key.clone(), stored.clone());
-        Ok(Step::Done(stored.first(mutation.id), position))
-    }
-
-    /// Stores key and outcome, outside the mutation's savepoint; returns the position of the acknowledgement.
-    async fn store(
-        &mut self,
-        group: &str,
-        client: &str,
-        id: u64,
-        stored: &Stored,
-        again: bool,
-        wrote: bool,
-    ) -> Result<i64, Lost> {
-        let mark = random_mark(self.entropy);
-        let who = Who { group, client, mutation: id };
-        let position = unit::finish(self.db, who, stored, again, wrote, &mut self.head, mark, self.now).await?;
-        Ok(position)
-    }
-
-    /// Runs statements inside a savepoint. An error is a lost transaction.
-    async fn run_one(
-        &mut self,
-        ctx: Option<&ErasedCtx>,
-        plans: &mut Plans,
-        meta: &TxMeta,
-        who: Option<Who<'_>>,
-        body: Body<'_>,
-    ) -> Result<Ran, Lost> {
-        let mark = random_mark(self.entropy);
-        unit::begin(self.db, who, mark, self.now).await?;
-        self.db.execute("SAVEPOINT plasma_mutation", &[]).await?;
-        let mut executor = ServerExecutor::new(self.engine, self.db, ctx, plans);
-        let outcome = mutator::poll_guarded(|| match body {
-            Body::Mutator { mutator, ctx, args, bases } => {
-                executor.saw(bases);
-                mutator.start(&mut executor, meta, ctx, args)
-            }
-            Body::Task(run) => run(&mut executor, meta),
-        });
-        let outcome = executor.finish(outcome).await;
-        if !self.db.in_transaction() {
-            // The savepoint is gone with everything before it: no further statement may run as if it were there.
-            let error = outcome.err().unwrap_or_else(|| Error::new(ErrorKind::Fault, "the transaction is lost"));
-            return Err(error.into());
-        }
-        if outcome.is_err() {
-            self.db.execute("ROLLBACK TO plasma_mutation", &[]).await?;
-        }
-        self.db.execute("RELEASE plasma_mutation", &[]).await?;
-        Ok(match outcome {
-            Ok(()) => Ran::Applied,
-            Err(error) if error.is_refusal() => Ran::Rejected(error),
-            Err(error) => Ran::Fault(error),
-        })
-    }
-
-    /// One task of the server. A job with a key is a mutation of the reserved client.
-    async fn task(&mut self, task: &Task) -> Result<Result<()>, Lost> {
-        let mut plans = Plans::default();
-        let Some(key) = task.key else {
-            let key = self.random_key();
-            let meta = self.task_meta(key);
-            let ran = self.run_one(task.ctx.as_deref(), &mut plans, &meta, None, Body::Task(&*task.run)).await?;
-            self.head = unit::head(self.db).await?;
-            return Ok(match ran {
-                Ran::Applied => Ok(()),
-                Ran::Rejected(error) | Ran::Fault(error) => Err(error),
-            });
-        };
-        let text = key.to_string();
-        if let Some(stored) = ledger::outcomes_by_key(self.db, JOBS, &[&text]).await?.remove(&text) {
-            return Ok(match stored.error {
-                None => Ok(()),
-                Some(error) => {
-                    let again = Error::rejected(error.code, error.message);
-                    Err(match error.data {
-                        Some(data) => again.with_data(data),
-                        None => again,
-                    })
-                }
-            });
-        }
-        let id = ledger::lock(self.db, JOBS, JOBS, self.now).await?.map_or(0, |entry| entry.last) + 1;
-        let meta = self.task_meta(key);
-        let at = |lost: Lost| Lost { at: Some(lost.at.unwrap_or(id)), ..lost };
-        let who = Who { group: JOBS, client: JOBS, mutation: id };
-        let ran = self.run_one(task.ctx.as_deref(), &mut plans, &meta, Some(who), Body::Task(&*task.run)).await;
-        let (status, error) = match ran.map_err(at)? {
-            Ran::Applied => (MutationStatus::Applied, None),
-            Ran::Rejected(error) => (MutationStatus::Rejected, Some(error)),
-            Ran::Fault(error) => return Ok(Err(error)),
-        };
-        let stored = Stored { key: text, status, error: error.as_ref().map(mutator::wire_error), effects: None };
-        let position = self.store(JOBS, JOBS, id, &stored, false, error.is_none()).await?;
-        ledger::advance(self.db, JOBS, JOBS, id, position, self.now).await?;
-        Ok(error.map_or(Ok(()), Err))
-    }
-
-    fn task_meta(&self, key: Uuid) -> TxMeta {
-        let mut meta = TxMeta::new(Location::Server, Reason::Authoritative, key, self.now);
-        meta.received_at = Some(self.now);
-        meta
-    }
-
-    fn random_key(&mut self) -> Uuid {
-        let mut bytes = [0u8; 16];
-        self.entropy.fill(&mut bytes);
-        uuid::Builder::from_random_bytes(bytes).into_uuid()
-    }
-
-    fn report(&mut self, job: &PushJob, mutation: &PushedMutation, error: Error) {
+    pub(super) fn report(&mut self, job: &PushJob, mutation: &PushedMutation, error: Error) {
         self.reports.push(ServerError {
             kind: ServerErrorKind::MutationError,
             error,

@@ -4,14 +4,22 @@
 //! of it, so that a mutator that fails by its own word leaves no write but its outcome. When the whole transaction is
 //! lost nothing of the group was acknowledged: every push is tried again alone, so that the one that cannot be
 //! committed is the only one refused.
+//!
+//! Where pushes run at once ([`concurrent`]), each has transactions of its own.
 
+mod concurrent;
 mod faults;
 mod group;
+mod isolation;
 mod mutator;
+mod one;
+mod statements;
+mod task;
 mod work;
 
 pub(super) use faults::FaultBook;
-use group::{Group, Lost};
+use group::{Group, Lost, Terms};
+pub use isolation::{AtOnce, Concurrency, Isolation, Retry};
 #[cfg(feature = "http-server")]
 pub(super) use mutator::has_nul;
 pub(super) use work::{Done, Work};
@@ -22,6 +30,7 @@ use super::{PushJob, Refusal, ServerEngine};
 use crate::error::{Error, ErrorKind};
 use crate::inputs::Entropy;
 use crate::protocol::PushResponse;
+use crate::query::lower::Dialect;
 use crate::store::SqlExecutor;
 
 impl ServerEngine {
@@ -36,7 +45,7 @@ impl ServerEngine {
         jobs: &[PushJob],
     ) -> Vec<Result<PushResponse, Refusal>> {
         let work: Vec<Work<'_>> = jobs.iter().map(Work::Push).collect();
-        let done = self.run_group(db, now_ms, entropy, &work, &mut || true).await;
+        let done = self.run_group(db, now_ms, entropy, &work, &mut || true, &mut self.at_once()).await;
         done.into_iter()
             .map(|done| match done {
                 Done::Push(answer) => answer,
@@ -67,14 +76,21 @@ impl ServerEngine {
         entropy: &mut dyn Entropy,
         task: &Task,
     ) -> crate::Result<()> {
-        match self.run_group(db, now_ms, entropy, &[Work::Task(task)], &mut || true).await.pop() {
+        let work = [Work::Task(task)];
+        match self.run_group(db, now_ms, entropy, &work, &mut || true, &mut self.at_once()).await.pop() {
             Some(Done::Task(result)) => result,
             _ => Err(Error::internal("the task was not run")),
         }
     }
 
+    /// As often as the options say, without a wait in between: for a caller that has no clock.
+    fn at_once(&self) -> AtOnce {
+        AtOnce(self.options().concurrency.tries)
+    }
+
     /// Runs work in one durable commit; `more` is asked before each but the first whether the group may grow. What is
-    /// left over when it says no is not in the answer.
+    /// left over when it says no is not in the answer. Where pushes run at once each piece has commits of its own, and
+    /// `retry` says what is done when one lost against another.
     pub(super) async fn run_group(
         &self,
         db: &mut dyn SqlExecutor,
@@ -82,9 +98,17 @@ impl ServerEngine {
         entropy: &mut dyn Entropy,
         work: &[Work<'_>],
         more: &mut (dyn FnMut() -> bool + Send),
+        retry: &mut dyn Retry,
     ) -> Vec<Done> {
-        match Group::run(self, db, now_ms, entropy, work, more, &[], None).await {
-            Ok(done) => done,
+        if db.dialect() == Dialect::Postgres {
+            let mut done = Vec::with_capacity(work.len());
+            for one in work {
+                done.push(self.run_concurrently(db, now_ms, entropy, *one, retry).await);
+            }
+            return done;
+        }
+        match Group::run(self, db, now_ms, entropy, work, more, Terms::default()).await {
+            Ok(committed) => committed.done,
             // Nobody was answered: each alone, so that one that cannot be committed fails alone.
             Err(_) if work.len() > 1 => {
                 let mut done = Vec::with_capacity(work.len());
@@ -101,8 +125,8 @@ impl ServerEngine {
     }
 
     async fn run_alone(&self, db: &mut dyn SqlExecutor, now_ms: i64, entropy: &mut dyn Entropy, one: Work<'_>) -> Done {
-        match Group::run(self, db, now_ms, entropy, &[one], &mut || true, &[], None).await {
-            Ok(mut done) => done.pop().unwrap_or_else(|| one.unavailable()),
+        match Group::run(self, db, now_ms, entropy, &[one], &mut || true, Terms::default()).await {
+            Ok(mut committed) => committed.done.pop().unwrap_or_else(|| one.unavailable()),
             Err(lost) => self.settle_alone(db, now_ms, entropy, one, lost).await,
         }
     }
@@ -125,8 +149,9 @@ impl ServerEngine {
             if lost.error.kind() == ErrorKind::Conflict && !verdicts.iter().any(|(id, _)| *id == at) {
                 // A trigger of the user's that rolls everything back: the mutation's own fault.
                 verdicts.push((at, lost.error));
-                match Group::run(self, db, now_ms, entropy, &[one], &mut || true, &verdicts, None).await {
-                    Ok(mut done) => return done.pop().unwrap_or_else(|| one.unavailable()),
+                let terms = Terms { verdicts: &verdicts, ..Terms::default() };
+                match Group::run(self, db, now_ms, entropy, &[one], &mut || true, terms).await {
+                    Ok(mut committed) => return committed.done.pop().unwrap_or_else(|| one.unavailable()),
                     Err(next) => lost = next,
                 }
                 continue;
@@ -136,9 +161,8 @@ impl ServerEngine {
                 self.faults().note(&job.request.client_id, at);
                 // What came before it must not wait for it. Whether that works changes nothing in the answer: this
                 // push is not done, and its retry finds in the ledger what is.
-                if let Err(again) =
-                    Group::run(self, db, now_ms, entropy, &[one], &mut || true, &verdicts, Some(at)).await
-                {
+                let terms = Terms { verdicts: &verdicts, stop_before: Some(at), ..Terms::default() };
+                if let Err(again) = Group::run(self, db, now_ms, entropy, &[one], &mut || true, terms).await {
                     self.report_lost(one, &again, again.at);
                 }
             }

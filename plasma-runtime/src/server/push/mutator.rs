@@ -1,13 +1,15 @@
 //! From a pushed mutation to a mutator that runs: reading what the envelope carries, and polling under guard.
 
 use std::borrow::Cow;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Poll;
 
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind, Result, panic_message};
-use crate::future::{BoxFuture, poll_once};
+use crate::future::BoxFuture;
 use crate::mutate::MutatorDef;
 use crate::protocol::{MutationError, PushedMutation};
 use crate::schema::Definition;
@@ -97,19 +99,16 @@ pub(in crate::server) fn has_nul(json: &str) -> bool {
     false
 }
 
-/// Starts and polls a mutator once, under guard. Its executor's futures are ready at the first poll.
-pub(super) fn poll_guarded<'t>(start: impl FnOnce() -> BoxFuture<'t, Result<()>>) -> Result<()> {
-    match catch_unwind(AssertUnwindSafe(|| poll_once(start()))) {
-        Ok(Some(outcome)) => outcome,
-        Ok(None) => Err(Error::new(
-            ErrorKind::ForeignAwait,
-            "a job awaited something other than its transaction: it runs inside one and may only await `tx`",
-        )),
+/// Runs a mutator to its end, whatever it does: a panic is an error. The future is gone when this one ends.
+pub(super) async fn guarded(mut running: BoxFuture<'_, Result<()>>) -> Result<()> {
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx))) {
+        Ok(polled) => polled,
         Err(panic) => {
             let words = panic_message(&*panic).unwrap_or("the panic carries no message").to_owned();
-            Err(Error::new(ErrorKind::Panic, "the mutator panicked").with_source(words))
+            Poll::Ready(Err(Error::new(ErrorKind::Panic, "the mutator panicked").with_source(words)))
         }
-    }
+    })
+    .await
 }
 
 /// The error of a rejection as the client sees it. An internal error keeps its detail for `on_error`.

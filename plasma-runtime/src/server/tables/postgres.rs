@@ -91,8 +91,9 @@ pub const META: &str =
 /// for programs that may write the user's tables and nothing else. Nobody else may call them: whoever could make them
 /// a trigger of his own table could write any entry.
 ///
-/// - `_plasma_open_unit()` makes the unit of a transaction's raw writes and says so in the transaction-local setting
-///   `plasma.unit`, which a rollback to a savepoint takes back together with the unit's row.
+/// - `_plasma_begin_unit()` and `_plasma_end_unit()` say which unit is being written, in a transaction-local setting
+///   (`{setting}`: every schema has its own) that a rollback to a savepoint takes back as it takes back the writes.
+/// - `_plasma_open_unit()` makes the unit of a transaction's raw writes.
 /// - `_plasma_log_late(..)` tells of a write that was made before others that are told already. Row triggers run at the
 ///   end of their statement, and a trigger that writes (the application's, or a cascade) has its writes told at once. So
 ///   the write belongs before the entry that found its image, and becomes part of that one.
@@ -101,14 +102,31 @@ pub const META: &str =
 ///   transaction, in READ COMMITTED: the lock must come before the snapshot, and go after the commit. The commit itself
 ///   is not waited for: what a crash takes back is only that they have positions, and the next run draws other marks.
 pub const FUNCTIONS: &str = r"
-CREATE OR REPLACE FUNCTION {schema}._plasma_open_unit() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION {schema}._plasma_begin_unit() RETURNS bigint LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $plasma$
 DECLARE
   made bigint := nextval('{schema_text}._plasma_seq');
 BEGIN
+  PERFORM set_config('{setting}', made::text, true);
+  RETURN made;
+END $plasma$;
+
+CREATE OR REPLACE FUNCTION {schema}._plasma_end_unit() RETURNS bigint LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $plasma$
+DECLARE
+  ended bigint := nullif(current_setting('{setting}', true), '')::bigint;
+BEGIN
+  PERFORM set_config('{setting}', '', true);
+  RETURN coalesce(ended, nextval('{schema_text}._plasma_seq'));
+END $plasma$;
+
+CREATE OR REPLACE FUNCTION {schema}._plasma_open_unit() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $plasma$
+DECLARE
+  made bigint := {schema}._plasma_begin_unit();
+BEGIN
   INSERT INTO {schema}._plasma_commits (unit, created_at)
     VALUES (made, (extract(epoch FROM clock_timestamp()) * 1000)::bigint);
-  PERFORM set_config('plasma.unit', made::text, true);
   RETURN made;
 END $plasma$;
 
@@ -179,6 +197,7 @@ BEGIN
   RETURN given;
 END $plasma$;
 
-REVOKE ALL ON FUNCTION {schema}._plasma_open_unit(), {schema}._plasma_log_late(bigint, text, text, text, text),
+REVOKE ALL ON FUNCTION {schema}._plasma_begin_unit(), {schema}._plasma_end_unit(), {schema}._plasma_open_unit(),
+  {schema}._plasma_log_late(bigint, text, text, text, text),
   {schema}._plasma_pending(), {schema}._plasma_sequence() FROM PUBLIC;
 ";

@@ -6,5 +6,7 @@ mod group;
 mod handle;
 mod ledger;
 mod policy;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod schema;
 mod triggers;

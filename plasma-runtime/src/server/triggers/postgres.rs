@@ -40,7 +40,7 @@ pub(in crate::server) fn row_json(table: &TableDef, relation: &str) -> String {
     format!("(SELECT row_to_json(j)::text FROM (SELECT {}) AS j)", members.join(", "))
 }
 
-/// The functions and triggers of one table. `{schema}` and `{schema_text}` stand for the Postgres schema, as in
+/// The functions and triggers of one table. The names in braces stand for the Postgres schema's, as in
 /// [`FUNCTIONS`](crate::server::tables::postgres::FUNCTIONS).
 pub(in crate::server) fn create(table: &TableDef) -> String {
     let name = literal(table.name);
@@ -67,8 +67,8 @@ pub(in crate::server) fn create(table: &TableDef) -> String {
         r"
 CREATE OR REPLACE FUNCTION {log}() RETURNS trigger {header}
 DECLARE
-  plasma_unit bigint := nullif(current_setting('plasma.unit', true), '')::bigint;
-  deepest integer := nullif(current_setting('plasma.depth', true), '')::integer;
+  plasma_unit bigint := nullif(current_setting('{{setting}}', true), '')::bigint;
+  deepest integer := nullif(current_setting('{{setting}}_depth', true), '')::integer;
   depth integer := pg_trigger_depth();
   old_row text;
   new_row text;
@@ -79,7 +79,7 @@ BEGIN
   IF TG_OP <> 'INSERT' THEN old_row := {old}; END IF;
   IF TG_OP <> 'DELETE' THEN new_row := {new}; END IF;
   IF depth > 1 AND deepest IS DISTINCT FROM greatest(deepest, depth) THEN
-    PERFORM set_config('plasma.depth', depth::text, true);
+    PERFORM set_config('{{setting}}_depth', depth::text, true);
   END IF;
   IF TG_OP = 'UPDATE' AND OLD.id = NEW.id THEN
     IF deepest > depth AND new_row IS DISTINCT FROM {now_new} AND {late}(plasma_unit, {name}, NEW.id, new_row, old_row) THEN
@@ -105,7 +105,7 @@ END $plasma$;
 
 CREATE OR REPLACE FUNCTION {truncate}() RETURNS trigger {header}
 DECLARE
-  plasma_unit bigint := nullif(current_setting('plasma.unit', true), '')::bigint;
+  plasma_unit bigint := nullif(current_setting('{{setting}}', true), '')::bigint;
 BEGIN
   IF NOT EXISTS (SELECT FROM {quoted}) THEN
     RETURN NULL;

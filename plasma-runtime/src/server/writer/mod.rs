@@ -17,7 +17,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::hooks::{ServerError, ServerErrorKind};
 use super::poke::{Hub, Poke};
-use super::push::Work;
+use super::push::{AtOnce, Work};
 use super::{PushJob, Refusal, ServerEngine, Task};
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::poll_once;
@@ -256,7 +256,8 @@ impl Loop {
             let work: Vec<Work<'_>> = jobs.iter().map(Job::work).collect();
             let mut more = || started.elapsed() < GROUP_TIME;
             let now = (self.clock)();
-            let group = self.engine.run_group(&mut *self.db, now, &mut *self.entropy, &work, &mut more);
+            let retry = &mut AtOnce(1);
+            let group = self.engine.run_group(&mut *self.db, now, &mut *self.entropy, &work, &mut more, retry);
             poll_once(Box::pin(group))
         }));
         let done = match done {

@@ -235,6 +235,10 @@ impl PostgresConnection {
                 "the transaction had failed: it cannot be committed and was rolled back",
             ));
         }
+        if matches!(control, Control::RollbackTo | Control::Rollback) {
+            // Whether an abandoned statement ran does not matter any more: the server takes this one after it.
+            self.busy = false;
+        }
         let done = self.simple(sql).await;
         let read_only =
             matches!(self.transaction, Transaction::Open { read_only: true } | Transaction::Failed { read_only: true });

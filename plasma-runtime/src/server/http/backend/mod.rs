@@ -1,8 +1,10 @@
 //! Where the work of a running server is done: on one connection that writes and some that read, or on a pool.
 
 mod blocking;
+mod patience;
 mod pooled;
 mod readers;
+mod sequencer;
 
 use std::sync::Arc;
 

@@ -10,6 +10,8 @@ use tokio::sync::{OwnedMutexGuard, Semaphore, watch};
 use tokio::time::timeout;
 
 use super::super::database::ConnectionPool;
+use super::patience::Patience;
+use super::sequencer::{Committed, Sequencer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::BoxFuture;
 use crate::inputs::Entropy;
@@ -45,7 +47,11 @@ pub(in crate::server) struct Pooled {
     /// Writes that were taken and have not ended.
     taken: AtomicUsize,
     lanes: Lanes,
+    /// The turn of those that lost against others.
+    retries: Arc<tokio::sync::Mutex<()>>,
     closed: AtomicBool,
+    committed: Arc<Committed>,
+    _sequencer: Sequencer,
 }
 
 impl fmt::Debug for Pooled {
@@ -75,6 +81,9 @@ impl Pooled {
         drop(db);
         let most = pool.size() - pool.size() / 4;
         let most = most.clamp(1, Semaphore::MAX_PERMITS);
+        let committed = Arc::<Committed>::default();
+        let told = (Arc::clone(&hub), Arc::clone(&committed));
+        let sequencer = Sequencer::start(Arc::clone(&engine), Arc::clone(&pool), told.0, told.1);
         Ok(Arc::new(Pooled {
             writes: Semaphore::new(most),
             reads: Semaphore::new(options.readers.unwrap_or(most).clamp(1, Semaphore::MAX_PERMITS)),
@@ -86,12 +95,17 @@ impl Pooled {
             options,
             taken: AtomicUsize::new(0),
             lanes: Lanes::default(),
+            retries: Arc::default(),
             closed: AtomicBool::new(false),
+            committed,
+            _sequencer: sequencer,
         }))
     }
 
     pub(super) fn pokes(&self) -> watch::Receiver<Poke> {
-        self.hub.subscribe()
+        let receiver = self.hub.subscribe();
+        self.committed.look();
+        receiver
     }
 
     pub(super) fn close(&self) {
@@ -159,13 +173,21 @@ impl Pooled {
         let mut db = self.pool.get().await.map_err(Untaken::NoConnection)?;
         let mut entropy = self.entropy.clone();
         let work = [job.work()];
-        let mut done = self.engine.run_group(&mut *db, (self.clock)(), &mut entropy, &work, &mut || true).await;
+        let mut retry = self.patience();
+        let now = (self.clock)();
+        let mut done = self.engine.run_group(&mut *db, now, &mut entropy, &work, &mut || true, &mut retry).await;
+        drop(retry);
         drop(db);
         let done = done.pop().ok_or_else(|| Untaken::NoConnection(Error::internal("a push was not run")))?;
         if done.advances() {
-            self.hub.committed(job.group().into_iter().collect());
+            self.committed.note(job.group());
         }
         Ok(done)
+    }
+
+    fn patience(&self) -> Patience<SharedEntropy> {
+        let tries = self.engine.options().concurrency.tries;
+        Patience { turns: Arc::clone(&self.retries), turn: None, entropy: self.entropy.clone(), tries }
     }
 
     fn refusal(&self, why: Untaken) -> Refusal {

@@ -1,0 +1,104 @@
+//! Pushes on a database where those of several clients run at once.
+//!
+//! Each push has transactions of its own, of so many mutations at most. The first thing in one is the client's row of the
+//! ledger, locked: pushes of one client come one after the other, whichever server has them. A transaction that was in
+//! another's way is run again from its beginning, with the same ids and the same time; whatever else fails is answered
+//! with 503, and the ledger decides on the retry.
+
+use super::group::{Committed, Group, Lost, Terms};
+use super::isolation::{Circumstance, Retry, circumstance};
+use super::{Done, Work};
+use crate::error::ErrorKind;
+use crate::inputs::Entropy;
+use crate::protocol::PushResponse;
+use crate::server::{Refusal, ServerEngine};
+use crate::store::SqlExecutor;
+
+impl ServerEngine {
+    /// Runs one push or task to its end.
+    pub(super) async fn run_concurrently(
+        &self,
+        db: &mut dyn SqlExecutor,
+        now_ms: i64,
+        entropy: &mut dyn Entropy,
+        one: Work<'_>,
+        retry: &mut dyn Retry,
+    ) -> Done {
+        let mut committed = Vec::new();
+        loop {
+            let terms = Terms { committed: &committed, ..Terms::default() };
+            let ended = match self.run_until_settled(db, now_ms, entropy, one, retry, terms).await {
+                Ok(ended) => ended,
+                Err(lost) => return self.give_up(db, now_ms, entropy, one, retry, terms, lost).await,
+            };
+            let Committed { mut done, more } = ended;
+            match (done.pop(), more) {
+                (Some(Done::Push(Ok(PushResponse { results, .. }))), true) => committed = results,
+                (Some(done), _) => return done,
+                (None, _) => return one.unavailable(),
+            }
+        }
+    }
+
+    /// Runs one transaction, again and again while others are in its way.
+    async fn run_until_settled(
+        &self,
+        db: &mut dyn SqlExecutor,
+        now_ms: i64,
+        entropy: &mut dyn Entropy,
+        one: Work<'_>,
+        retry: &mut dyn Retry,
+        terms: Terms<'_>,
+    ) -> Result<Committed, Lost> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match Group::run(self, db, now_ms, entropy, &[one], &mut || true, terms).await {
+                Err(lost) if lost.is_race() && !db.in_transaction() && retry.again(tries).await => {}
+                ended => return ended,
+            }
+        }
+    }
+
+    /// The transaction is lost for good. What comes before the mutation that lost it must not wait for it.
+    #[expect(clippy::too_many_arguments, reason = "what one transaction needs, and why it is lost")]
+    async fn give_up(
+        &self,
+        db: &mut dyn SqlExecutor,
+        now_ms: i64,
+        entropy: &mut dyn Entropy,
+        one: Work<'_>,
+        retry: &mut dyn Retry,
+        terms: Terms<'_>,
+        lost: Lost,
+    ) -> Done {
+        self.report_lost(one, &lost, lost.at);
+        if let (Work::Push(job), Some(at)) = (one, lost.at) {
+            // That others were in the way says nothing about the mutation.
+            if !lost.is_race() && circumstance(&lost.error).is_none() {
+                self.faults().note(&job.request.client_id, at);
+            }
+            let before = job.request.mutations.iter().any(|mutation| mutation.id < at);
+            if before {
+                let terms = Terms { stop_before: Some(at), ..terms };
+                // Whether that works changes nothing in the answer: this push is not done, and its retry finds in the
+                // ledger what is.
+                if let Err(again) = self.run_until_settled(db, now_ms, entropy, one, retry, terms).await {
+                    self.report_lost(one, &again, again.at);
+                }
+            }
+        }
+        match one {
+            Work::Push(_) => Done::Push(Err(Refusal::unavailable())),
+            Work::Task(_) => one.unavailable_because(lost.error),
+        }
+    }
+}
+
+impl Lost {
+    /// Another transaction was in the way: run again, this one meets another world.
+    fn is_race(&self) -> bool {
+        // A key that another client of the group committed meanwhile: the ledger's own statements break no other rule.
+        circumstance(&self.error) == Some(Circumstance::Race) || self.error.kind() == ErrorKind::Conflict
+    }
+}

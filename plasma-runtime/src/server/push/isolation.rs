@@ -1,0 +1,104 @@
+//! How a transaction of a push begins, and what became of one that lost against another.
+
+use crate::error::Error;
+use crate::future::{BoxFuture, ready};
+use crate::query::lower::Dialect;
+
+/// What pushes that run at once see of each other, on a database where they do (Postgres). On SQLite they run one after
+/// the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Isolation {
+    /// Nothing: what is committed is what some order of the mutations, one after the other, would have come to. A
+    /// mutator means what it means on SQLite. One that would break this is run again, and the application never hears
+    /// of it.
+    #[default]
+    Serializable,
+    /// Each transaction sees the database as it was when it began. A row that two of them change is changed by one after
+    /// the other; what a mutator only *reads* (a sum over other rows, "there is no such row yet") may be out of date
+    /// when it commits.
+    RepeatableRead,
+    /// Each statement sees what is committed when it begins: a mutator that reads a row and writes what it calculated
+    /// from it may overwrite another's change.
+    ReadCommitted,
+}
+
+/// How mutations run on Postgres, where those of several clients run at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Concurrency {
+    /// What they see of each other. [`Isolation::Serializable`].
+    pub isolation: Isolation,
+    /// Mutations in one transaction. 32: beyond 64 savepoints Postgres looks on disk for who wrote a row.
+    pub mutations: usize,
+    /// How often a transaction that lost against another is run before the push is answered with 503. 12.
+    pub tries: u32,
+}
+
+impl Default for Concurrency {
+    fn default() -> Self {
+        Concurrency { isolation: Isolation::default(), mutations: 32, tries: 12 }
+    }
+}
+
+impl Concurrency {
+    /// Begins the transaction of a group.
+    pub(super) fn begin(&self, dialect: Dialect) -> &'static str {
+        match (dialect, self.isolation) {
+            (Dialect::Sqlite, _) => "BEGIN IMMEDIATE",
+            // A scan of a small table counts as having read all of it: then every two pushes are in each other's way.
+            // Without this even the ledger would be read so. Compiling what looks expensive would cost more than it.
+            (Dialect::Postgres, Isolation::Serializable) => {
+                "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
+            }
+            (Dialect::Postgres, Isolation::RepeatableRead) => "BEGIN ISOLATION LEVEL REPEATABLE READ",
+            (Dialect::Postgres, Isolation::ReadCommitted) => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        }
+    }
+}
+
+/// What is done between two tries of a transaction that lost against another.
+pub trait Retry: Send {
+    /// Waits a little and says whether to try again, having tried this often.
+    fn again(&mut self, tries: u32) -> BoxFuture<'_, bool>;
+}
+
+/// Tries again at once, so many times.
+#[derive(Debug, Clone, Copy)]
+pub struct AtOnce(pub u32);
+
+impl Retry for AtOnce {
+    fn again(&mut self, tries: u32) -> BoxFuture<'_, bool> {
+        ready(tries < self.0)
+    }
+}
+
+/// How a statement ended that is nobody's fault but the circumstances'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Circumstance {
+    /// The transaction was in another one's way (40001, 40P01): run again it meets another world.
+    Race,
+    /// A row was held by somebody else for too long (55P03).
+    Held,
+    /// It ran for too long (57014).
+    TooLong,
+}
+
+/// Which of these it is, if any.
+#[cfg(feature = "postgres")]
+pub(super) fn circumstance(error: &Error) -> Option<Circumstance> {
+    use crate::store::postgres::error;
+    if error::is_retryable(error) {
+        Some(Circumstance::Race)
+    } else if error::is_locked(error) {
+        Some(Circumstance::Held)
+    } else if error::is_canceled(error) {
+        Some(Circumstance::TooLong)
+    } else {
+        None
+    }
+}
+
+/// Which of these it is, if any.
+#[cfg(not(feature = "postgres"))]
+pub(super) fn circumstance(_: &Error) -> Option<Circumstance> {
+    None
+}
