@@ -1,6 +1,6 @@
 //! Where the server of a test keeps its data: the same tests run over SQLite and over Postgres.
 
-use plasma::server::SqliteDatabase;
+use plasma::server::{Database, PostgresDatabase, SqliteDatabase};
 use plasma::store::SqlConnection as _;
 use plasma::store::sqlite::SqliteConnection;
 use plasma::value::{Kind, Value};
@@ -31,10 +31,10 @@ impl Place {
 
 impl Data {
     /// What a server is opened with. Several may be opened at once.
-    pub fn database(&self) -> SqliteDatabase {
+    pub fn database(&self) -> Box<dyn Database> {
         match self {
-            Data::Sqlite(folder) => SqliteDatabase::file(folder.path().join("server.db")),
-            Data::Postgres(_) => todo!(),
+            Data::Sqlite(folder) => Box::new(SqliteDatabase::file(folder.path().join("server.db"))),
+            Data::Postgres(database) => Box::new(PostgresDatabase::url(&database.url)),
         }
     }
 
