@@ -8,6 +8,7 @@ use super::compaction::Horizon;
 use super::ledger::sql_id;
 use super::{JOBS, ServerEngine};
 use crate::error::Result;
+use crate::query::lower::Dialect;
 use crate::store::SqlExecutor;
 use crate::value::{Kind, Value};
 
@@ -33,6 +34,21 @@ struct Client {
 }
 
 impl ServerEngine {
+    /// Expires the clients that have pushed nothing for [`client_expiry_ms`](super::ServerOptions::client_expiry_ms)
+    /// (never less than keys are kept), and forgets the keys and outcomes that
+    /// [`key_retention_ms`](super::ServerOptions::key_retention_ms) and [`keys_kept`](super::ServerOptions::keys_kept)
+    /// do not keep; returns how many clients expired. An expired client takes a new id and issues its queue again.
+    ///
+    /// Servers do this by themselves, in small steps, with every round of upkeep.
+    ///
+    /// # Errors
+    /// [`Storage`](crate::ErrorKind::Storage) when the database fails.
+    pub async fn expire_clients(&self, db: &mut dyn SqlExecutor, now_ms: i64) -> Result<u64> {
+        let mut expiry = Expiry::default();
+        while self.expire_step(db, now_ms, &mut expiry, 1_000).await? {}
+        Ok(expiry.clients)
+    }
+
     /// Forgets what it is time to forget, in one transaction of its own that removes at most about `most` outcomes; false
     /// when the whole ledger was gone through.
     ///
@@ -79,7 +95,7 @@ impl ServerEngine {
         for client in clients {
             let mut expired = client.expired;
             if !expired && client.seen_at < idle_since && client.id != JOBS {
-                const SQL: &str = "UPDATE _plasma_client_mutations SET expired = 1 WHERE client_id = ?1";
+                const SQL: &str = "UPDATE _plasma_client_mutations SET expired = TRUE WHERE client_id = ?1";
                 db.execute(SQL, &[Value::from(client.id.as_str())]).await?;
                 expiry.clients += 1;
                 expired = true;
@@ -101,13 +117,13 @@ impl ServerEngine {
 async fn clients(db: &mut dyn SqlExecutor, after: &str, most: usize) -> Result<Vec<Client>> {
     const SQL: &str = "SELECT client_id, last_mutation_id, seen_at, expired FROM _plasma_client_mutations \
         WHERE client_id > ?1 ORDER BY client_id LIMIT ?2";
-    const KINDS: [Kind; 4] = [Kind::Text, Kind::BigInt, Kind::BigInt, Kind::BigInt];
+    const KINDS: [Kind; 4] = [Kind::Text, Kind::BigInt, Kind::BigInt, Kind::Bool];
     let rows = db.query(SQL, &[Value::from(after), Value::Int(most as i64)], &KINDS).await?;
     let client = |row: crate::value::Row| Client {
         id: row[0].as_text().unwrap_or_default().to_owned(),
         last: row[1].as_int().and_then(|id| u64::try_from(id).ok()).unwrap_or_default(),
         seen_at: row[2].as_int().unwrap_or_default(),
-        expired: row[3].as_int() != Some(0),
+        expired: row[3] == Value::Bool(true),
     };
     Ok(rows.into_iter().map(client).collect())
 }
@@ -124,13 +140,22 @@ async fn forget(
 ) -> Result<u64> {
     // Ids, times and positions of one client rise together: the oldest `most` tell.
     const SQL: &str = "DELETE FROM _plasma_outcomes WHERE client_id = ?1 AND mutation_id IN \
-        (SELECT mutation_id FROM (SELECT mutation_id, created_at, row_version FROM _plasma_outcomes \
+        (SELECT mutation_id FROM (SELECT mutation_id, created_at, {position} FROM _plasma_outcomes \
             WHERE client_id = ?1 AND mutation_id <= ?2 ORDER BY mutation_id LIMIT ?3) AS oldest \
-         WHERE oldest.created_at < ?4 AND oldest.row_version <= ?5)";
+         WHERE oldest.created_at < ?4 AND {passed})";
     if last == 0 {
         return Ok(0);
     }
+    let sql = match db.dialect() {
+        Dialect::Sqlite => SQL.replace("{position}", "row_version").replace("{passed}", "oldest.row_version <= ?5"),
+        // A unit whose row is gone lies below the floor; one without a position lies above everything.
+        Dialect::Postgres => SQL.replace("{position}", "unit").replace(
+            "{passed}",
+            "NOT EXISTS (SELECT 1 FROM _plasma_commits AS c \
+             WHERE c.unit = oldest.unit AND (c.row_version IS NULL OR c.row_version > ?5))",
+        ),
+    };
     let bound = Value::Int(i64::try_from(bound).unwrap_or(i64::MAX));
     let params = [Value::from(client), sql_id(last), Value::Int(most as i64), Value::Int(old_ms), bound];
-    db.execute(SQL, &params).await
+    db.execute(&sql, &params).await
 }

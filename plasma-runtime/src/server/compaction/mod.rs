@@ -41,8 +41,8 @@ pub struct CompactionOptions {
     /// Deletes and other folded entries younger than this are kept, ms. A client that was away for longer is sent
     /// everything. 90 days.
     pub keep_deletes_ms: i64,
-    /// The start of a snapshot that is being pulled in pages is never passed until so long after its last page, ms.
-    /// 10 minutes.
+    /// The start of a snapshot that is being pulled in pages is never passed until so long after its last page, ms;
+    /// 0: it may be, and the snapshot begins anew. 10 minutes.
     pub lease_ms: i64,
 }
 
@@ -233,10 +233,10 @@ impl ServerEngine {
         // A snapshot that began since then is protected whoever serves it: its start was the head at that time.
         if options.lease_ms > 0 {
             bound = bound.min(sqlite::newest_until(db, written_before(options.lease_ms), horizon.floor, head).await?);
-        }
-        // One that began earlier, and is still being pulled, by what its server says.
-        if let Some(leased) = self.leases.lowest(db, now_ms).await? {
-            bound = bound.min(leased);
+            // One that began earlier, and is still being pulled, by what its server says.
+            if let Some(leased) = self.leases.lowest(db, now_ms).await? {
+                bound = bound.min(leased);
+            }
         }
         // The bound has an entry: its mark tells whether a reader that stands there belongs to this history.
         bound = sqlite::entry_until(db, bound).await?.unwrap_or_default();

@@ -10,7 +10,6 @@ use crate::protocol::{MutationStatus, PatchOp};
 use crate::server::{Caller, ServerOptions};
 use crate::store::SqlConnection;
 use crate::store::sqlite::{SqliteConnection, SqliteOptions};
-use crate::value::Value;
 
 fn notes(world: &mut World, from: u32, count: u32) {
     let statements: Vec<String> =
@@ -99,7 +98,8 @@ fn a_snapshot_whose_start_compaction_passed_begins_anew() {
     slow.pull(&mut world, 1);
     let at = world.head();
     notes(&mut world, 2, 3);
-    let done = world.compact(super::compaction::keep(world.head() - at));
+    let written = world.head() - at;
+    let done = world.compact(super::compaction::keep(written));
     assert_eq!(done.bound, at);
     for reader in [&bob, &slow] {
         let page = world.pull(&bob.ctx, "c", reader.cookie.as_deref(), 1000).response;
