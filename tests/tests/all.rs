@@ -17,3 +17,4 @@ mod model;
 mod options;
 mod sim;
 mod values;
+mod versions;
