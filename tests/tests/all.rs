@@ -18,3 +18,4 @@ mod options;
 mod place;
 mod sim;
 mod values;
+mod versions;

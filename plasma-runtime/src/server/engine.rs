@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::compaction::{CompactionOptions, Leases};
 use super::hooks::Hooks;
 use super::lenses::Lenses;
 use super::push::{Concurrency, FaultBook};
@@ -31,6 +32,10 @@ pub struct ServerOptions {
     pub group_mutations: usize,
     /// How mutations run on Postgres.
     pub concurrency: Concurrency,
+    /// How much of the past the change log keeps; none: it is never compacted unless somebody asks.
+    pub compaction: Option<CompactionOptions>,
+    /// Time from one round of upkeep (expiry, compaction) to the next, ms. An hour.
+    pub upkeep_every_ms: i64,
     /// What the application hears of.
     pub hooks: Hooks,
 }
@@ -47,6 +52,8 @@ impl Default for ServerOptions {
             faults_before_rejection: 5,
             group_mutations: 256,
             concurrency: Concurrency::default(),
+            compaction: Some(CompactionOptions::default()),
+            upkeep_every_ms: 3_600_000,
             hooks: Hooks::default(),
         }
     }
@@ -84,6 +91,8 @@ pub struct ServerEngine {
     pub(crate) options: ServerOptions,
     lenses: Lenses,
     faults: FaultBook,
+    /// Positions that sets of pages under way stand on.
+    pub(super) leases: Leases,
 }
 
 /// The reserved group and client id of the server's own jobs.
@@ -121,8 +130,14 @@ impl ServerEngine {
             }
         }
         let (limits, lenses) = (options.limits.clone(), Lenses::new(&definition.schema));
-        let faults = FaultBook::default();
-        Ok(ServerEngine { definition: Arc::new(definition), limits, options, lenses, faults })
+        Ok(ServerEngine {
+            definition: Arc::new(definition),
+            limits,
+            options,
+            lenses,
+            faults: FaultBook::default(),
+            leases: Leases::default(),
+        })
     }
 
     /// The definition the engine was opened with.

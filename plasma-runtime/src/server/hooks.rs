@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Maintained;
 use crate::error::Error;
 use crate::future::BoxFuture;
 use crate::protocol::MutationResult;
@@ -26,6 +27,8 @@ pub enum ServerErrorKind {
     InvalidRequest,
     /// The database or the server itself failed outside a mutation.
     Internal,
+    /// A round of upkeep (expiry, compaction) failed. It is tried again; nothing is lost but disk space.
+    MaintenanceFailed,
 }
 
 /// An error the application hears of through `on_error`. Holds what never goes over the wire.
@@ -86,6 +89,9 @@ pub type OnPushed = Arc<dyn Fn(Pushed) -> BoxFuture<'static, crate::Result<()>> 
 /// Hears of answered requests.
 pub type OnMetric = Arc<dyn Fn(&Metric) + Send + Sync>;
 
+/// Hears of rounds of upkeep.
+pub type OnMaintained = Arc<dyn Fn(&Maintained) + Send + Sync>;
+
 /// The application's ears. All of them optional.
 #[derive(Clone, Default)]
 pub struct Hooks {
@@ -96,6 +102,8 @@ pub struct Hooks {
     pub on_pushed: Option<OnPushed>,
     /// Hears of every answered request.
     pub on_metric: Option<OnMetric>,
+    /// Hears of every round of upkeep that is over: what expired, how far the change log was compacted.
+    pub on_maintained: Option<OnMaintained>,
     /// Runs the futures of `on_pushed`; without it they run on the current tokio runtime.
     pub wait_until: Option<WaitUntil>,
 }
@@ -106,12 +114,21 @@ impl fmt::Debug for Hooks {
             .field("on_error", &self.on_error.is_some())
             .field("on_pushed", &self.on_pushed.is_some())
             .field("on_metric", &self.on_metric.is_some())
+            .field("on_maintained", &self.on_maintained.is_some())
             .field("wait_until", &self.wait_until.is_some())
             .finish()
     }
 }
 
 impl Hooks {
+    /// Tells `on_maintained`.
+    pub(crate) fn maintained(&self, done: &Maintained) {
+        match &self.on_maintained {
+            Some(hook) => hook(done),
+            None => tracing::debug!(?done, "a round of upkeep is over"),
+        }
+    }
+
     /// Tells `on_error`, and the log when nobody listens.
     pub(crate) fn report(&self, error: &ServerError) {
         match &self.on_error {

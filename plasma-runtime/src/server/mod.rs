@@ -3,12 +3,14 @@
 //! Sans-I/O: every step is an async fn over a passed-in [`SqlExecutor`](crate::store::SqlExecutor), with the time and
 //! the randomness passed in. The HTTP service and the writer thread are adapters around it.
 
+mod compaction;
 #[cfg(feature = "http-server")]
 mod db;
 mod ddl;
 mod edges;
 mod engine;
 mod executor;
+mod expiry;
 pub mod handler;
 mod hooks;
 #[cfg(feature = "http-server")]
@@ -28,13 +30,15 @@ pub mod tables;
 #[cfg(all(test, feature = "sqlite"))]
 mod tests;
 mod triggers;
+mod upkeep;
 mod writer;
 
+pub use compaction::{Compaction, CompactionOptions, CompactionResult};
 #[cfg(feature = "http-server")]
 pub use db::{AsOf, Moment, Now, Scoped, ServerDb, Snapshot};
 pub(crate) use engine::JOBS;
 pub use engine::{Caller, PushJob, ServerEngine, ServerOptions};
-pub use hooks::{Hooks, Metric, OnError, OnMetric, OnPushed, Pushed, ServerError, ServerErrorKind, WaitUntil};
+pub use hooks::{Hooks, Metric, OnError, OnMaintained, OnMetric, OnPushed, Pushed, ServerError, ServerErrorKind, WaitUntil};
 #[cfg(all(feature = "http-server", feature = "postgres"))]
 pub use http::PostgresDatabase;
 #[cfg(all(feature = "http-server", feature = "sqlite"))]
@@ -59,4 +63,5 @@ pub use poke::{Announcement, Poke, PokeBus, Subscription};
 pub use pull::Pulled;
 pub use push::{AtOnce, Concurrency, Isolation, Retry, Task, TaskFn};
 pub use refusal::Refusal;
+pub use upkeep::{Maintained, Pace, Upkeep};
 pub use writer::{ClockFn, Writer};

@@ -11,7 +11,7 @@ use crate::client::{Engine, OutcomeStatus};
 use crate::error::Result;
 use crate::inputs::Inputs;
 use crate::protocol::cookie::Position;
-use crate::protocol::{MutationStatus, PatchOp, PushResponse, WireError, WireRequest, WireResponse};
+use crate::protocol::{MutationStatus, PatchOp, PullResponse, PushResponse, WireError, WireRequest, WireResponse};
 use crate::store::sqlite::SqliteConnection;
 
 impl World {
@@ -65,6 +65,7 @@ impl World {
             let message = format!("a cookie at {} was taken as valid although the log ends at {head}", asked.at);
             self.fail(Violation::new("I4", message));
         }
+        self.check_compaction(id, &wire.query, &page)?;
         // I11: nothing is sent that may not be read now. A row that is gone by now has no rules to be judged by.
         let principal = self.nodes[id].principal.clone();
         let writes = page.patch.iter().any(|op| !matches!(op, PatchOp::Clear { .. }));
@@ -85,6 +86,26 @@ impl World {
                     self.reached.insert(Rare::Revoked);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// I14: a client that stands at or above the floor, in this history, is told what is new.
+    fn check_compaction(&mut self, id: NodeId, query: &str, page: &PullResponse) -> Result<()> {
+        let history = self.server.history;
+        self.cookies.insert(page.cookie.clone(), history);
+        let Some(cookie) = parameter(query, "cookie").filter(|cookie| self.cookies.get(*cookie) == Some(&history)) else {
+            return Ok(());
+        };
+        let Ok(asked) = Position::decode(cookie) else { return Ok(()) };
+        let (bound, floor) = self.server.horizon()?;
+        let reset = matches!(page.patch.first(), Some(PatchOp::Clear { table: None }));
+        if asked.walk.is_none() && asked.at >= floor && reset {
+            let message = format!("client {id} stands at {}, above the floor {floor}, and is sent everything", asked.at);
+            self.fail(Violation::new("I14", message));
+        }
+        if asked.at < bound && !reset {
+            self.reached.insert(Rare::Folded);
         }
         Ok(())
     }

@@ -13,8 +13,8 @@
 //! ```
 //!
 //! A run has two parts. First faults: the network loses, doubles, delays and reorders requests and answers; both sides
-//! crash, also in the middle of a step; clients go offline; the server is restored from an older backup; a client's
-//! store is copied. Then everything heals, and within a bound of virtual time all queues must be empty and all clients
+//! crash, also in the middle of a step; clients go offline; the server's log is compacted; the server is restored from an
+//! older backup; a client's store is copied. Then everything heals, and within a bound of virtual time all queues must be empty and all clients
 //! equal to what the server shows them. Checks run all along; each names its invariant:
 //!
 //! | | invariant | checked |
@@ -30,6 +30,8 @@
 //! | I9 | convergence | at the end |
 //! | I10 | liveness | at the end |
 //! | I11 | no row is sent or held that may not be read | at every pull |
+//! | I13 | a delete reaches every client, whatever was compacted meanwhile | as I5 and I9 |
+//! | I14 | compaction cannot be seen: who stands at or above the floor is not sent everything | at every pull |
 //! | I15 | base + replay of the outbox is one state, however it was reached | at random pulls, and at the end |
 //! | I23 | a mutator that reads the same writes the same, on both sides: no drift | at every answer to a push |
 //!

@@ -35,6 +35,10 @@ pub enum Rare {
     AnswerLostAfterCommit,
     /// A reset: the client's rows were cleared and sent anew.
     Reset,
+    /// Compaction removed entries of the server's log.
+    Compacted,
+    /// A client came from below the bound of compaction, and was told what is new without being sent everything.
+    Folded,
     /// A canonical run had read what the optimistic one had: their writes were compared.
     EffectsCompared,
 }

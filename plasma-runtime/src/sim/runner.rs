@@ -42,6 +42,8 @@ pub struct Faults {
     pub restore: u32,
     /// Weight: a client's store is copied and both go on.
     pub copy: u32,
+    /// Weight: the server's change log is compacted, or a part of it.
+    pub compact: u32,
 }
 
 impl Faults {
@@ -59,6 +61,7 @@ impl Faults {
         server_dies_after_commit: 0,
         restore: 0,
         copy: 0,
+        compact: 0,
     };
 
     /// Everything goes wrong.
@@ -75,6 +78,7 @@ impl Faults {
         server_dies_after_commit: 6,
         restore: 2,
         copy: 2,
+        compact: 3,
     };
 
     /// Everything but restored servers and copied stores: what a correct operator sees.
@@ -98,6 +102,7 @@ impl Faults {
             server_dies_after_commit: keep(self.server_dies_after_commit),
             restore: keep(self.restore),
             copy: keep(self.copy),
+            compact: keep(self.compact),
         }
     }
 }

@@ -11,10 +11,15 @@ use crate::future::poll_once;
 use crate::protocol::{WireRequest, WireResponse};
 use crate::query::eval::{SqlRows, matches};
 use crate::schema::Definition;
-use crate::server::{Caller, ServerEngine, ServerOptions};
+use crate::server::{Caller, Compaction, CompactionOptions, ServerEngine, ServerOptions};
 use crate::store::SqlConnection;
 use crate::store::sqlite::SqliteConnection;
 use crate::value::{Kind, Value};
+
+/// What compaction has removed from the log, for the checks of a run's end. In the database, so that it is backed up and
+/// restored with it.
+const FULL_LOG: &str =
+    "CREATE TABLE _sim_log (row_version INTEGER PRIMARY KEY, table_name TEXT NOT NULL, row_id TEXT NOT NULL, op TEXT NOT NULL)";
 
 #[derive(Debug)]
 pub(super) struct Server {
@@ -50,6 +55,9 @@ impl Server {
         for statement in workload.seed() {
             SqlConnection::batch(&mut store, &statement)?;
         }
+        // The triggers read SQLite's clock, which is not the simulation's.
+        SqlConnection::execute(&mut store, "UPDATE _plasma_changes SET created_at = ?1", &[super::world::EPOCH.into()])?;
+        SqlConnection::batch(&mut store, FULL_LOG)?;
         Ok(store)
     }
 
@@ -68,6 +76,23 @@ impl Server {
         self.store.inner().backup_to(&mut backup)?;
         self.backup = Some(backup);
         Ok(())
+    }
+
+    /// Takes up to so many steps of a compaction, each of a few entries.
+    pub(super) fn compact(&mut self, now: i64, options: CompactionOptions, most: usize, steps: usize) -> Result<Compaction> {
+        // The store may be set to die in a step: what the simulator notes for itself is not the server's work.
+        self.store.inner().batch(
+            "INSERT OR REPLACE INTO _sim_log SELECT row_version, table_name, row_id, op FROM _plasma_changes \
+             WHERE op IN ('put', 'del')",
+        )?;
+        let mut compaction = Compaction::new(options);
+        for _ in 0..steps {
+            let step = Box::pin(self.engine.compact_step(&mut self.store, now, &mut compaction, most));
+            if !poll_once(step).ok_or_else(pending)?? {
+                break;
+            }
+        }
+        Ok(compaction)
     }
 
     /// Goes back to the backup, if there is one.
@@ -119,6 +144,16 @@ impl Server {
         Ok(Some(Ghost { cookie: page.cookie, clears, readable, history: self.history }))
     }
 
+    /// Bound and floor of compaction.
+    pub(super) fn horizon(&mut self) -> Result<(u64, u64)> {
+        let sql = "SELECT coalesce(max(CASE key WHEN 'compaction_bound' THEN CAST(value AS INTEGER) END), 0), \
+            coalesce(max(CASE key WHEN 'compaction_state' THEN value ->> 'floor' END), 0) FROM _plasma_meta \
+            WHERE key IN ('compaction_bound', 'compaction_state')";
+        let rows = self.store.inner().query(sql, &[], &[Kind::BigInt, Kind::BigInt])?;
+        let number = |at: usize| rows.first().and_then(|row| row[at].as_int()).unwrap_or_default() as u64;
+        Ok((number(0), number(1)))
+    }
+
     /// The log's last position.
     pub(super) fn head(&mut self) -> Result<u64> {
         let rows = self.store.inner().query("SELECT max(row_version) FROM _plasma_changes", &[], &[Kind::BigInt])?;
@@ -128,7 +163,9 @@ impl Server {
     /// Ids of a table's rows in the order they were first written.
     pub(super) fn order(&mut self, table: &str) -> Result<Vec<String>> {
         let rows = self.store.inner().query(
-            "SELECT row_id FROM _plasma_changes WHERE table_name = ?1 AND op = 'put' ORDER BY row_version",
+            "SELECT row_id FROM (SELECT row_version, table_name, row_id, op FROM _sim_log \
+             UNION SELECT row_version, table_name, row_id, op FROM _plasma_changes) \
+             WHERE table_name = ?1 AND op = 'put' ORDER BY row_version",
             &[table.into()],
             &[Kind::Text],
         )?;

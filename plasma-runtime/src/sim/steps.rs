@@ -5,6 +5,7 @@ use super::workload::Rows;
 use super::{Rare, Violation, World};
 use crate::client::event::Event;
 use crate::error::Result;
+use crate::server::CompactionOptions;
 use crate::store::sqlite::SqliteConnection;
 
 impl World {
@@ -12,7 +13,7 @@ impl World {
     pub(super) fn random_step(&mut self) -> Result<()> {
         let faults = self.settings.faults;
         let id = self.rng.below(self.nodes.len());
-        let kinds: [(u32, Step); 14] = [
+        let kinds: [(u32, Step); 15] = [
             (40, Step::Mutate),
             (12, Step::Pass),
             (4, Step::PushNow),
@@ -27,6 +28,7 @@ impl World {
             (faults.restore, Step::BackUp),
             (faults.restore, Step::Restore),
             (faults.copy, Step::CopyStore),
+            (faults.compact, Step::Compact),
         ];
         let total: u32 = kinds.iter().map(|(weight, _)| weight).sum();
         let mut drawn = self.rng.below(total as usize) as u32;
@@ -91,6 +93,7 @@ impl World {
             }
             Step::BackUp => self.back_up_server(),
             Step::Restore => self.restore_server(),
+            Step::Compact => self.random_compaction(),
             Step::CopyStore => {
                 if self.nodes.len() < self.settings.clients + self.settings.copies {
                     self.copy_client(id)?;
@@ -173,6 +176,53 @@ impl World {
             self.note(format_args!("server is restored from its backup"));
         }
         self.start_server()
+    }
+
+    /// Compacts the server's log, or a part of it; the server may die in the middle.
+    fn random_compaction(&mut self) -> Result<()> {
+        if !self.server.up {
+            return Ok(());
+        }
+        let mut pick = |of: &[u64]| of[self.rng.below(of.len())];
+        let options = CompactionOptions::default()
+            .keep_ms(pick(&[0, 0, 500, 5_000]) as i64)
+            .keep_entries(pick(&[3, 10, 1_000_000]))
+            .keep_folded(pick(&[4, 1_000_000, 1_000_000]))
+            .keep_deletes_ms(pick(&[2_000, 20_000, 7_776_000_000]) as i64)
+            .lease_ms(pick(&[0, 200, 5_000]) as i64);
+        let (most, steps) = (pick(&[1, 3, 1_000]) as usize, pick(&[1, 3, 1_000, 1_000]) as usize);
+        if self.rng.chance(10) {
+            let statements = self.rng.between(1, 20);
+            self.server.store.crash_after(statements);
+        }
+        self.compact_server(options, most, steps)
+    }
+
+    /// Compacts the server's log: so many steps of so many entries.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn compact_server(&mut self, options: CompactionOptions, most: usize, steps: usize) -> Result<()> {
+        let done = self.server.compact(self.now, options, most, steps);
+        if self.server.store.crashed() {
+            self.reached.insert(Rare::ServerCrashInStep);
+            self.note(format_args!("server dies in a compaction"));
+            self.server.store.recover()?;
+            self.crash_server();
+            return Ok(());
+        }
+        self.server.store.recover()?;
+        let compaction = done?;
+        let done = compaction.result();
+        self.note(format_args!(
+            "server compacts to {} above {}: {} of {} entries go, {} marks stay",
+            done.bound, done.floor, done.removed, done.scanned, done.marked
+        ));
+        if done.removed > 0 {
+            self.reached.insert(Rare::Compacted);
+        }
+        let tamper = std::sync::Arc::clone(&self.tamper);
+        tamper.compacted(self.server.store.inner())
     }
 
     /// Copies a client's store to a new device, which goes on with it: a fork.
@@ -290,4 +340,5 @@ enum Step {
     BackUp,
     Restore,
     CopyStore,
+    Compact,
 }

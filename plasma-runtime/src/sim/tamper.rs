@@ -25,6 +25,15 @@ pub trait Tamper: Send + Sync {
         Ok(())
     }
 
+    /// The server's database after its log was compacted.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn compacted(&self, db: &mut dyn SqlConnection) -> Result<()> {
+        let _ = db;
+        Ok(())
+    }
+
     /// A client's store after it took an answer.
     ///
     /// # Errors

@@ -38,6 +38,8 @@ pub struct World {
     pub(super) reached: BTreeSet<Rare>,
     /// Audit rows some client has tried to write.
     pub(super) attempted: BTreeSet<Uuid>,
+    /// Cookies the server has made, and how often it had been restored when it did.
+    pub(super) cookies: BTreeMap<String, u32>,
     /// The first invariant that broke.
     pub(super) violation: Option<Violation>,
     /// Faults are over.
@@ -86,6 +88,7 @@ impl World {
             trace: Trace::new(keep_trace),
             reached: BTreeSet::new(),
             attempted: BTreeSet::new(),
+            cookies: BTreeMap::new(),
             violation: None,
             healed: true,
             queue: BTreeMap::new(),

@@ -17,7 +17,7 @@ use crate::protocol::Limits;
 use crate::schema::Schema;
 use crate::server::ddl::hex;
 use crate::server::poke::{Hub, PokeBus, Relay};
-use crate::server::{ClockFn, Metric, Pushed, ServerEngine, ServerError, ServerOptions};
+use crate::server::{ClockFn, CompactionOptions, Maintained, Metric, Pushed, ServerEngine, ServerError, ServerOptions};
 
 /// A server before it is opened. `A` says whether it has an `auth` yet: without one it cannot be opened.
 pub struct ServerBuilder<S, A> {
@@ -130,6 +130,22 @@ impl<S, A> ServerBuilder<S, A> {
     #[must_use]
     pub fn on_metric(mut self, hook: impl Fn(&Metric) + Send + Sync + 'static) -> Self {
         self.options.hooks.on_metric = Some(Arc::new(hook));
+        self
+    }
+
+    /// Hears of every round of upkeep that is over: what expired, how far the change log was compacted. One that fails
+    /// goes to `on_error`.
+    #[must_use]
+    pub fn on_maintained(mut self, hook: impl Fn(&Maintained) + Send + Sync + 'static) -> Self {
+        self.options.hooks.on_maintained = Some(Arc::new(hook));
+        self
+    }
+
+    /// How much of the past the change log keeps: a server compacts it by itself, in small steps between the work of
+    /// others. None: only when [`compact_change_log`](Server::compact_change_log) is called.
+    #[must_use]
+    pub fn compaction(mut self, options: impl Into<Option<CompactionOptions>>) -> Self {
+        self.options.compaction = options.into();
         self
     }
 

@@ -160,6 +160,27 @@ impl<S> Server<S> {
         self.inner.backend.pokes()
     }
 
+    /// Compacts the change log now, beside the policy that does so by itself: see
+    /// [`CompactionOptions`](super::CompactionOptions) for what stays. It works in small steps between the commits of
+    /// others, and may be called while the server is busy.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "sqlite")]
+    /// # async fn example<App>(server: plasma_runtime::server::Server<App>) -> plasma_runtime::Result<()> {
+    /// use plasma_runtime::server::CompactionOptions;
+    ///
+    /// let done = server.compact_change_log(CompactionOptions::default().keep_ms(3_600_000)).await?;
+    /// println!("{} of {} entries went; clients before {} are told anew", done.removed, done.scanned, done.bound);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Storage`](crate::ErrorKind::Storage) when the database fails, [`Closed`](crate::ErrorKind::Closed) when the
+    /// server is closed before the end. What was done stays done, and the next compaction goes on from there.
+    pub async fn compact_change_log(&self, options: super::CompactionOptions) -> Result<super::CompactionResult> {
+        self.inner.backend.compact(options).await
+    }
+
     /// The engine behind it.
     pub fn engine(&self) -> &Arc<ServerEngine> {
         &self.inner.engine

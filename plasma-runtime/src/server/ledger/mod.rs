@@ -154,15 +154,6 @@ fn position_column(dialect: Dialect) -> &'static str {
     if dialect == Dialect::Sqlite { "row_version" } else { "unit" }
 }
 
-/// Expires the clients that were seen last before this time; returns how many.
-pub(super) async fn expire(db: &mut dyn SqlExecutor, before_ms: i64) -> Result<u64> {
-    db.execute(
-        "UPDATE _plasma_client_mutations SET expired = TRUE WHERE expired = FALSE AND seen_at < ? AND client_id <> ?",
-        &[Value::Int(before_ms), Value::from(super::JOBS)],
-    )
-    .await
-}
-
 /// Notes that the client is alive.
 pub(super) async fn touch(db: &mut dyn SqlExecutor, client_id: &str, now_ms: i64) -> Result<()> {
     db.execute(

@@ -34,6 +34,10 @@ impl Difference<'_> {
     pub(super) fn judge(&self, tables: &mut Tables<'_>, candidate: &mut Candidate) -> Result<Option<Verdict>> {
         let entries = self.log.entries_for(self.policy.table.name, &candidate.id);
         let new = self.log.image(entries, self.to);
+        if self.policy.rule.is_none() && self.log.is_folded(entries) {
+            // Everybody may read it, and nobody knows whether the reader has it, or which of its images.
+            return self.put_or_del(candidate, new).map(Some);
+        }
         let Some(is) = self.is(tables, candidate, entries, new)? else { return Ok(None) };
         if is && self.changed(entries, new)? {
             return self.put(candidate, new).map(Some);
@@ -44,6 +48,10 @@ impl Difference<'_> {
             false if was.maybe => Ok(Some(Verdict::Del)),
             _ => Ok(Some(Verdict::Nothing)),
         }
+    }
+
+    fn put_or_del(&self, candidate: &Candidate, new: Option<Image<'_>>) -> Result<Verdict> {
+        if new.is_some() { self.put(candidate, new) } else { Ok(Verdict::Del) }
     }
 
     fn put(&self, candidate: &Candidate, new: Option<Image<'_>>) -> Result<Verdict> {

@@ -66,6 +66,8 @@ pub(super) struct Log {
     rows: BTreeMap<&'static str, BTreeMap<String, Vec<usize>>>,
     /// Per unit and table, the positions of its deletes.
     deletes: BTreeMap<(usize, &'static str), Vec<usize>>,
+    /// Of entries below it only each row's newest is there, if that.
+    bound: u64,
 }
 
 /// An image of a row that is in the log.
@@ -135,7 +137,18 @@ impl Log {
             tail: BTreeSet::new(),
             rows: BTreeMap::new(),
             deletes: BTreeMap::new(),
+            bound: 0,
         }
+    }
+
+    /// The same log, whose entries below `bound` may be folded.
+    pub(super) fn folded_until(self, bound: u64) -> Self {
+        Log { bound, ..self }
+    }
+
+    /// Whether entries of the row may be folded: what it was at the position the log was loaded from cannot be told.
+    pub(super) fn is_folded(&self, entries: &[usize]) -> bool {
+        entries.first().is_some_and(|first| self.entries[*first].version < self.bound)
     }
 
     /// Reads the entries after `after`, and the tail. None when there are more than `limit`.

@@ -22,8 +22,9 @@ use std::collections::BTreeMap;
 
 use self::log::{Head, Log};
 use self::page::Page;
-use self::policy::Policies;
+use self::policy::{Policies, TablePolicy};
 use self::set::{Set, Sets, Stop};
+use super::compaction::Horizon;
 use super::{Caller, Refusal, ServerEngine, ServerError, ServerErrorKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::cookie::{AnyCookie, Mark, Position, Resume, Seen, Walk};
@@ -69,8 +70,8 @@ impl From<Error> for PullFailure {
 impl ServerEngine {
     /// Answers a pull with one page, in one read transaction of its own.
     ///
-    /// The request's members other than the cookie are taken as checked. `_now_ms` is not needed yet: positions are
-    /// versions, never times.
+    /// The request's members other than the cookie are taken as checked. The time says only until when the start of a
+    /// set of pages is held against compaction: positions are versions, never times.
     ///
     /// # Errors
     /// 400 `invalid-cookie`; 503 `unavailable` when the database fails, 500 `internal` when a policy does (the cause goes
@@ -78,11 +79,11 @@ impl ServerEngine {
     pub async fn pull(
         &self,
         db: &mut dyn SqlExecutor,
-        _now_ms: i64,
+        now_ms: i64,
         caller: &Caller,
         request: &PullRequest,
     ) -> Result<Pulled, Refusal> {
-        self.pull_page(db, caller, request).await.map_err(|failure| match failure {
+        self.pull_page(db, now_ms, caller, request).await.map_err(|failure| match failure {
             PullFailure::Refused(refusal) => refusal,
             PullFailure::Failed(error) => {
                 let refusal = match error.kind() {
@@ -101,6 +102,7 @@ impl ServerEngine {
     pub(crate) async fn pull_page(
         &self,
         db: &mut dyn SqlExecutor,
+        now_ms: i64,
         caller: &Caller,
         request: &PullRequest,
     ) -> Result<Pulled, PullFailure> {
@@ -108,7 +110,7 @@ impl ServerEngine {
         let cookie = cookie.map_err(|e| PullFailure::Refused(Refusal::invalid_cookie(e.to_string())))?;
         self.sequence(db).await?;
         self.begin_reading(db).await?;
-        let page = self.page(db, caller, request, cookie).await;
+        let page = self.page(db, now_ms, caller, request, cookie).await;
         // Nothing was written: both end the read, and a failed end must not hide why the page failed.
         let end = db.execute(if page.is_ok() { "COMMIT" } else { "ROLLBACK" }, &[]).await;
         let page = page?;
@@ -137,6 +139,10 @@ impl ServerEngine {
         }
         if head.version == position.at {
             return Ok(head.mark != position.mark);
+        }
+        // Entries after it may be gone.
+        if position.at < Horizon::load(db).await?.bound {
+            return Ok(true);
         }
         // Acknowledgements of other groups move the log and nothing else.
         let sql = match db.dialect() {
@@ -173,16 +179,17 @@ impl ServerEngine {
     async fn page(
         &self,
         db: &mut dyn SqlExecutor,
+        now_ms: i64,
         caller: &Caller,
         request: &PullRequest,
         cookie: Option<AnyCookie>,
     ) -> Result<Pulled> {
         let head = log::head(db).await?;
-        let Meta { bound, key } = meta(db).await?;
+        let Meta { horizon, key } = meta(db).await?;
         let lens = self.lenses().of(request.fingerprint.as_deref());
         let policies = Policies::bind(self, &*caller.ctx, key.as_bytes(), lens)?;
         let position = match cookie {
-            Some(AnyCookie::Position(position)) if is_ours(db, &position, bound).await? => Some(position),
+            Some(AnyCookie::Position(position)) if is_ours(db, &position, &horizon).await? => Some(position),
             _ => None,
         };
         // What the reader was served as; a version we do not know may have been served anything.
@@ -195,7 +202,8 @@ impl ServerEngine {
             Some(_) => position,
         };
         let unseen = unseen.unwrap_or_default();
-        let context = Context { engine: self, caller, request, head, policies: &policies, lens, unseen };
+        let (policies, horizon) = (&policies, &horizon);
+        let context = Context { engine: self, caller, request, head, policies, lens, unseen, horizon, now_ms };
         let page = match position {
             Some(Position { walk: Some(walk), at, mark, seen, policies, .. }) => {
                 context.go_on(db, walk, Cut { at, mark }, seen, policies).await?
@@ -228,6 +236,9 @@ struct Context<'a> {
     lens: &'a Lens,
     /// The tables of which it knows more than when its cookie was made.
     unseen: Vec<String>,
+    /// What is left of the log's past.
+    horizon: &'a Horizon,
+    now_ms: i64,
 }
 
 impl Context<'_> {
@@ -268,10 +279,15 @@ impl Context<'_> {
         digests: BTreeMap<String, String>,
     ) -> Result<Option<Pulled>> {
         let after = walk.from.map_or(cut.at, |from| from.at);
+        // Compaction passed the start of the set, and a table that was not stated anew lost entries.
+        if walk.from.is_some() && self.lacking(after).any(|table| !walk.restated.iter().any(|known| known == table)) {
+            return Ok(None);
+        }
         let limit = if walk.from.is_some() { DIFFERENCE_ENTRIES } else { WALK_ENTRIES };
         let Some(log) = Log::load(db, &self.engine.definition.schema, after, self.head, limit).await? else {
             return Ok(None);
         };
+        let log = log.folded_until(self.horizon.bound);
         let start = Some(Stop { table: walk.table, after: walk.after });
         let set = Set { from: walk.from, to: cut.at, restated: walk.restated, start };
         let mut page = self.empty_page();
@@ -287,9 +303,13 @@ impl Context<'_> {
         let Some(log) = Log::load(db, schema, position.at, self.head, DIFFERENCE_ENTRIES).await? else {
             return Ok(None);
         };
+        // Folded entries have no cuts between them: a difference that begins among them is one set, to the head.
+        let folded = position.at < self.horizon.bound;
+        let log = log.folded_until(self.horizon.bound);
         let from = Resume { at: position.at, mark: position.mark, seen: position.seen };
         let mut restated = self.policies.changed(&position.policies);
         restated.extend(self.unseen.iter().cloned());
+        restated.extend(self.lacking(position.at).map(str::to_owned));
         restated.sort_unstable();
         restated.dedup();
         let mut sets = Sets::new(&log, self.policies);
@@ -297,12 +317,23 @@ impl Context<'_> {
         let mut page = self.empty_page();
         let mut stop = sets.run(db, &set, &mut page).await?;
         let mut cut = self.head_cut();
-        if stop.is_some() && set.restated.is_empty() {
+        if stop.is_some() && set.restated.is_empty() && !folded {
             // It does not fit: end at the boundary of an earlier unit.
             (cut, page, stop) = self.earlier(db, &log, &mut sets, &mut set).await?;
         }
         let digests = self.policies.digests.clone();
         self.answer(db, &set, cut, self.seen(), digests, page, stop).await
+    }
+
+    /// The tables with a rule whose difference from this position cannot be told any more: entries of theirs went, or of
+    /// tables their rules read.
+    fn lacking(&self, after: u64) -> impl Iterator<Item = &'static str> {
+        let lacks = move |table: &str| self.horizon.lacks(table, after);
+        let lacking = move |policy: &&TablePolicy| {
+            let rule = policy.rule.as_ref();
+            rule.is_some_and(|rule| lacks(policy.table.name) || rule.analysis.deps.iter().any(|dep| lacks(dep)))
+        };
+        self.policies.tables.iter().filter(lacking).map(|policy| policy.table.name)
     }
 
     /// The largest part of the difference that fits, or nearly; the first unit as a partial set if even that does not.
@@ -374,6 +405,11 @@ impl Context<'_> {
     ) -> Result<Option<Pulled>> {
         let partial = stop.is_some();
         let has_more = partial || cut.at < self.head.version || digests != self.policies.digests;
+        if partial {
+            // The log must stay as it is from the set's start on, until the reader has pulled the rest.
+            let lease = self.engine.options().compaction.as_ref().map_or(0, |options| options.lease_ms);
+            self.engine.leases.hold(set.from.map_or(cut.at, |from| from.at), self.now_ms.saturating_add(lease));
+        }
         let walk = stop.map(|stop| Walk {
             from: set.from,
             restated: set.restated.clone(),
@@ -411,39 +447,39 @@ impl Context<'_> {
 /// Entries at or below it may be gone.
 #[cfg(feature = "http-server")]
 pub(super) async fn compaction_bound(db: &mut dyn SqlExecutor) -> Result<u64> {
-    Ok(meta(db).await?.bound)
+    Ok(Horizon::load(db).await?.bound)
 }
 
 struct Meta {
-    /// Entries at or below it may be gone.
-    bound: u64,
+    /// What is left of the log's past.
+    horizon: Horizon,
     /// The key of policy digests.
     key: String,
 }
 
 async fn meta(db: &mut dyn SqlExecutor) -> Result<Meta> {
-    const SQL: &str = "SELECT key, value FROM _plasma_meta WHERE key IN ('compaction_bound', 'digest_key')";
-    let mut bound = 0;
+    const SQL: &str = "SELECT key, value FROM _plasma_meta \
+        WHERE key IN ('compaction_bound', 'compaction_state', 'digest_key')";
+    let mut horizon = Horizon::default();
     let mut digest_key = None;
     for row in db.query(SQL, &[], &[Kind::Text, Kind::Text]).await? {
         match (row[0].as_text(), row[1].as_text()) {
-            (Some("compaction_bound"), Some(text)) => {
-                bound = text.parse().map_err(|_| Error::internal("the compaction bound is no number"))?;
-            }
             (Some("digest_key"), Some(text)) => digest_key = Some(text.to_owned()),
+            (Some(key), Some(text)) => horizon.read(key, text)?,
             _ => {}
         }
     }
     let key = digest_key.ok_or_else(|| Error::internal("there is no digest key: was `ensure_schema` run?"))?;
-    Ok(Meta { bound, key })
+    Ok(Meta { horizon, key })
 }
 
-/// Whether the position lies in this history and its part of the log is still there.
-async fn is_ours(db: &mut dyn SqlExecutor, position: &Position, bound: u64) -> Result<bool> {
+/// Whether the position lies in this history and a reader there can be told what is new.
+async fn is_ours(db: &mut dyn SqlExecutor, position: &Position, horizon: &Horizon) -> Result<bool> {
     let here = (position.at, position.mark);
     let from = position.walk.as_ref().and_then(|walk| walk.from);
     let first = from.map_or(here, |from| (from.at, from.mark));
-    if first.0 < bound {
+    // The pages of a set show rows as of its end: from there on the log must be whole.
+    if first.0 < horizon.floor || (position.walk.is_some() && position.at < horizon.bound) {
         return Ok(false);
     }
     let seen = (position.seen.last, position.seen.mark);

@@ -1,5 +1,6 @@
 //! Pulls against a database that plain SQL writes to, and a model that knows nothing of logs and edges.
 
+mod compaction;
 mod flow;
 mod model;
 mod named;

@@ -54,17 +54,6 @@ impl ServerEngine {
             .collect()
     }
 
-    /// Expires the clients that have pushed nothing for [`client_expiry_ms`](super::ServerOptions::client_expiry_ms)
-    /// (never less than keys are kept); returns how many. An expired client takes a new id and issues its queue again.
-    ///
-    /// # Errors
-    /// [`Storage`](ErrorKind::Storage) when the database fails.
-    pub async fn expire_clients(&self, db: &mut dyn SqlExecutor, now_ms: i64) -> crate::Result<u64> {
-        let options = self.options();
-        let idle = options.client_expiry_ms.max(options.key_retention_ms);
-        super::ledger::expire(db, now_ms.saturating_sub(idle)).await
-    }
-
     /// Runs one task of the server itself: a job, or a transaction of [`ServerDb`](super::ServerDb).
     ///
     /// # Errors

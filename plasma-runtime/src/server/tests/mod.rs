@@ -10,3 +10,4 @@ mod policy;
 mod postgres;
 mod schema;
 mod triggers;
+mod upkeep;

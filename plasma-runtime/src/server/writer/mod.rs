@@ -4,6 +4,7 @@
 //! more. Everybody is answered after the commit, then one poke goes out.
 
 mod queue;
+mod upkeep;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,12 +14,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::queue::{Job, Queue, Visit};
+use self::upkeep::{Asked, Rounds};
 use tokio::sync::{oneshot, watch};
 
 use super::hooks::{ServerError, ServerErrorKind};
 use super::poke::{Hub, Poke};
 use super::push::{AtOnce, Work};
-use super::{PushJob, Refusal, ServerEngine, Task};
+use super::{CompactionOptions, CompactionResult, PushJob, Refusal, ServerEngine, Task};
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::poll_once;
 use crate::inputs::Entropy;
@@ -30,9 +32,6 @@ use crate::value::Kind;
 const GROUP_TIME: Duration = Duration::from_millis(10);
 /// How often an idle writer looks whether another program has written, while somebody listens.
 const FOREIGN_WRITES: Duration = Duration::from_millis(250);
-
-/// How often clients are looked over for those that have expired, ms.
-const EXPIRE_EVERY_MS: i64 = 86_400_000;
 
 /// The clock the writer reads: milliseconds since 1970.
 pub type ClockFn = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -90,7 +89,7 @@ impl Writer {
         let state = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("plasma-writer".to_owned())
-            .spawn(move || Loop { engine, db, clock, entropy, shared: state, seen: None, expired_at: None }.run())
+            .spawn(move || Loop { engine, db, clock, entropy, shared: state, seen: None, rounds: Rounds::new(), grouped: false }.run())
             .map_err(|e| Error::new(ErrorKind::Storage, "the writer thread cannot be started").with_source(e))?;
         Ok(Writer { shared, thread: Some(thread) })
     }
@@ -149,6 +148,25 @@ impl Writer {
         answer.await.map_err(|_| closed())
     }
 
+    /// Compacts the change log, in small steps between the commits of others.
+    ///
+    /// # Errors
+    /// [`Closed`](ErrorKind::Closed) when the writer is closed or closes before the end, [`Storage`](ErrorKind::Storage)
+    /// when the database fails. What was done stays done.
+    pub async fn compact(&self, options: CompactionOptions) -> Result<CompactionResult> {
+        let closed = || Error::new(ErrorKind::Closed, "the server is closed");
+        let (reply, answer) = oneshot::channel();
+        {
+            let mut queue = self.shared.queue();
+            if queue.closed {
+                return Err(closed());
+            }
+            queue.compactions.push_back(Asked { options, reply });
+        }
+        self.shared.wake.notify_one();
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
     fn enqueue(&self, job: Job) -> Result<(), Refusal> {
         {
             let mut queue = self.shared.queue();
@@ -192,14 +210,16 @@ struct Loop {
     shared: Arc<Shared>,
     /// The last `data_version`: another one tells of a foreign write.
     seen: Option<i64>,
-    /// When idle clients were last expired, ms.
-    expired_at: Option<i64>,
+    rounds: Rounds,
+    /// A group has run since the last step of upkeep.
+    grouped: bool,
 }
 
 /// What a turn of the loop does.
 enum Turn {
     Visit(Visit),
     Group(Vec<Job>),
+    Upkeep,
     Idle,
     End,
 }
@@ -216,31 +236,43 @@ impl Loop {
                 }
                 Turn::Group(jobs) => {
                     self.group(jobs);
-                    self.expire_clients();
                 }
+                Turn::Upkeep => self.upkeep(),
                 Turn::Idle => self.look_for_foreign_writes(),
                 Turn::End => return,
             }
         }
     }
 
-    fn next(&self) -> Turn {
-        let mut queue = self.shared.queue();
+    fn next(&mut self) -> Turn {
+        let shared = Arc::clone(&self.shared);
+        let mut queue = shared.queue();
         loop {
             if let Some(visit) = queue.visits.pop_front() {
                 return Turn::Visit(visit);
             }
+            if self.rounds.is_free()
+                && let Some(asked) = queue.compactions.pop_front()
+            {
+                self.rounds.ask(asked);
+            }
+            // A step between two groups, and as many as there are while nobody waits.
+            let rested = queue.jobs == 0 || std::mem::take(&mut self.grouped);
+            if !queue.closed && rested && self.rounds.wants((self.clock)(), queue.jobs > 0) {
+                return Turn::Upkeep;
+            }
             if queue.jobs > 0 {
+                self.grouped = true;
                 return Turn::Group(queue.take(self.engine.options().group_mutations));
             }
             if queue.closed {
                 return Turn::End;
             }
-            if !self.shared.hub.is_heard() {
-                queue = self.shared.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            if !shared.hub.is_heard() {
+                queue = shared.wake.wait_timeout(queue, Rounds::SLEEP).unwrap_or_else(PoisonError::into_inner).0;
                 continue;
             }
-            let waited = self.shared.wake.wait_timeout(queue, FOREIGN_WRITES);
+            let waited = shared.wake.wait_timeout(queue, FOREIGN_WRITES);
             let (next, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             queue = next;
             if timeout.timed_out() && queue.jobs == 0 && queue.visits.is_empty() {
@@ -300,15 +332,12 @@ impl Loop {
         }
     }
 
-    /// Once a day, after a group.
-    fn expire_clients(&mut self) {
+    fn upkeep(&mut self) {
         let now = (self.clock)();
-        if self.expired_at.is_some_and(|at| now.saturating_sub(at) < EXPIRE_EVERY_MS) {
-            return;
-        }
-        self.expired_at = Some(now);
-        if let Some(Err(error)) = poll_once(Box::pin(self.engine.expire_clients(&mut *self.db, now))) {
-            self.engine.options().hooks.report(&ServerError::new(ServerErrorKind::Internal, error));
+        let (engine, db, rounds) = (&self.engine, &mut *self.db, &mut self.rounds);
+        if catch_unwind(AssertUnwindSafe(|| rounds.step(engine, db, now))).is_err() {
+            self.rounds = Rounds::after_panic(now);
+            self.after_panic();
         }
     }
 

@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::error::Result;
 use crate::protocol::PushResponse;
+use super::upkeep::Asked;
 use crate::server::push::{Done, Work};
 use crate::server::{JOBS, PushJob, Refusal, Task};
 use crate::store::SqlExecutor;
@@ -59,6 +60,7 @@ pub(super) struct Queue {
     /// The lanes that have jobs, next first.
     turns: VecDeque<String>,
     pub(super) visits: VecDeque<Visit>,
+    pub(super) compactions: VecDeque<Asked>,
     /// Jobs in all lanes.
     pub(super) jobs: usize,
     pub(super) closed: bool,

@@ -15,7 +15,7 @@ pub(super) use self::pooled::{Pooled, PooledOptions};
 use crate::error::Result;
 use crate::future::BoxFuture;
 use crate::protocol::PushResponse;
-use crate::server::{Poke, PushJob, Refusal, Task};
+use crate::server::{CompactionOptions, CompactionResult, Poke, PushJob, Refusal, Task};
 use crate::store::SqlExecutor;
 
 /// A database at work.
@@ -60,6 +60,17 @@ impl Backend {
         match self {
             Backend::Blocking(blocking) => blocking.readers.run(read).await,
             Backend::Pooled(pooled) => pooled.read(read).await,
+        }
+    }
+
+    /// Compacts the change log, in small steps between the work of others.
+    ///
+    /// # Errors
+    /// Those of the database; [`Closed`](crate::ErrorKind::Closed) when the server is closed.
+    pub(in crate::server) async fn compact(&self, options: CompactionOptions) -> Result<CompactionResult> {
+        match self {
+            Backend::Blocking(blocking) => blocking.writer.compact(options).await,
+            Backend::Pooled(pooled) => pooled.compact(options).await,
         }
     }
 

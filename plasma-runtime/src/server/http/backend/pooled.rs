@@ -19,7 +19,7 @@ use crate::protocol::PushResponse;
 use crate::server::hooks::{ServerError, ServerErrorKind};
 use crate::server::poke::{Hub, Poke};
 use crate::server::push::{Done, Work};
-use crate::server::{ClockFn, JOBS, PushJob, Refusal, ServerEngine, Task};
+use crate::server::{ClockFn, CompactionOptions, CompactionResult, JOBS, PushJob, Refusal, ServerEngine, Task, Upkeep};
 use crate::store::SqlExecutor;
 
 /// How much a pooled server takes on.
@@ -146,6 +146,26 @@ impl Pooled {
         let _permit = permit.map_err(|_| closed())?;
         let mut db = self.pool.get().await?;
         Ok(read(&mut *db).await)
+    }
+
+    /// Compacts the change log, in short transactions.
+    pub(super) async fn compact(&self, options: CompactionOptions) -> Result<CompactionResult> {
+        let mut upkeep = Upkeep::compaction(options);
+        while self.upkeep_step(&mut upkeep).await? {}
+        Ok(upkeep.done().compaction.unwrap_or_default())
+    }
+
+    /// One step of upkeep, on a connection of its own.
+    #[expect(clippy::disallowed_methods, reason = "steps are timed")]
+    async fn upkeep_step(&self, upkeep: &mut Upkeep) -> Result<bool> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, "the server is closed"));
+        }
+        let mut db = self.pool.get().await?;
+        let started = std::time::Instant::now();
+        let more = self.engine.upkeep_step(&mut *db, (self.clock)(), upkeep).await;
+        self.engine.upkeep_took(upkeep, started.elapsed());
+        more
     }
 
     /// Takes a job, when there is room, and runs it on a task of its own: a request that is dropped must not stop it

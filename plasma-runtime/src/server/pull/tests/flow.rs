@@ -10,7 +10,6 @@ use crate::protocol::{MutationStatus, PatchOp};
 use crate::server::{Caller, ServerOptions};
 use crate::store::SqlConnection;
 use crate::store::sqlite::{SqliteConnection, SqliteOptions};
-use crate::value::Value;
 
 fn notes(world: &mut World, from: u32, count: u32) {
     let statements: Vec<String> =
@@ -90,7 +89,7 @@ fn a_cookie_from_the_future_is_a_reset() {
 }
 
 #[test]
-fn a_cookie_below_the_compaction_bound_is_a_reset() {
+fn a_snapshot_whose_start_compaction_passed_begins_anew() {
     let mut world = World::new();
     notes(&mut world, 1, 1);
     let mut bob = Reader::new(user("bob"));
@@ -99,19 +98,18 @@ fn a_cookie_below_the_compaction_bound_is_a_reset() {
     slow.pull(&mut world, 1);
     let at = world.head();
     notes(&mut world, 2, 3);
-    let set = "INSERT INTO _plasma_meta (key, value) VALUES ('compaction_bound', ?1) \
-        ON CONFLICT (key) DO UPDATE SET value = ?1";
-    SqlConnection::execute(&mut world.db, set, &[Value::from(at.to_string())]).unwrap();
-    SqlConnection::execute(&mut world.db, "DELETE FROM _plasma_changes WHERE row_version < ?", &[(at as i64).into()])
-        .unwrap();
-    let page = world.pull(&bob.ctx, "c", bob.cookie.as_deref(), 1000).response;
-    assert_eq!(ops(&[page]).len(), 3, "at the bound: a difference");
-    let bound = (at + 1).to_string();
-    SqlConnection::execute(&mut world.db, set, &[Value::from(bound)]).unwrap();
-    for cookie in [&bob.cookie, &slow.cookie] {
-        let page = world.pull(&bob.ctx, "c", cookie.as_deref(), 1000).response;
-        assert_eq!(ops(&[page]).len(), 5, "below it: a reset, also in the middle of a snapshot");
+    let written = world.head() - at;
+    let done = world.compact(super::compaction::keep(written));
+    assert_eq!(done.bound, at);
+    for reader in [&bob, &slow] {
+        let page = world.pull(&bob.ctx, "c", reader.cookie.as_deref(), 1000).response;
+        assert!(ops(&[page]).len() < 5, "at the bound: what is new");
     }
+    world.compact(super::compaction::keep(0));
+    let page = world.pull(&bob.ctx, "c", bob.cookie.as_deref(), 1000).response;
+    assert_eq!(ops(&[page]).len(), 3, "below it: what is new, too");
+    let page = world.pull(&bob.ctx, "c", slow.cookie.as_deref(), 1000).response;
+    assert_eq!(ops(&[page]).len(), 5, "in the middle of a snapshot: everything");
 }
 
 #[test]

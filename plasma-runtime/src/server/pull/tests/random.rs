@@ -4,7 +4,7 @@ use super::world::{Random, Reader, World, id, user};
 use crate::error::panic_message;
 use crate::server::ServerOptions;
 
-const USERS: [&str; 3] = ["alice", "bob", "carol"];
+pub(super) const USERS: [&str; 3] = ["alice", "bob", "carol"];
 
 /// How many histories the normal run has. `PLASMA_PULL_HISTORIES` asks for another number.
 fn histories() -> u64 {
@@ -15,7 +15,7 @@ fn name(random: &mut Random, letter: &str, most: u64) -> String {
     id(&format!("{letter}{}", random.below(most)))
 }
 
-fn statement(random: &mut Random, nth: u64) -> String {
+pub(super) fn statement(random: &mut Random, nth: u64) -> String {
     let list = name(random, "L", 4);
     let other = name(random, "L", 4);
     let todo = name(random, "T", 6);

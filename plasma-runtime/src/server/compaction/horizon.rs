@@ -1,0 +1,93 @@
+//! What is left of the log's past, as the database says it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::SqlExecutor;
+use crate::value::{Kind, Value};
+
+/// The key of the bound in `_plasma_meta`.
+const BOUND: &str = "compaction_bound";
+/// The key of everything else.
+const STATE: &str = "compaction_state";
+
+/// How far back the log can tell what happened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::server) struct Horizon {
+    /// The log is complete above it. Its entry is there, for the mark.
+    pub(in crate::server) bound: u64,
+    /// Nothing is left below it. Its entry is there, for the mark.
+    pub(in crate::server) floor: u64,
+    /// How far the entries below the bound have been gone through.
+    pub(super) done: u64,
+    /// How many entries are left up to there.
+    pub(super) folded: u64,
+    /// Per table, the version of the newest entry that went: above it the table's entries are complete.
+    lost: BTreeMap<String, u64>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct State {
+    floor: u64,
+    done: u64,
+    folded: u64,
+    lost: BTreeMap<String, u64>,
+}
+
+impl Horizon {
+    /// Reads it.
+    pub(in crate::server) async fn load(db: &mut dyn SqlExecutor) -> Result<Self> {
+        const SQL: &str = "SELECT key, value FROM _plasma_meta WHERE key IN ('compaction_bound', 'compaction_state')";
+        let mut horizon = Horizon::default();
+        for row in db.query(SQL, &[], &[Kind::Text, Kind::Text]).await? {
+            if let (Some(key), Some(value)) = (row[0].as_text(), row[1].as_text()) {
+                horizon.read(key, value)?;
+            }
+        }
+        Ok(horizon)
+    }
+
+    /// Takes in a row of `_plasma_meta`; others are nothing to it.
+    pub(in crate::server) fn read(&mut self, key: &str, value: &str) -> Result<()> {
+        let damaged = || Error::new(ErrorKind::Storage, format!("the database's `{key}` cannot be read"));
+        match key {
+            BOUND => self.bound = value.parse().map_err(|_| damaged())?,
+            STATE => {
+                let State { floor, done, folded, lost } = serde_json::from_str(value).map_err(|_| damaged())?;
+                (self.floor, self.done, self.folded, self.lost) = (floor, done, folded, lost);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(super) async fn save(&self, db: &mut dyn SqlExecutor) -> Result<()> {
+        const SQL: &str = "INSERT INTO _plasma_meta (key, value) VALUES (?1, ?2) \
+            ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+        let Horizon { bound, floor, done, folded, lost } = self.clone();
+        let state = serde_json::to_string(&State { floor, done, folded, lost })
+            .map_err(|error| Error::internal("the state of compaction has no JSON form").with_source(error))?;
+        db.execute(SQL, &[Value::from(BOUND), Value::Text(bound.to_string())]).await?;
+        db.execute(SQL, &[Value::from(STATE), Value::Text(state)]).await?;
+        Ok(())
+    }
+
+    pub(super) fn raise_floor(&mut self, floor: u64) {
+        self.floor = self.floor.max(floor);
+        let floor = self.floor;
+        self.lost.retain(|_, version| *version > floor);
+    }
+
+    /// Notes that an entry of the table at this version went.
+    pub(super) fn lose(&mut self, table: String, version: u64) {
+        let known = self.lost.entry(table).or_default();
+        *known = version.max(*known);
+    }
+
+    /// Whether entries of the table after this position went.
+    pub(in crate::server) fn lacks(&self, table: &str, after: u64) -> bool {
+        self.lost.get(table).is_some_and(|version| *version > after)
+    }
+}

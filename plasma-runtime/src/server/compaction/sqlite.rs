@@ -1,0 +1,126 @@
+//! The statements of a compaction on SQLite's log, where every entry has a version of its own.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::server::ddl::first_int;
+use crate::store::SqlExecutor;
+use crate::value::{Kind, Value};
+
+/// What one step folded.
+#[derive(Debug, Default)]
+pub(super) struct Folded {
+    pub(super) scanned: u64,
+    pub(super) removed: u64,
+    pub(super) marked: u64,
+    /// The last entry it looked at; none when there was none.
+    pub(super) last: Option<u64>,
+    /// Per table, the newest entry that went.
+    pub(super) lost: BTreeMap<String, u64>,
+}
+
+fn version(value: u64) -> Value {
+    Value::Int(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+fn unsigned(value: Option<i64>) -> Option<u64> {
+    value.and_then(|value| u64::try_from(value).ok())
+}
+
+fn list(versions: &[u64]) -> Value {
+    Value::Text(serde_json::json!(versions).to_string())
+}
+
+/// The newest entry at or below `until`.
+pub(super) async fn entry_until(db: &mut dyn SqlExecutor, until: u64) -> Result<Option<u64>> {
+    const SQL: &str =
+        "SELECT row_version FROM _plasma_changes WHERE row_version <= ?1 ORDER BY row_version DESC LIMIT 1";
+    Ok(unsigned(first_int(&db.query(SQL, &[version(until)], &[Kind::BigInt]).await?)))
+}
+
+/// The newest entry above `after` and up to `until` that was written at or before this time; `after` when there is none.
+///
+/// Versions and times rise together but for a clock that was set back, so a search by halves finds it, or an entry that
+/// does as well.
+pub(super) async fn newest_until(db: &mut dyn SqlExecutor, time_ms: i64, after: u64, until: u64) -> Result<u64> {
+    const SQL: &str = "SELECT row_version, created_at FROM _plasma_changes \
+        WHERE row_version > ?1 AND row_version <= ?2 ORDER BY row_version LIMIT 1";
+    let (mut old, mut young) = (after, until + 1);
+    while old + 1 < young {
+        let middle = old + (young - old) / 2;
+        let rows = db.query(SQL, &[version(middle - 1), version(young - 1)], &[Kind::BigInt, Kind::BigInt]).await?;
+        match rows.first().map(|row| (unsigned(row[0].as_int()), row[1].as_int())) {
+            Some((Some(at), Some(written))) if written <= time_ms => old = at,
+            // No entry in the upper half is old enough, or there is none.
+            _ => young = middle,
+        }
+    }
+    Ok(old)
+}
+
+/// The version with so many entries below it.
+pub(super) async fn nth_from_below(db: &mut dyn SqlExecutor, entries: usize) -> Result<Option<u64>> {
+    const SQL: &str = "SELECT row_version FROM _plasma_changes ORDER BY row_version LIMIT 1 OFFSET ?1";
+    Ok(unsigned(first_int(&db.query(SQL, &[Value::Int(entries as i64)], &[Kind::BigInt]).await?)))
+}
+
+/// Removes entries below `floor`, the oldest first.
+pub(super) async fn drop_below(db: &mut dyn SqlExecutor, floor: u64, most: usize) -> Result<u64> {
+    const SQL: &str = "DELETE FROM _plasma_changes WHERE row_version IN \
+        (SELECT row_version FROM _plasma_changes WHERE row_version < ?1 ORDER BY row_version LIMIT ?2)";
+    db.execute(SQL, &[version(floor), Value::Int(most as i64)]).await
+}
+
+/// Goes through entries after `done` and below `bound`. `open` lists the tables to fold, as JSON.
+pub(super) async fn fold(
+    db: &mut dyn SqlExecutor,
+    done: u64,
+    bound: u64,
+    open: &Value,
+    most: usize,
+) -> Result<Folded> {
+    const BATCH: &str = "SELECT count(*), max(row_version) FROM (SELECT row_version FROM _plasma_changes \
+        WHERE row_version > ?1 AND row_version < ?2 ORDER BY row_version LIMIT ?3)";
+    // Entries that go: those of tables that are not folded, and those of folded rows that have a newer one in the batch.
+    // The next entry tells whether a reader may stand on one: not inside of a mutation, and hardly between raw entries of
+    // one millisecond. One that does all the same is sent everything.
+    const GONE: &str = "WITH batch AS (SELECT row_version, table_name, row_id FROM _plasma_changes \
+          WHERE row_version > ?1 AND row_version <= ?2), \
+        gone AS (SELECT row_version FROM batch \
+            WHERE table_name <> '' AND table_name NOT IN (SELECT value FROM json_each(?3)) \
+          UNION SELECT older.row_version FROM batch JOIN _plasma_changes AS older \
+            ON older.table_name = batch.table_name AND older.row_id = batch.row_id \
+            AND older.row_version < batch.row_version \
+            WHERE batch.table_name IN (SELECT value FROM json_each(?3))) \
+        SELECT entry.row_version, entry.table_name, coalesce((SELECT next.client_id IS entry.client_id \
+            AND next.mutation_id IS entry.mutation_id AND next.created_at = entry.created_at \
+            FROM _plasma_changes AS next WHERE next.row_version > entry.row_version \
+            ORDER BY next.row_version LIMIT 1), 0) \
+        FROM gone CROSS JOIN _plasma_changes AS entry ON entry.row_version = gone.row_version";
+    let params = [version(done), version(bound), Value::Int(most as i64)];
+    let batch = db.query(BATCH, &params, &[Kind::BigInt, Kind::BigInt]).await?;
+    let counted = batch.first().map(|row| (unsigned(row[0].as_int()), unsigned(row[1].as_int())));
+    let Some((Some(scanned), Some(last))) = counted else { return Ok(Folded::default()) };
+    let mut folded = Folded { scanned, last: Some(last), ..Folded::default() };
+    let (mut gone, mut marked) = (Vec::new(), Vec::new());
+    let params = [version(done), version(last), open.clone()];
+    for row in db.query(GONE, &params, &[Kind::BigInt, Kind::Text, Kind::BigInt]).await? {
+        let (Some(at), Some(table)) = (unsigned(row[0].as_int()), row[1].as_text()) else {
+            return Err(Error::new(ErrorKind::Storage, "the change log holds an entry that cannot be read"));
+        };
+        let newest = folded.lost.entry(table.to_owned()).or_default();
+        *newest = at.max(*newest);
+        if row[2].as_int() == Some(1) { gone.push(at) } else { marked.push(at) }
+    }
+    const REMOVE: &str = "DELETE FROM _plasma_changes WHERE row_version IN (SELECT value FROM json_each(?1))";
+    const MARK: &str = "UPDATE _plasma_changes SET table_name = '', row_id = '', op = 'mark', value = NULL, \
+        prior = NULL WHERE row_version IN (SELECT value FROM json_each(?1))";
+    if !gone.is_empty() {
+        db.execute(REMOVE, &[list(&gone)]).await?;
+    }
+    if !marked.is_empty() {
+        db.execute(MARK, &[list(&marked)]).await?;
+    }
+    (folded.removed, folded.marked) = (gone.len() as u64, marked.len() as u64);
+    Ok(folded)
+}
