@@ -58,6 +58,8 @@ pub enum ErrorKind {
     Drift,
     /// The change log no longer reaches back to the position, or it is one of another history.
     PositionGone,
+    /// The database is not changed: some of the changes lose data or need a written step. `data` names every one.
+    MigrationRefused,
     /// A setting is missing or contradicts another.
     Config,
     /// The client or the server is closed.
@@ -103,6 +105,7 @@ impl ErrorKind {
             ErrorKind::AlreadySent => "already-sent",
             ErrorKind::Drift => "drift",
             ErrorKind::PositionGone => "position-gone",
+            ErrorKind::MigrationRefused => "migration-refused",
             ErrorKind::Config => "config",
             ErrorKind::Closed => "closed",
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use super::compaction::{CompactionOptions, Leases};
 use super::hooks::Hooks;
@@ -36,6 +37,9 @@ pub struct ServerOptions {
     pub compaction: Option<CompactionOptions>,
     /// Time from one round of upkeep (expiry, compaction) to the next, ms. An hour.
     pub upkeep_every_ms: i64,
+    /// Tables, columns and indexes that a database of an older version of the schema lacks are added when the server
+    /// starts, as long as that is additive. True. Otherwise the server does not start before a migration has run.
+    pub apply_additive: bool,
     /// What the application hears of.
     pub hooks: Hooks,
 }
@@ -54,6 +58,7 @@ impl Default for ServerOptions {
             concurrency: Concurrency::default(),
             compaction: Some(CompactionOptions::default()),
             upkeep_every_ms: 3_600_000,
+            apply_additive: true,
             hooks: Hooks::default(),
         }
     }
@@ -93,6 +98,8 @@ pub struct ServerEngine {
     faults: FaultBook,
     /// Positions that sets of pages under way stand on.
     pub(super) leases: Leases,
+    /// The number of changes of the tables that this engine has looked at; none yet at first.
+    pub(super) epoch: AtomicI64,
 }
 
 /// The reserved group and client id of the server's own jobs.
@@ -138,6 +145,8 @@ impl ServerEngine {
             faults: FaultBook::default(),
             leases: Leases::default(),
         })
+        let (faults, epoch) = (FaultBook::default(), AtomicI64::new(i64::MIN));
+        Ok(ServerEngine { definition: Arc::new(definition), limits, options, lenses, faults, epoch })
     }
 
     /// The definition the engine was opened with.

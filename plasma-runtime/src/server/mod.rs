@@ -21,6 +21,7 @@ mod ledger;
 mod lenses;
 #[cfg(feature = "http-server")]
 mod live;
+mod migrate;
 mod poke;
 mod pull;
 mod push;
@@ -60,6 +61,9 @@ pub use poke::PostgresPokes;
 #[cfg(feature = "redis")]
 pub use poke::RedisPokes;
 pub use poke::{Announcement, Poke, PokeBus, Subscription};
+pub use migrate::{Change, Class, Migrated, SchemaDiff, Sql, Step, What};
+#[cfg(feature = "http-server")]
+pub use migrate::{Migrations, migrations};
 pub use pull::Pulled;
 pub use push::{AtOnce, Concurrency, Isolation, Retry, Task, TaskFn};
 pub use refusal::Refusal;

@@ -34,7 +34,7 @@ pub fn create_table(table: &TableDef, side: Side) -> String {
     let mut sql = format!("CREATE TABLE IF NOT EXISTS {} (", quote(table.name));
     for (index, column) in table.columns.iter().enumerate() {
         sql.push_str(if index == 0 { "\n  " } else { ",\n  " });
-        column_definition(&mut sql, table, index, column, side);
+        sql.push_str(&column_sql(column, index == table.id, side));
     }
     sql.push_str("\n) STRICT, WITHOUT ROWID;");
     for index in table.named_indexes() {
@@ -139,27 +139,24 @@ pub fn storage_class(kind: Kind) -> &'static str {
     }
 }
 
-fn column_definition(sql: &mut String, table: &TableDef, index: usize, column: &ColumnDef, side: Side) {
+/// A column as it stands in `CREATE TABLE` and `ALTER TABLE .. ADD COLUMN`.
+pub(crate) fn column_sql(column: &ColumnDef, is_id: bool, side: Side) -> String {
     let name = quote(column.name);
-    let _ = write!(sql, "{name} {}", storage_class(column.kind));
-    if index == table.id {
+    let mut sql = format!("{name} {}", storage_class(column.kind));
+    if is_id {
         sql.push_str(" PRIMARY KEY");
     }
     if !column.nullable {
         sql.push_str(" NOT NULL");
     }
-    if column.unique && index != table.id {
+    if column.unique && !is_id {
         sql.push_str(" UNIQUE");
     }
-    if let (Side::Server, Some(default)) = (side, column.default) {
-        let default = match default {
-            ColumnDefault::Value(default) => literal(&default()),
-            ColumnDefault::Now => format!("({})", now(column.kind)),
-        };
+    if let (Side::Server, Some(default)) = (side, default_sql(column)) {
         // Writing to a String cannot fail.
         let _ = write!(sql, " DEFAULT {default}");
     }
-    let foreign = column.references.filter(|_| index != table.id && side == Side::Server);
+    let foreign = column.references.filter(|_| !is_id && side == Side::Server);
     // A native foreign key is as strict as the id it points at.
     if let Some(check) = check(column.kind, &name).filter(|_| foreign.is_none()) {
         let _ = write!(sql, " CONSTRAINT {name} CHECK ({check})");
@@ -173,6 +170,15 @@ fn column_definition(sql: &mut String, table: &TableDef, index: usize, column: &
         };
         let _ = write!(sql, " REFERENCES {} (\"id\") ON DELETE {action}", quote(target));
     }
+    sql
+}
+
+/// What stands after `DEFAULT`.
+pub(crate) fn default_sql(column: &ColumnDef) -> Option<String> {
+    column.default.map(|default| match default {
+        ColumnDefault::Value(default) => literal(&default()),
+        ColumnDefault::Now => format!("({})", now(column.kind)),
+    })
 }
 
 /// What the storage class does not say. NULL passes every check.

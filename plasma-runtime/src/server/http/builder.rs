@@ -50,7 +50,7 @@ impl fmt::Debug for WithAuth {
 
 /// The system's clock.
 #[expect(clippy::disallowed_methods, reason = "this is the adapter that reads the clock")]
-fn system_clock() -> i64 {
+pub(in crate::server) fn system_clock() -> i64 {
     match std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |ms| -ms),

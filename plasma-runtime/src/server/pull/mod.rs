@@ -87,7 +87,8 @@ impl ServerEngine {
             PullFailure::Refused(refusal) => refusal,
             PullFailure::Failed(error) => {
                 let refusal = match error.kind() {
-                    ErrorKind::Storage | ErrorKind::Fault => Refusal::unavailable(),
+                    // Of another schema since: a server that fits, or this one started again, answers.
+                    ErrorKind::Storage | ErrorKind::Fault | ErrorKind::SchemaMismatch => Refusal::unavailable(),
                     _ => Refusal::internal(),
                 };
                 let mut report = ServerError::new(ServerErrorKind::Internal, error);
@@ -184,6 +185,7 @@ impl ServerEngine {
         request: &PullRequest,
         cookie: Option<AnyCookie>,
     ) -> Result<Pulled> {
+        self.still_fits(db).await?;
         let head = log::head(db).await?;
         let Meta { horizon, key } = meta(db).await?;
         let lens = self.lenses().of(request.fingerprint.as_deref());

@@ -129,6 +129,7 @@ impl<'g> Group<'g> {
             self.known = Some(self.known_before(first).await?);
         }
         self.db.batch(self.engine.options().concurrency.begin(dialect)).await?;
+        self.engine.still_fits(self.db).await?;
         self.head = unit::head(self.db).await?;
         let mut done = Vec::with_capacity(work.len());
         for (index, one) in work.iter().enumerate() {

@@ -18,12 +18,17 @@ fn it_is_idempotent_and_one_look_when_nothing_is_to_do() {
 #[test]
 fn another_schema_is_refused_and_nothing_changes() {
     let mut server = server();
-    server.sql("UPDATE _plasma_meta SET value = '0123456789abcdef' WHERE key = 'fingerprint'");
+    // Another program keeps numbers where this one has texts.
+    server.sql(
+        "DROP TABLE notes; CREATE TABLE notes (id TEXT PRIMARY KEY NOT NULL, text INTEGER NOT NULL, tag TEXT); \
+         UPDATE _plasma_meta SET value = '0123456789abcdef' WHERE key = 'fingerprint'",
+    );
     let before = server.dump();
     let error = server.ensure_schema().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
-    assert!(error.message().contains("app-1") && error.message().contains("0123456789abcdef"), "{error}");
-    assert!(error.message().contains("start the server that fits"), "{error}");
+    for part in ["app-1", "0123456789abcdef", "start the program that fits", "`notes.text`: integer -> text"] {
+        assert!(error.message().contains(part), "{part}: {error}");
+    }
     assert_eq!(server.dump(), before);
 }
 

@@ -82,8 +82,8 @@ fn log_replaced(table: &TableDef, replaced: &str, but: &str) -> String {
     )
 }
 
-/// `CREATE TRIGGER` statements for one table.
-pub(in crate::server) fn create(table: &TableDef) -> String {
+/// `CREATE TRIGGER` statements for one table, in the order of [`names`].
+pub(in crate::server) fn create(table: &TableDef) -> [String; 5] {
     let [before_insert, before_update, insert, update, delete] = names(table).map(|name| quote(&name));
     let quoted = quote(table.name);
     let name = literal(table.name);
@@ -147,5 +147,4 @@ pub(in crate::server) fn create(table: &TableDef) -> String {
             log(table, "OLD.id", "del", "NULL", &old, "")
         ),
     ]
-    .join("\n")
 }

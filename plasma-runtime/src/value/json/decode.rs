@@ -77,9 +77,10 @@ impl<'de> Visitor<'de> for RowVisitor<'_> {
             .zip(row)
             .map(|(column, value)| match value {
                 Some(value) => Ok(value),
-                None if column.nullable => Ok(Value::Null),
+                // The row is older than the column: it holds what rows held that were there when the column came.
                 None => match column.default {
                     Some(ColumnDefault::Value(default)) => Ok(default()),
+                    _ if column.nullable => Ok(Value::Null),
                     // When a row came to be cannot be made up here.
                     Some(ColumnDefault::Now) | None => {
                         Err(A::Error::custom(format_args!("the member `{}` is missing", column.name)))

@@ -1,0 +1,219 @@
+//! What a server does with the schema of its database when it starts, and whenever somebody has changed the tables.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use super::apply::{Apply, Phase};
+use super::diff::{Change, Class, SchemaDiff, What};
+use super::inspect::inspect;
+use super::notes::{self, EPOCH, Image, Notes, note, to_json};
+use super::plan::Plan;
+use super::shape::Shape;
+use super::transaction;
+use crate::error::{Error, ErrorKind, Result};
+use crate::inputs::Entropy;
+use crate::query::lower::Dialect;
+use crate::server::ServerEngine;
+use crate::server::ddl::{first_int, random_mark};
+use crate::store::SqlExecutor;
+use crate::value::{Kind, Value};
+
+impl ServerEngine {
+    /// Makes an empty database, adds what an older one lacks, leaves one alone that has all this program needs.
+    pub(in crate::server) async fn ensure_tables(
+        &self,
+        db: &mut dyn SqlExecutor,
+        now_ms: i64,
+        entropy: &mut dyn Entropy,
+    ) -> Result<()> {
+        loop {
+            if self.is_current(db).await? {
+                return Ok(());
+            }
+            let empty = !has_meta(db).await?;
+            // A database that is made has no rows that refer to others.
+            let begun = transaction::begin(db, !empty).await?;
+            let done = self.ensure_within(db, now_ms, entropy, empty).await;
+            let done = transaction::end(db, begun, done).await?;
+            if done {
+                return self.note_epoch(db).await;
+            }
+        }
+    }
+
+    /// False when the database was empty and is no longer: it is to be looked at again.
+    async fn ensure_within(
+        &self,
+        db: &mut dyn SqlExecutor,
+        now_ms: i64,
+        entropy: &mut dyn Entropy,
+        empty: bool,
+    ) -> Result<bool> {
+        // Somebody else may have done it between the first look and the lock.
+        if self.is_current(db).await? {
+            return Ok(true);
+        }
+        if empty && has_meta(db).await? {
+            return Ok(false);
+        }
+        let (notes, plan) = self.look(db).await?;
+        let (history, ours) = (notes.history()?, self.definition.schema.fingerprint_hex());
+        let is_older = history.contains(&ours) && history.last() != Some(&ours);
+        let adds = |change: &&Change| matches!(change.what, What::NewTable | What::NewColumn { .. });
+        let fits = |change: &Change| change.is_left_over() || change.class == Class::Additive;
+        let may_add = empty || (self.options().apply_additive && !is_older);
+        if !plan.changes.iter().all(fits) || (!may_add && plan.changes.iter().any(|change| adds(&change))) {
+            return Err(self.mismatch(&notes, plan.changes));
+        }
+        if is_older {
+            // A younger program has the say over indexes and triggers.
+            return Ok(true);
+        }
+        self.make_server_tables(db, now_ms, entropy).await?;
+        self.apply(db, &notes, &plan, Phase::Expand, now_ms, entropy).await?;
+        self.note_current(db).await?;
+        Ok(true)
+    }
+
+    /// What the database notes, and the way from there to this program, without written steps.
+    async fn look(&self, db: &mut dyn SqlExecutor) -> Result<(Notes, Plan)> {
+        let notes = if has_meta(db).await? { Notes::read(db).await? } else { Notes::default() };
+        let declared = Shape::declared(&self.definition.schema, db.dialect());
+        let found = inspect(db, &notes.shape()?, &declared).await?;
+        let plan = Plan::new(found, declared, &[], &BTreeMap::new(), db.dialect())?;
+        Ok((notes, plan))
+    }
+
+    /// Runs a phase inside a transaction, and notes what it did. True: older positions are void.
+    pub(super) async fn apply(
+        &self,
+        db: &mut dyn SqlExecutor,
+        notes: &Notes,
+        plan: &Plan,
+        phase: Phase,
+        now_ms: i64,
+        entropy: &mut dyn Entropy,
+    ) -> Result<bool> {
+        let images = notes.images()?;
+        let mut apply = Apply { engine: self, db, plan, phase, images, restate: false };
+        let shape = apply.run().await?;
+        let Apply { mut images, restate, .. } = apply;
+        if restate {
+            void_positions(db, now_ms, random_mark(entropy)).await?;
+            images = BTreeMap::new();
+        }
+        note(db, "shape", to_json(&shape)?).await?;
+        note(db, "images", to_json::<BTreeMap<String, Image>>(&images)?).await?;
+        if !plan.changes.is_empty() {
+            note(db, EPOCH, (notes.epoch() + 1).to_string()).await?;
+        }
+        let mut history = notes.history()?;
+        let ours = self.definition.schema.fingerprint_hex();
+        if history.last() != Some(&ours) {
+            history.push(ours);
+            note(db, "history", to_json(&history)?).await?;
+        }
+        Ok(restate)
+    }
+
+    /// Notes that the database is what this program declares.
+    pub(super) async fn note_current(&self, db: &mut dyn SqlExecutor) -> Result<()> {
+        let schema = &self.definition.schema;
+        note(db, "schema_version", schema.version.to_owned()).await?;
+        note(db, "fingerprint", schema.fingerprint_hex()).await?;
+        note(db, "triggers", self.revision()).await
+    }
+
+    async fn note_epoch(&self, db: &mut dyn SqlExecutor) -> Result<()> {
+        let epoch = epoch(db).await?;
+        self.epoch.store(epoch, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether the database holds exactly this schema with these triggers and indexes: one look.
+    async fn is_current(&self, db: &mut dyn SqlExecutor) -> Result<bool> {
+        if !has_meta(db).await? {
+            return Ok(false);
+        }
+        let notes = Notes::read(db).await?;
+        let schema = &self.definition.schema;
+        let current = notes.get("fingerprint") == Some(&*schema.fingerprint_hex())
+            && notes.get("schema_version") == Some(schema.version)
+            && notes.get("triggers") == Some(&*self.revision());
+        if current {
+            self.epoch.store(notes.epoch(), Ordering::Relaxed);
+        }
+        Ok(current)
+    }
+
+    /// Whether the tables are still such that this program can work on them. Asked inside every transaction: one read,
+    /// and a look at the tables when somebody has changed them.
+    ///
+    /// # Errors
+    /// [`SchemaMismatch`](ErrorKind::SchemaMismatch) when they are not.
+    pub(in crate::server) async fn still_fits(&self, db: &mut dyn SqlExecutor) -> Result<()> {
+        if db.dialect() != Dialect::Sqlite {
+            return Ok(());
+        }
+        let epoch = epoch(db).await?;
+        if epoch == self.epoch.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let (notes, plan) = self.look(db).await?;
+        let fits = |change: &Change| {
+            change.is_left_over() || matches!(change.what, What::NewIndex { .. } | What::NewCheck { .. } | What::Triggers)
+        };
+        if !plan.changes.iter().all(fits) {
+            return Err(self.mismatch(&notes, plan.changes));
+        }
+        self.epoch.store(epoch, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn mismatch(&self, notes: &Notes, changes: Vec<Change>) -> Error {
+        let diff = self.schema_diff(notes, changes, Vec::new());
+        let found = notes.get("fingerprint").unwrap_or("none");
+        let ours = self.definition.schema.fingerprint_hex();
+        let message = format!(
+            "the database (fingerprint {found}) does not fit this program (fingerprint {ours}): migrate it, start the \
+             program that fits, or open another database\n{diff}"
+        );
+        let error = Error::new(ErrorKind::SchemaMismatch, message);
+        match serde_json::to_value(&diff) {
+            Ok(diff) => error.with_data(diff),
+            Err(_) => error,
+        }
+    }
+
+    pub(super) fn schema_diff(&self, notes: &Notes, changes: Vec<Change>, steps: Vec<String>) -> SchemaDiff {
+        let schema = &self.definition.schema;
+        SchemaDiff {
+            schema: schema.name.to_owned(),
+            from: notes.get("schema_version").map(str::to_owned),
+            to: schema.version.to_owned(),
+            changes,
+            steps,
+        }
+    }
+}
+
+/// Whether the database was made by this library.
+pub(super) async fn has_meta(db: &mut dyn SqlExecutor) -> Result<bool> {
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '_plasma_meta'";
+    Ok(first_int(&db.query(sql, &[], &[Kind::Int]).await?) != Some(0))
+}
+
+async fn epoch(db: &mut dyn SqlExecutor) -> Result<i64> {
+    let sql = "SELECT CAST(value AS BIGINT) FROM _plasma_meta WHERE key = ?";
+    Ok(first_int(&db.query(sql, &[Value::from(EPOCH)], &[Kind::BigInt]).await?).unwrap_or(0))
+}
+
+/// Whoever asks from before this point is told everything anew: an entry that marks the point, and the bound below which
+/// positions are void.
+async fn void_positions(db: &mut dyn SqlExecutor, now_ms: i64, mark: i64) -> Result<()> {
+    const ENTRY: &str = "INSERT INTO _plasma_changes (table_name, row_id, op, created_at, mark) VALUES ('', '', 'begin', ?, ?)";
+    db.execute(ENTRY, &[Value::Int(now_ms), Value::Int(mark)]).await?;
+    let head = db.query("SELECT max(row_version) FROM _plasma_changes", &[], &[Kind::BigInt]).await?;
+    let head = first_int(&head).ok_or_else(|| Error::internal("the change log is empty"))?;
+    notes::note(db, "compaction_bound", head.to_string()).await
+}

@@ -1,0 +1,23 @@
+//! Migrations: from the tables that a database has to those that a program declares.
+
+#[cfg(feature = "http-server")]
+mod api;
+mod apply;
+mod diff;
+mod ensure;
+mod inspect;
+mod notes;
+mod plan;
+mod run;
+mod shape;
+mod sql_text;
+mod step;
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;
+mod transaction;
+
+#[cfg(feature = "http-server")]
+pub use api::{Migrations, migrations};
+pub use diff::{Change, Class, SchemaDiff, What};
+pub use run::Migrated;
+pub use step::{Sql, Step};

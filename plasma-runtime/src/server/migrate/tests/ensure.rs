@@ -1,0 +1,4 @@
+//! What `open` does to databases of other versions.
+
+use super::*;
+use crate::error::ErrorKind;

@@ -1,0 +1,3 @@
+//! Runs that are cut off.
+
+use super::*;
