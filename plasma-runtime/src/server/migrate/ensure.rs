@@ -34,27 +34,27 @@ impl ServerEngine {
             // A database that is made has no rows that refer to others.
             let begun = transaction::begin(db, !empty).await?;
             let done = self.ensure_within(db, now_ms, entropy, empty).await;
-            let done = transaction::end(db, begun, done).await?;
-            if done {
-                return self.note_epoch(db).await;
+            if let Some(epoch) = transaction::end(db, begun, done).await? {
+                self.epoch.store(epoch, Ordering::Relaxed);
+                return Ok(());
             }
         }
     }
 
-    /// False when the database was empty and is no longer: it is to be looked at again.
+    /// The epoch of the tables; none when the database was empty and is no longer: it is to be looked at again.
     async fn ensure_within(
         &self,
         db: &mut dyn SqlExecutor,
         now_ms: i64,
         entropy: &mut dyn Entropy,
         empty: bool,
-    ) -> Result<bool> {
+    ) -> Result<Option<i64>> {
         // Somebody else may have done it between the first look and the lock.
         if self.is_current(db).await? {
-            return Ok(true);
+            return Ok(Some(self.epoch.load(Ordering::Relaxed)));
         }
         if empty && has_meta(db).await? {
-            return Ok(false);
+            return Ok(None);
         }
         let (notes, plan) = self.look(db).await?;
         let (history, ours) = (notes.history()?, self.definition.schema.fingerprint_hex());
@@ -67,12 +67,12 @@ impl ServerEngine {
         }
         if is_older {
             // A younger program has the say over indexes and triggers.
-            return Ok(true);
+            return Ok(Some(notes.epoch()));
         }
         self.make_server_tables(db, now_ms, entropy).await?;
         self.apply(db, &notes, &plan, Phase::Expand, now_ms, entropy).await?;
         self.note_current(db).await?;
-        Ok(true)
+        epoch(db).await.map(Some)
     }
 
     /// What the database notes, and the way from there to this program, without written steps.
@@ -122,12 +122,6 @@ impl ServerEngine {
         note(db, "schema_version", schema.version.to_owned()).await?;
         note(db, "fingerprint", schema.fingerprint_hex()).await?;
         note(db, "triggers", self.revision()).await
-    }
-
-    async fn note_epoch(&self, db: &mut dyn SqlExecutor) -> Result<()> {
-        let epoch = epoch(db).await?;
-        self.epoch.store(epoch, Ordering::Relaxed);
-        Ok(())
     }
 
     /// Whether the database holds exactly this schema with these triggers and indexes: one look.

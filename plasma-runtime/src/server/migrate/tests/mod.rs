@@ -2,6 +2,7 @@
 
 mod ensure;
 mod matrix;
+mod pulls;
 mod resume;
 
 use super::inspect::inspect;

@@ -1,3 +1,229 @@
-//! Runs that are cut off.
+//! Runs that are cut off, and runs at once.
+
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use super::*;
+use crate::error::{Error, ErrorKind};
+use crate::store::SqlConnection;
+use crate::store::sqlite::SqliteOptions;
+
+/// A migration with all there is: renames, conversions, drops, a backfill, and SQL that must run exactly once.
+fn second() -> Vec<TableDef> {
+    let columns = [
+        id("todos"),
+        reference("list_id", "lists", OnDelete::Cascade),
+        ColumnDef::new("name", Kind::Text),
+        ColumnDef::new("n", Kind::BigInt).default_value(|| Value::Int(7)),
+        ColumnDef::new("done", Kind::Bool).default_value(|| Value::Bool(false)),
+        ColumnDef::new("words", Kind::Text),
+    ];
+    vec![first()[0], table("todos", &columns), table("tags", &[id("tags")])]
+}
+
+fn written() -> Vec<Named> {
+    steps(&[
+        ("title is name", Step::rename_column("todos", "title", "name")),
+        ("n is larger", Step::change_type("todos", "n", "n * 100")),
+        ("words", Step::backfill("todos").set("words", "name || coalesce(note, '')").batch(2)),
+        ("once", Step::sql("UPDATE lists SET name = name || '!'")),
+        ("note goes", Step::drop_column("todos", "note")),
+    ])
+}
+
+fn check(db: &mut dyn SqlExecutor) {
+    static FRESH: OnceLock<(Shape, Vec<Row>)> = OnceLock::new();
+    let new = engine("2", &second());
+    assert_eq!(&anatomy(&new, db), FRESH.get_or_init(|| anatomy(&new, &mut fresh(&new))));
+    assert_eq!(texts(db, "SELECT DISTINCT substr(name, -1) || length(name) FROM lists"), ["!7"]);
+    assert_eq!(texts(db, "SELECT CAST(sum(n) AS TEXT) FROM todos"), ["2100"]);
+    assert_eq!(texts(db, "SELECT words FROM todos WHERE n < 300 ORDER BY id"), ["Todo 1note 1", "Todo 2"]);
+    let mut done: Vec<String> = states(db).into_iter().map(|(name, state)| format!("{name} {state}")).collect();
+    done.sort();
+    assert_eq!(done, ["n is larger done", "note goes done", "once done", "title is name done", "words done"]);
+}
+
+/// Fails one statement.
+struct Failing {
+    inner: SqliteConnection,
+    left: u32,
+    /// As SQLite fails when the disk is full: with the transaction rolled back.
+    rolls_back: bool,
+}
+
+impl Failing {
+    fn strike(&mut self) -> Result<()> {
+        self.left -= 1;
+        if self.left > 0 {
+            return Ok(());
+        }
+        self.left = u32::MAX;
+        if self.rolls_back && SqlConnection::in_transaction(&self.inner) {
+            SqlConnection::batch(&mut self.inner, "ROLLBACK")?;
+        }
+        Err(Error::new(ErrorKind::Storage, "database or disk is full"))
+    }
+}
+
+impl SqlConnection for Failing {
+    fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64> {
+        self.strike()?;
+        SqlConnection::execute(&mut self.inner, sql, params)
+    }
+    fn query(&mut self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>> {
+        self.strike()?;
+        SqlConnection::query(&mut self.inner, sql, params, kinds)
+    }
+    fn batch(&mut self, sql: &str) -> Result<()> {
+        self.strike()?;
+        SqlConnection::batch(&mut self.inner, sql)
+    }
+    fn in_transaction(&self) -> bool {
+        SqlConnection::in_transaction(&self.inner)
+    }
+    fn for_each(
+        &mut self,
+        sql: &str,
+        params: &[Value],
+        kinds: &[Kind],
+        each: &mut dyn FnMut(Row) -> Result<bool>,
+    ) -> Result<()> {
+        self.strike()?;
+        SqlConnection::for_each(&mut self.inner, sql, params, kinds, each)
+    }
+}
+
+#[test]
+fn a_run_that_fails_at_any_statement_is_gone_on_with() {
+    let mut template = sqlite();
+    filled(&mut template);
+    let new = engine("2", &second());
+    for at in 1.. {
+        let (mut inner, rolls_back) = (sqlite(), at % 2 == 0);
+        template.backup_to(&mut inner).unwrap();
+        let mut db = Failing { inner, left: at, rolls_back };
+        let failed = run(&new, &mut db, &written()).map_err(|error| error.kind()).err();
+        assert!(failed.is_none_or(|kind| kind == ErrorKind::Storage), "statement {at}: {failed:?}");
+        // The process is another one, with a connection of its own.
+        let mut db = db.inner;
+        if SqlConnection::in_transaction(&db) {
+            batch(&mut db, "ROLLBACK");
+        }
+        batch(&mut db, "PRAGMA foreign_keys = ON; PRAGMA legacy_alter_table = OFF");
+        run(&new, &mut db, &written()).unwrap_or_else(|error| panic!("statement {at}: {error}"));
+        check(&mut db);
+        if failed.is_none() {
+            assert!(at > 100, "{at} statements");
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_step_that_has_run_must_stay_what_it_was() {
+    let mut db = sqlite();
+    filled(&mut db);
+    let new = engine("2", &second());
+    run(&new, &mut db, &written()).unwrap();
+    let mut other = written();
+    other[3] = steps(&[("once", Step::sql("UPDATE lists SET name = name || '?'"))]).remove(0);
+    let error = run(&new, &mut db, &other).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::MigrationRefused);
+    assert_eq!(error.data().unwrap()["step"], "once");
+    // Larger batches are the same step.
+    other[3] = written().remove(3);
+    other[2] = steps(&[("words", Step::backfill("todos").set("words", "name || coalesce(note, '')").batch(9))]).remove(0);
+    run(&new, &mut db, &other).unwrap();
+    other.push(other[3].clone());
+    assert!(run(&new, &mut db, &other).unwrap_err().message().contains("\"once\" is there twice"));
+    check(&mut db);
+}
+
+#[test]
+fn in_a_database_that_the_run_makes_no_step_has_anything_to_do() {
+    let (mut db, new) = (sqlite(), engine("2", &second()));
+    let migrated = run(&new, &mut db, &written()).unwrap();
+    assert_eq!((migrated.diff.from, migrated.steps.len()), (None, 0));
+    assert!(states(&mut db).iter().all(|(_, state)| state == "skipped"));
+    assert_eq!(anatomy(&new, &mut db), anatomy(&new, &mut fresh(&new)));
+    assert!(run(&new, &mut db, &written()).unwrap().diff.is_empty());
+}
+
+#[test]
+fn two_runs_at_once_do_everything_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("app.db");
+    let connect = || SqliteConnection::open(&file, SqliteOptions::default()).unwrap();
+    filled(&mut connect());
+    let ran: Vec<Migrated> = std::thread::scope(|scope| {
+        let one = || scope.spawn(|| run(&engine("2", &second()), &mut connect(), &written()).unwrap());
+        let both = [one(), one()];
+        both.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(ran.iter().map(|migrated| migrated.rows).sum::<u64>(), 6);
+    assert_eq!(ran.iter().map(|migrated| migrated.steps.len()).sum::<usize>(), 5, "{ran:?}");
+    check(&mut connect());
+}
+
+/// Set for the process that is to be killed: the database.
+const VICTIM: &str = "PLASMA_TEST_MIGRATION_OF";
+const VICTIM_TEST: &str = "server::migrate::tests::resume::killed_at_any_time_it_is_gone_on_with";
+/// Rows of its backfill, one a transaction.
+const ROWS: u32 = 400;
+
+#[test]
+fn killed_at_any_time_it_is_gone_on_with() {
+    let mut columns = first()[1].columns.to_vec();
+    columns[1] = ColumnDef::new("words", Kind::Text);
+    let new = engine("2", &[first()[0], table("todos", &columns)]);
+    let steps = steps(&[
+        ("words", Step::backfill("todos").set("words", "title || '.'").batch(1)),
+        ("no lists", Step::drop_column("todos", "list_id")),
+    ]);
+    if let Some(file) = std::env::var_os(VICTIM) {
+        let mut db = SqliteConnection::open(file, SqliteOptions::default()).unwrap();
+        run(&new, &mut db, &steps).unwrap();
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("app.db");
+    let connect = || SqliteConnection::open(&file, SqliteOptions::default()).unwrap();
+    let mut db = connect();
+    open(&engine("1", &first()), &mut db).unwrap();
+    let values: Vec<String> = (0..ROWS).map(|n| format!("('{}', 'Todo {n}')", uuid(n))).collect();
+    batch(&mut db, &format!("INSERT INTO todos (id, title) VALUES {}", values.join(", ")));
+    let mut kills = 0;
+    for goal in (0..ROWS).step_by(60) {
+        let mut victim = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", VICTIM_TEST])
+            .env(VICTIM, &file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let reached = || -> bool {
+            let mut db = connect();
+            let there = texts(&mut db, "SELECT name FROM sqlite_schema WHERE name = '_plasma_migrations'");
+            let known = if there.is_empty() { Vec::new() } else { wait(records(&mut db)).unwrap().into_values().collect() };
+            let goal = uuid(goal);
+            known.iter().any(|record| record.is_over() || record.progress.as_ref().is_some_and(|at| *at >= goal))
+        };
+        while victim.try_wait().unwrap().is_none() && !reached() {
+            std::thread::yield_now();
+        }
+        if victim.try_wait().unwrap().is_none() {
+            victim.kill().unwrap();
+            kills += 1;
+        }
+        victim.wait().unwrap();
+    }
+    assert!(kills >= 3, "killed {kills} times");
+    let mut db = connect();
+    run(&new, &mut db, &steps).unwrap();
+    assert_eq!(anatomy(&new, &mut db), anatomy(&new, &mut fresh(&new)));
+    let right = format!("SELECT CAST(count(*) AS TEXT) FROM todos WHERE words = title || '.'");
+    assert_eq!(texts(&mut db, &right), [ROWS.to_string()]);
+    // Every row was written once: what was committed was not done again.
+    let entries = "SELECT CAST(count(*) AS TEXT) FROM _plasma_changes WHERE prior IS NOT NULL";
+    assert_eq!(texts(&mut db, entries), [ROWS.to_string()]);
+}
