@@ -50,7 +50,7 @@ pub fn migrations<S: Schema>(database: impl Database) -> Migrations<S> {
 
 /// The migration of a database: see [`migrations`].
 pub struct Migrations<S> {
-    connections: Connections,
+    connections: Result<Connections>,
     /// The one connection of a database that gives no second one.
     kept: Option<Box<dyn SqlExecutor>>,
     steps: Vec<Named>,
@@ -134,7 +134,7 @@ impl<S: Schema> Migrations<S> {
     async fn ask(&mut self, ask: Ask) -> Result<Answer> {
         let engine = ServerEngine::new(S::definition(), ServerOptions::default())?;
         let (steps, keeps) = (self.steps.clone(), self.keeps_left_over);
-        match &self.connections {
+        match self.connections.as_ref().map_err(Error::duplicate)? {
             Connections::Blocking(database) => {
                 let db = self.kept.take().map_or_else(|| database.writer(), Ok)?;
                 let runtime = tokio::runtime::Handle::current();

@@ -20,33 +20,35 @@ struct Reader {
 }
 
 impl Reader {
-    fn pull(&mut self, engine: &ServerEngine, db: &mut dyn SqlExecutor, limit: u64) {
-        let caller = Caller { group: "g".to_owned(), ctx: Arc::new(()) };
-        loop {
-            let request = PullRequest {
-                protocol_version: PROTOCOL_VERSION,
-                schema_version: engine.definition.schema.version.to_owned(),
-                fingerprint: Some(engine.definition.schema.fingerprint_hex()),
-                client_group_id: "g".to_owned(),
-                client_id: "c".to_owned(),
-                cookie: self.cookie.clone(),
-                limit: Some(limit),
-                settled: None,
-                wait: None,
-            };
-            let pulled = wait(engine.pull(db, 0, &caller, &request)).unwrap().response;
-            self.pages += 1;
-            for op in pulled.patch {
-                self.apply(engine, op);
-            }
-            self.cookie = Some(pulled.cookie);
-            if !pulled.has_more {
-                return;
-            }
-        }
+    /// Pulls to the end, as a client with the schema of `own`.
+    fn pull(&mut self, own: &ServerEngine, engine: &ServerEngine, db: &mut dyn SqlExecutor, limit: u64) {
+        while self.page(own, engine, db, limit) {}
     }
 
-    fn apply(&mut self, engine: &ServerEngine, op: PatchOp) {
+    /// Pulls one page. True when there is more.
+    fn page(&mut self, own: &ServerEngine, engine: &ServerEngine, db: &mut dyn SqlExecutor, limit: u64) -> bool {
+        let caller = Caller { group: "g".to_owned(), ctx: Arc::new(()) };
+        let request = PullRequest {
+            protocol_version: PROTOCOL_VERSION,
+            schema_version: own.definition.schema.version.to_owned(),
+            fingerprint: Some(own.definition.schema.fingerprint_hex()),
+            client_group_id: "g".to_owned(),
+            client_id: "c".to_owned(),
+            cookie: self.cookie.clone(),
+            limit: Some(limit),
+            settled: None,
+            wait: None,
+        };
+        let pulled = wait(engine.pull(db, 0, &caller, &request)).unwrap().response;
+        self.pages += 1;
+        for op in pulled.patch {
+            self.apply(own, op);
+        }
+        self.cookie = Some(pulled.cookie);
+        pulled.has_more
+    }
+
+    fn apply(&mut self, own: &ServerEngine, op: PatchOp) {
         match op {
             PatchOp::Clear { table } => {
                 self.clears += 1;
@@ -54,7 +56,7 @@ impl Reader {
             }
             PatchOp::Put { table, id, value } => {
                 // As a client of this version reads it: images may be older than a column.
-                let def = engine.definition.schema.table(&table).unwrap();
+                let def = own.definition.schema.table(&table).unwrap();
                 let row = crate::value::json::decode_row(def, value.get()).unwrap();
                 let text = crate::value::json::encode_row(def, &row);
                 let members: BTreeMap<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
@@ -63,21 +65,6 @@ impl Reader {
             }
             PatchOp::Del { table, id } => drop(self.rows.remove(&(table, id))),
         }
-    }
-
-    /// As a client that carries its store to the next version: new columns take their defaults.
-    fn carry(&mut self, engine: &ServerEngine) {
-        for ((table, _), row) in &mut self.rows {
-            let Some(table) = engine.definition.schema.table(table) else { continue };
-            row.retain(|name, _| table.column(name).is_some());
-            let text: BTreeMap<&String, serde_json::Value> =
-                row.iter().map(|(name, value)| (name, serde_json::from_str(value).unwrap())).collect();
-            let Ok(whole) = crate::value::json::decode_row(table, &serde_json::to_string(&text).unwrap()) else { continue };
-            let members: BTreeMap<String, serde_json::Value> =
-                serde_json::from_str(&crate::value::json::encode_row(table, &whole)).unwrap();
-            *row = members.into_iter().map(|(name, value)| (name, value.to_string())).collect();
-        }
-        self.rows.retain(|(table, _), _| engine.definition.schema.table(table).is_some());
     }
 }
 
@@ -89,26 +76,31 @@ fn before(db: &mut dyn SqlExecutor) -> Vec<Reader> {
     for write in ["", "UPDATE todos SET n = n + 10 WHERE n < 3", "DELETE FROM todos WHERE n = 4"] {
         batch(db, write);
         let mut reader = Reader::default();
-        reader.pull(&old, db, 1_000);
+        reader.pull(&old, &old, db, 1_000);
         readers.push(reader);
     }
     readers
 }
 
-/// All readers go on, and each ends with the rows that the tables hold. True when they had to begin anew.
-fn go_on(new: &ServerEngine, db: &mut dyn SqlExecutor, readers: &mut [Reader]) -> bool {
+/// All readers go on with the schema of `own`, and each ends with what one holds that begins anew. True when they had to
+/// begin anew themselves.
+fn go_on(own: &ServerEngine, server: &ServerEngine, db: &mut dyn SqlExecutor, readers: &mut [Reader]) -> bool {
     let mut anew = Reader::default();
-    anew.pull(new, db, 1_000);
+    anew.pull(own, server, db, 1_000);
     let mut restated = Vec::new();
     for (index, reader) in readers.iter_mut().enumerate() {
-        reader.carry(new);
         let clears = reader.clears;
-        reader.pull(new, db, 3);
+        reader.pull(own, server, db, 3);
         assert_eq!(reader.rows, anew.rows, "reader {index}");
         restated.push(reader.clears > clears);
     }
     assert!(restated.iter().all(|one| *one == restated[0]), "{restated:?}");
     restated[0]
+}
+
+/// The version after [`first`], which its clients are served by, too.
+fn next(tables: &[TableDef]) -> ServerEngine {
+    engine_after("2", tables, ServerOptions::default(), &[locked(&engine("1", &first()))])
 }
 
 fn todos_with(column: ColumnDef) -> Vec<TableDef> {
@@ -119,6 +111,7 @@ const LATE: &str = "UPDATE todos SET title = 'late ' || title WHERE n = 5";
 
 #[test]
 fn after_an_addition_readers_go_on() {
+    let old = engine("1", &first());
     for column in [
         null("due", Kind::Date),
         ColumnDef::new("rank", Kind::BigInt).default_value(|| Value::Int(5)),
@@ -126,11 +119,15 @@ fn after_an_addition_readers_go_on() {
     ] {
         let mut db = sqlite();
         let mut readers = before(&mut db);
-        let new = engine("2", &todos_with(column));
+        let new = next(&todos_with(column));
         open(&new, &mut db).unwrap();
-        assert!(!go_on(&new, &mut db, &mut readers), "{}", column.name);
+        assert!(!go_on(&old, &new, &mut db, &mut readers), "{}", column.name);
         batch(&mut db, LATE);
-        assert!(!go_on(&new, &mut db, &mut readers), "{}", column.name);
+        assert!(!go_on(&old, &new, &mut db, &mut readers), "{}", column.name);
+        // Their next version knows the column: the table is told anew, once.
+        assert!(go_on(&new, &new, &mut db, &mut readers), "{}", column.name);
+        batch(&mut db, LATE);
+        assert!(!go_on(&new, &new, &mut db, &mut readers), "{}", column.name);
     }
 }
 
@@ -138,14 +135,18 @@ fn after_an_addition_readers_go_on() {
 fn a_backfill_reaches_readers_as_writes() {
     let mut db = sqlite();
     let mut readers = before(&mut db);
-    let new = engine("2", &todos_with(null("upper", Kind::Text)));
+    let (old, new) = (engine("1", &first()), next(&todos_with(null("upper", Kind::Text))));
+    open(&new, &mut db).unwrap();
+    go_on(&new, &new, &mut db, &mut readers);
     let backfill = Step::backfill("todos").set("upper", "upper(title)").batch(2);
     let migrated = run(&new, &mut db, &steps(&[("upper", backfill)])).unwrap();
     assert_eq!((migrated.rows, migrated.restated), (5, false));
-    assert!(!go_on(&new, &mut db, &mut readers));
+    let pages = readers[2].pages;
+    assert!(!go_on(&new, &new, &mut db, &mut readers));
     // A unit for each batch: a page of three operations holds a whole one.
-    assert!(readers[2].pages > 2);
+    assert_eq!(readers[2].pages, pages + 2);
     assert!(readers[2].rows.values().filter(|row| row.contains_key("upper")).all(|row| row["upper"].contains("TODO")));
+    wait(old.still_fits(&mut db)).unwrap();
 }
 
 #[test]
@@ -165,12 +166,12 @@ fn after_what_changes_the_shape_of_images_readers_begin_anew() {
     for (tables, late, step) in cases {
         let mut db = sqlite();
         let mut readers = before(&mut db);
-        let new = engine("2", &tables);
+        let new = next(&tables);
         let migrated = run(&new, &mut db, &steps(&[("it", step.clone())])).unwrap();
         assert!(migrated.restated, "{step:?}");
-        assert!(go_on(&new, &mut db, &mut readers), "{step:?}");
+        assert!(go_on(&new, &new, &mut db, &mut readers), "{step:?}");
         batch(&mut db, late);
-        assert!(!go_on(&new, &mut db, &mut readers), "{step:?}");
+        assert!(!go_on(&new, &new, &mut db, &mut readers), "{step:?}");
     }
 }
 
@@ -179,15 +180,21 @@ fn after_what_changes_the_shape_of_images_readers_begin_anew() {
 fn another_default_does_not_change_what_older_images_say() {
     let mut db = sqlite();
     let mut readers = before(&mut db);
-    let ranked = |rank: fn() -> Value| todos_with(ColumnDef::new("rank", Kind::BigInt).default_value(rank));
-    open(&engine("2", &ranked(|| Value::Int(5))), &mut db).unwrap();
-    let new = engine("2", &ranked(|| Value::Int(6)));
-    open(&new, &mut db).unwrap();
-    assert!(go_on(&new, &mut db, &mut readers));
+    let ranked = |rank: fn() -> Value| next(&todos_with(ColumnDef::new("rank", Kind::BigInt).default_value(rank)));
+    let first = ranked(|| Value::Int(5));
+    open(&first, &mut db).unwrap();
+    // They are in the middle of hearing of it.
+    readers.iter_mut().for_each(|reader| assert!(reader.page(&first, &first, &mut db, 1)));
+    batch(&mut db, LATE);
+    let second = ranked(|| Value::Int(6));
+    open(&second, &mut db).unwrap();
+    assert!(go_on(&second, &second, &mut db, &mut readers));
     assert!(readers[0].rows.values().all(|row| row.get("rank").is_none_or(|rank| rank == "\"5\"")));
     // Once: images hold the column by now.
-    open(&engine("2", &ranked(|| Value::Int(7))), &mut db).unwrap();
-    assert!(!go_on(&new, &mut db, &mut readers));
+    let third = ranked(|| Value::Int(7));
+    open(&third, &mut db).unwrap();
+    batch(&mut db, LATE);
+    assert!(!go_on(&third, &third, &mut db, &mut readers));
 }
 
 /// The images in the log hold a member of that name.
@@ -196,13 +203,15 @@ fn a_column_that_was_dropped_and_comes_again_is_a_new_one() {
     let mut db = sqlite();
     let mut readers = before(&mut db);
     let columns: Vec<ColumnDef> = first()[1].columns.iter().copied().filter(|column| column.name != "note").collect();
-    let without = engine("2", &[first()[0], table("todos", &columns)]);
+    let without = next(&[first()[0], table("todos", &columns)]);
     let migrated = run(&without, &mut db, &steps(&[("note goes", Step::drop_column("todos", "note"))])).unwrap();
     assert!(!migrated.restated);
-    assert!(!go_on(&without, &mut db, &mut readers));
+    // The readers still have the version before.
+    // A program that was here before does not bring back what is gone just by starting.
     let again = engine("3", &first());
-    open(&again, &mut db).unwrap();
-    assert!(go_on(&again, &mut db, &mut readers));
+    open(&again, &mut db).unwrap_err();
+    run(&again, &mut db, &[]).unwrap();
+    assert!(go_on(&again, &again, &mut db, &mut readers));
     assert!(readers[0].rows.values().all(|row| row.get("note").is_none_or(|note| note == "null")));
 }
 
@@ -210,12 +219,14 @@ fn a_column_that_was_dropped_and_comes_again_is_a_new_one() {
 fn a_table_that_was_dropped_and_comes_again_is_a_new_one() {
     let mut db = sqlite();
     let mut readers = before(&mut db);
-    let without = engine("2", &[first()[0]]);
+    let without = next(&[first()[0]]);
     run(&without, &mut db, &steps(&[("todos go", Step::drop_table("todos"))])).unwrap();
-    assert!(!go_on(&without, &mut db, &mut readers));
-    let other = engine("3", &[first()[0], table("todos", &[id("todos"), ColumnDef::new("title", Kind::Int)])]);
-    open(&other, &mut db).unwrap();
-    assert!(go_on(&other, &mut db, &mut readers));
+    // A program that was here before does not bring back what is gone just by starting.
+    let again = engine("3", &first());
+    open(&again, &mut db).unwrap_err();
+    run(&again, &mut db, &[]).unwrap();
+    assert!(go_on(&again, &again, &mut db, &mut readers));
+    assert!(readers[0].rows.keys().all(|(table, _)| table == "lists"));
 }
 
 #[test]
