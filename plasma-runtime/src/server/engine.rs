@@ -144,9 +144,8 @@ impl ServerEngine {
             lenses,
             faults: FaultBook::default(),
             leases: Leases::default(),
+            epoch: AtomicI64::new(i64::MIN),
         })
-        let (faults, epoch) = (FaultBook::default(), AtomicI64::new(i64::MIN));
-        Ok(ServerEngine { definition: Arc::new(definition), limits, options, lenses, faults, epoch })
     }
 
     /// The definition the engine was opened with.

@@ -63,6 +63,15 @@ impl Horizon {
         Ok(())
     }
 
+    /// Positions below this one, which has an entry, are void: what the log says of the time before no longer fits the
+    /// tables. The next compaction takes it away.
+    pub(in crate::server) async fn void_below(db: &mut dyn SqlExecutor, version: u64) -> Result<()> {
+        let mut horizon = Horizon::load(db).await?;
+        horizon.bound = horizon.bound.max(version);
+        horizon.raise_floor(version);
+        horizon.save(db).await
+    }
+
     pub(super) async fn save(&self, db: &mut dyn SqlExecutor) -> Result<()> {
         const SQL: &str = "INSERT INTO _plasma_meta (key, value) VALUES (?1, ?2) \
             ON CONFLICT (key) DO UPDATE SET value = excluded.value";

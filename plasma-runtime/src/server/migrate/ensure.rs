@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::apply::{Apply, Phase};
 use super::diff::{Change, Class, SchemaDiff, What};
 use super::inspect::inspect;
-use super::notes::{self, EPOCH, Image, Notes, note, to_json};
+use super::notes::{EPOCH, Image, Notes, note, to_json};
 use super::plan::Plan;
 use super::shape::Shape;
 use super::transaction;
@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::inputs::Entropy;
 use crate::query::lower::Dialect;
 use crate::server::ServerEngine;
+use crate::server::compaction::Horizon;
 use crate::server::ddl::{first_int, random_mark};
 use crate::store::SqlExecutor;
 use crate::value::{Kind, Value};
@@ -208,6 +209,6 @@ async fn void_positions(db: &mut dyn SqlExecutor, now_ms: i64, mark: i64) -> Res
     const ENTRY: &str = "INSERT INTO _plasma_changes (table_name, row_id, op, created_at, mark) VALUES ('', '', 'begin', ?, ?)";
     db.execute(ENTRY, &[Value::Int(now_ms), Value::Int(mark)]).await?;
     let head = db.query("SELECT max(row_version) FROM _plasma_changes", &[], &[Kind::BigInt]).await?;
-    let head = first_int(&head).ok_or_else(|| Error::internal("the change log is empty"))?;
-    notes::note(db, "compaction_bound", head.to_string()).await
+    let head = first_int(&head).and_then(|head| u64::try_from(head).ok());
+    Horizon::void_below(db, head.ok_or_else(|| Error::internal("the change log is empty"))?).await
 }
