@@ -1,6 +1,9 @@
 //! The server over real sockets.
 #![expect(clippy::disallowed_methods, reason = "sockets need real time and tasks beside the test")]
 
+#[cfg(feature = "postgres")]
+mod postgres;
+
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -88,10 +91,13 @@ fn push_head(user: &str) -> String {
 }
 
 fn pull_head(user: &str, more: &str) -> String {
+    format!("GET /sync/pull?{} HTTP/1.1\r\nauthorization: Bearer {user}", pull_query(user, more))
+}
+
+fn pull_query(user: &str, more: &str) -> String {
     let fingerprint = definition().schema.fingerprint_hex();
     format!(
-        "GET /sync/pull?protocolVersion=1&schemaVersion=app-1&fingerprint={fingerprint}&clientGroupID={user}\
-         &clientID={user}-c{more} HTTP/1.1\r\nauthorization: Bearer {user}"
+        "protocolVersion=1&schemaVersion=app-1&fingerprint={fingerprint}&clientGroupID={user}&clientID={user}-c{more}"
     )
 }
 

@@ -245,6 +245,10 @@ async fn run_step(executor: &mut dyn Executor, meta: &TxMeta, step: &[Box<RawVal
             std::future::pending::<()>().await;
             return Ok(());
         }
+        "sql" => {
+            executor.sql(&text(&step[1]), &[], &[Kind::BigInt]).await?;
+            return Ok(());
+        }
         "forever" => loop {
             executor.query(&Query::all(&NOTES)).await?;
         },
