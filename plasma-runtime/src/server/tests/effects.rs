@@ -35,7 +35,7 @@ fn told(times: usize) -> String {
 }
 
 #[test]
-fn a_client_that_read_the_same_is_told_what_was_written() {
+pub(super) fn a_client_that_read_the_same_is_told_what_was_written() {
     let mut server = server();
     let result = run(&mut server, 1, insert(), json!(told(1)));
     assert_eq!(result.status, MutationStatus::Applied);
@@ -48,7 +48,7 @@ fn a_client_that_read_the_same_is_told_what_was_written() {
 }
 
 #[test]
-fn whoever_guesses_or_does_not_ask_is_told_nothing() {
+pub(super) fn whoever_guesses_or_does_not_ask_is_told_nothing() {
     for reads in [Json::Null, json!("0123456789abcdef"), json!(7), json!({ "a": [1] }), json!(told(2))] {
         let mut server = server();
         let result = run(&mut server, 1, insert(), reads.clone());
@@ -59,7 +59,7 @@ fn whoever_guesses_or_does_not_ask_is_told_nothing() {
 
 /// A guess costs a mutation: the same one pushed again is a duplicate, and says no more than the first time.
 #[test]
-fn a_duplicate_and_a_rejection_carry_no_digest() {
+pub(super) fn a_duplicate_and_a_rejection_carry_no_digest() {
     let mut server = server();
     assert!(run(&mut server, 1, insert(), json!("wrong")).effects.is_none());
     let again = run(&mut server, 1, insert(), json!(told(1)));

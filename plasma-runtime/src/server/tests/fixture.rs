@@ -1,22 +1,25 @@
 //! Tables, policies, a scriptable mutator, and a connection whose statements can fail.
 
-use std::sync::{Arc, Mutex};
+mod engine;
 
+use std::sync::Arc;
+
+#[cfg(feature = "postgres")]
+pub(in crate::server) use engine::on_postgres;
+pub(in crate::server) use engine::{Answer, Failure, Server, server, server_with};
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::future::{BoxFuture, poll_once};
+use crate::future::BoxFuture;
 use crate::inputs::Entropy;
 use crate::mutate::{Access, ErasedCtx, Executor, MutatorDef, PolicyDef, TableRules, TxMeta};
-use crate::protocol::{MutationResult, PushRequest, PushResponse, PushedMutation, WireRequest, WireResponse};
+use crate::protocol::{PushRequest, PushedMutation};
 use crate::query::ir::{Change, ColumnRef, Expr, Query, Write};
 use crate::schema::{ColumnDef, Definition, OnDelete, SchemaDef, TableDef, fingerprint};
-use crate::server::{Caller, PushJob, Refusal, ServerEngine, ServerError, ServerErrorKind, ServerOptions};
-use crate::store::SqlConnection;
-use crate::store::sqlite::SqliteConnection;
-use crate::value::{Kind, Row, Value, json::decode_row, json::decode_value};
+use crate::server::{Caller, PushJob};
+use crate::value::{Kind, Value, json::decode_row, json::decode_value};
 
 const fn column(name: &'static str, kind: Kind) -> ColumnDef {
     ColumnDef { nullable: true, ..ColumnDef::new(name, kind) }
@@ -310,106 +313,6 @@ impl Entropy for Counter {
     }
 }
 
-/// How a statement fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::server) enum Failure {
-    /// As SQLite fails with FULL, IOERR, NOMEM or CORRUPT: the whole transaction is rolled back.
-    RollsBack,
-    /// The statement alone fails.
-    Statement,
-}
-
-/// A connection whose statements can be made to fail.
-pub(in crate::server) struct Faulty {
-    pub(in crate::server) inner: SqliteConnection,
-    /// Statements run so far.
-    pub(in crate::server) count: u64,
-    /// Fails the statement with this number.
-    pub(in crate::server) at: Option<u64>,
-    /// Fails every statement that binds this text.
-    pub(in crate::server) poison: Option<String>,
-    pub(in crate::server) failure: Failure,
-}
-
-impl Faulty {
-    fn strike(&mut self, params: &[Value]) -> Result<()> {
-        self.count += 1;
-        let poisoned = self
-            .poison
-            .as_ref()
-            .is_some_and(|poison| params.iter().any(|value| value.as_text().is_some_and(|text| text.contains(poison))));
-        if self.at != Some(self.count) && !poisoned {
-            return Ok(());
-        }
-        if self.failure == Failure::RollsBack && SqlConnection::in_transaction(&self.inner) {
-            SqlConnection::batch(&mut self.inner, "ROLLBACK")?;
-        }
-        Err(Error::new(ErrorKind::Storage, "database or disk is full"))
-    }
-}
-
-impl SqlConnection for Faulty {
-    fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64> {
-        self.strike(params)?;
-        SqlConnection::execute(&mut self.inner, sql, params)
-    }
-    fn query(&mut self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>> {
-        self.strike(params)?;
-        SqlConnection::query(&mut self.inner, sql, params, kinds)
-    }
-    fn batch(&mut self, sql: &str) -> Result<()> {
-        self.strike(&[])?;
-        SqlConnection::batch(&mut self.inner, sql)
-    }
-    fn in_transaction(&self) -> bool {
-        SqlConnection::in_transaction(&self.inner)
-    }
-    fn for_each(
-        &mut self,
-        sql: &str,
-        params: &[Value],
-        kinds: &[Kind],
-        each: &mut dyn FnMut(Row) -> Result<bool>,
-    ) -> Result<()> {
-        self.strike(params)?;
-        SqlConnection::for_each(&mut self.inner, sql, params, kinds, each)
-    }
-}
-
-/// An engine with its database.
-pub(in crate::server) struct Server {
-    pub(in crate::server) engine: ServerEngine,
-    pub(in crate::server) db: Faulty,
-    pub(in crate::server) entropy: Counter,
-    pub(in crate::server) now: i64,
-    errors: Arc<Mutex<Vec<(ServerErrorKind, String)>>>,
-}
-
-pub(in crate::server) fn server() -> Server {
-    server_with(|_| {})
-}
-
-pub(in crate::server) fn server_with(adjust: impl FnOnce(&mut ServerOptions)) -> Server {
-    let errors = Arc::new(Mutex::new(Vec::new()));
-    let mut options = ServerOptions::default();
-    let heard = Arc::clone(&errors);
-    options.hooks.on_error = Some(Arc::new(move |error: &ServerError| {
-        let source = std::error::Error::source(&error.error).map(|s| format!(": {s}")).unwrap_or_default();
-        heard.lock().unwrap().push((error.kind, format!("{}{source}", error.error)));
-    }));
-    adjust(&mut options);
-    let inner = SqliteConnection::in_memory().unwrap();
-    let mut server = Server {
-        engine: ServerEngine::new(definition(), options).unwrap(),
-        db: Faulty { inner, count: 0, at: None, poison: None, failure: Failure::RollsBack },
-        entropy: Counter::default(),
-        now: 1_730_000_000_000,
-        errors,
-    };
-    server.ensure_schema().unwrap();
-    server
-}
-
 /// The UUID of a short name, for ids and keys.
 pub(in crate::server) fn uuid(name: &str) -> String {
     let mut bytes = [0u8; 16];
@@ -440,91 +343,4 @@ pub(in crate::server) fn job(user: &str, client: &str, mutations: Json) -> PushJ
     let request: PushRequest = serde_json::from_str(&push_body(user, client, mutations).to_string()).unwrap();
     let _: &Vec<PushedMutation> = &request.mutations;
     PushJob { caller: caller(user), request }
-}
-
-pub(in crate::server) type Answer = Result<PushResponse, Refusal>;
-
-impl Server {
-    pub(in crate::server) fn ensure_schema(&mut self) -> Result<()> {
-        poll_once(Box::pin(self.engine.ensure_schema(&mut self.db, self.now, &mut self.entropy))).unwrap()
-    }
-
-    pub(in crate::server) fn push_jobs(&mut self, jobs: &[PushJob]) -> Vec<Answer> {
-        poll_once(Box::pin(self.engine.push_group(&mut self.db, self.now, &mut self.entropy, jobs))).unwrap()
-    }
-
-    pub(in crate::server) fn push(&mut self, user: &str, client: &str, mutations: Json) -> Answer {
-        self.push_jobs(&[job(user, client, mutations)]).pop().unwrap()
-    }
-
-    /// Runs one mutation as the next of the client `<user>-1`; returns its result.
-    pub(in crate::server) fn run(&mut self, user: &str, steps: Json) -> MutationResult {
-        let client = format!("{user}-1");
-        let last = self.int(&format!(
-            "SELECT coalesce(max(last_mutation_id), 0) FROM _plasma_client_mutations WHERE client_id = '{client}'"
-        ));
-        let id = u64::try_from(last).unwrap() + 1;
-        let key = format!("{user}{id}");
-        self.push(user, &client, json!([mutation(id, &key, steps)])).unwrap().results.pop().unwrap()
-    }
-
-    /// Runs one mutation and returns its error code, or `applied`.
-    pub(in crate::server) fn code(&mut self, user: &str, steps: Json) -> String {
-        let result = self.run(user, steps);
-        result
-            .error
-            .map_or_else(|| serde_json::to_value(result.status).unwrap().as_str().unwrap().to_owned(), |e| e.code)
-    }
-
-    pub(in crate::server) fn handle(&mut self, caller: Option<&Caller>, request: &WireRequest) -> WireResponse {
-        poll_once(Box::pin(self.engine.handle(&mut self.db, self.now, &mut self.entropy, caller, request))).unwrap()
-    }
-
-    pub(in crate::server) fn sql(&mut self, sql: &str) {
-        SqlConnection::batch(&mut self.db.inner, sql).unwrap();
-    }
-
-    pub(in crate::server) fn int(&mut self, sql: &str) -> i64 {
-        SqlConnection::query(&mut self.db.inner, sql, &[], &[Kind::BigInt]).unwrap()[0][0].as_int().unwrap()
-    }
-
-    pub(in crate::server) fn texts(&mut self, sql: &str) -> Vec<String> {
-        let rows = SqlConnection::query(&mut self.db.inner, sql, &[], &[Kind::Text]).unwrap();
-        rows.into_iter().flatten().map(|value| value.as_text().unwrap_or("NULL").to_owned()).collect()
-    }
-
-    /// The log since a position: `op table row value prior client mutation`, one a line.
-    pub(in crate::server) fn log_since(&mut self, version: i64) -> Vec<String> {
-        self.texts(&format!(
-            "SELECT op || ' ' || table_name || ' ' || row_id || ' ' || coalesce(value, '-') || ' ' || \
-             coalesce(prior, '-') || ' ' || coalesce(client_id, '-') || ' ' || coalesce(mutation_id, '-') \
-             FROM _plasma_changes WHERE row_version > {version} ORDER BY row_version"
-        ))
-    }
-
-    pub(in crate::server) fn head(&mut self) -> i64 {
-        self.int("SELECT max(row_version) FROM _plasma_changes")
-    }
-
-    /// What `on_error` heard since the last call.
-    pub(in crate::server) fn errors(&mut self) -> Vec<(ServerErrorKind, String)> {
-        std::mem::take(&mut *self.errors.lock().unwrap())
-    }
-
-    /// Everything the database holds, as text: equal dumps are equal states.
-    pub(in crate::server) fn dump(&mut self) -> Vec<String> {
-        let tables = self
-            .texts("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name");
-        let mut all = Vec::new();
-        for table in tables {
-            let columns = self.texts(&format!("SELECT quote(name) FROM pragma_table_info('{table}')"));
-            let columns: Vec<String> = columns.iter().map(|c| format!("quote(\"{}\")", c.trim_matches('\''))).collect();
-            for row in
-                self.texts(&format!("SELECT {} AS row FROM \"{table}\" ORDER BY row", columns.join(" || '|' || ")))
-            {
-                all.push(format!("{table}: {row}"));
-            }
-        }
-        all
-    }
 }

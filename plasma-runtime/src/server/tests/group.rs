@@ -26,7 +26,7 @@ use MutationStatus::{Applied, Duplicate, Rejected};
 
 /// The nasty case of a group commit: A[m1, m2], B[m9] that writes and panics, A's retry, C[m4] that fills the disk.
 #[test]
-fn nasty_case_group_commit() {
+pub(super) fn nasty_case_group_commit() {
     let mut server = server();
     // B and C have a past.
     for id in 1..=8 {
@@ -99,7 +99,7 @@ fn a_failure_at_any_statement_loses_and_doubles_nothing() {
             (server.db.count, server.db.at) = (0, Some(at));
             let answers = server.push_jobs(&jobs());
             server.db.at = None;
-            assert!(!crate::store::SqlConnection::in_transaction(&server.db.inner), "{context}");
+            assert!(!server.db.inner.in_transaction(), "{context}");
             assert_consistent(&mut server, &context);
             for (job, answer) in jobs().iter().zip(&answers) {
                 let Ok(answer) = answer else { continue };
@@ -164,7 +164,7 @@ fn a_trigger_that_rolls_everything_back_is_the_mutations_own_fault() {
 }
 
 #[test]
-fn a_mutation_that_can_never_be_committed_blocks_its_client_only_until_it_is_hopeless() {
+pub(super) fn a_mutation_that_can_never_be_committed_blocks_its_client_only_until_it_is_hopeless() {
     let mut server = server();
     server.db.poison = Some("too big".to_owned());
     let push = json!([one(1, "m1"), one(2, "too big"), one(3, "m3")]);
@@ -183,7 +183,7 @@ fn a_mutation_that_can_never_be_committed_blocks_its_client_only_until_it_is_hop
 }
 
 #[test]
-fn a_database_that_is_down_is_nobodys_fault() {
+pub(super) fn a_database_that_is_down_is_nobodys_fault() {
     let mut server = server();
     for _ in 0..10 {
         (server.db.count, server.db.at) = (0, Some(1));

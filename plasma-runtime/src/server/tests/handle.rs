@@ -67,7 +67,7 @@ fn gzipped(body: &[u8]) -> WireRequest {
 }
 
 #[test]
-fn a_push_and_a_pull_are_answered() {
+pub(super) fn a_push_and_a_pull_are_answered() {
     let mut server = server();
     let alice = caller("alice");
     let response = server.handle(Some(&alice), &push(good_push().to_string()));
@@ -119,7 +119,7 @@ fn gzip_works_both_ways() {
 }
 
 #[test]
-fn paths_methods_and_credentials() {
+pub(super) fn paths_methods_and_credentials() {
     let mut server = server();
     let alice = caller("alice");
     let health = request(Method::Get, "/sync/health");
@@ -256,7 +256,7 @@ fn sizes_are_bounded() {
 }
 
 #[test]
-fn malformed_pushes_change_nothing() {
+pub(super) fn malformed_pushes_change_nothing() {
     let mut server = server();
     let alice = caller("alice");
     let deep = |n: usize| {
@@ -353,7 +353,7 @@ fn malformed_pushes_change_nothing() {
 }
 
 #[test]
-fn malformed_pulls_are_refused() {
+pub(super) fn malformed_pulls_are_refused() {
     let mut server = server();
     let alice = caller("alice");
     let good = good_query();
@@ -392,7 +392,7 @@ fn malformed_pulls_are_refused() {
 }
 
 #[test]
-fn other_versions_schemas_and_groups() {
+pub(super) fn other_versions_schemas_and_groups() {
     let mut server = server();
     let alice = caller("alice");
     let fingerprint = definition().schema.fingerprint_hex();
@@ -438,7 +438,7 @@ fn other_versions_schemas_and_groups() {
 
 /// Of several things that are wrong the first in the protocol's order is the answer.
 #[test]
-fn checks_come_in_order() {
+pub(super) fn checks_come_in_order() {
     let mut server = server();
     let alice = caller("alice");
     server.handle(
@@ -504,7 +504,7 @@ fn checks_come_in_order() {
 }
 
 #[test]
-fn refusals_are_told_with_their_kind() {
+pub(super) fn refusals_are_told_with_their_kind() {
     let mut server = server();
     let alice = caller("alice");
     server.handle(None, &pull(""));

@@ -22,7 +22,7 @@ fn refusal(answer: Answer) -> (u16, String) {
 }
 
 #[test]
-fn mutations_run_once_in_order_and_their_retries_are_duplicates() {
+pub(super) fn mutations_run_once_in_order_and_their_retries_are_duplicates() {
     let mut server = server();
     let push = json!([mutation(2, "k2", json!([["reject", "out-of-stock"]])), mutation(1, "k1", note("a")),
         { "id": 3, "key": uuid("k3"), "skip": "discarded" }]);
@@ -41,7 +41,7 @@ fn mutations_run_once_in_order_and_their_retries_are_duplicates() {
 }
 
 #[test]
-fn every_acknowledgement_has_a_position() {
+pub(super) fn every_acknowledgement_has_a_position() {
     let mut server = server();
     let push = json!([
         mutation(1, "k1", note("a")),
@@ -57,7 +57,7 @@ fn every_acknowledgement_has_a_position() {
 }
 
 #[test]
-fn a_gap_ends_the_push_and_keeps_what_ran_before_it() {
+pub(super) fn a_gap_ends_the_push_and_keeps_what_ran_before_it() {
     let mut server = server();
     let push = json!([mutation(1, "k1", note("a")), mutation(3, "k3", note("c")), mutation(4, "k4", note("d"))]);
     let refusal = server.push("alice", "c", push).unwrap_err();
@@ -76,7 +76,7 @@ fn refusal_of(answer: Answer) -> (u16, String) {
 }
 
 #[test]
-fn a_key_known_in_the_group_is_not_run_again() {
+pub(super) fn a_key_known_in_the_group_is_not_run_again() {
     let mut server = server();
     server
         .push("alice", "old", json!([mutation(1, "k1", note("a")), mutation(2, "k2", json!([["reject", "no"]]))]))
@@ -109,7 +109,7 @@ fn a_key_known_in_the_group_is_not_run_again() {
 }
 
 #[test]
-fn a_fork_is_found_before_anything_runs() {
+pub(super) fn a_fork_is_found_before_anything_runs() {
     let mut server = server();
     server.push("alice", "c", json!([mutation(1, "k1", note("a")), mutation(2, "k2", note("b"))])).unwrap();
     let before = server.dump();
@@ -132,7 +132,7 @@ fn a_fork_is_found_before_anything_runs() {
 }
 
 #[test]
-fn a_client_belongs_to_the_group_whose_push_first_advanced_it() {
+pub(super) fn a_client_belongs_to_the_group_whose_push_first_advanced_it() {
     let mut server = server();
     server.push("alice", "c", json!([])).unwrap();
     server.push("bob", "c", json!([mutation(1, "k1", json!([["reject", "no"]]))])).unwrap();
@@ -143,7 +143,7 @@ fn a_client_belongs_to_the_group_whose_push_first_advanced_it() {
 }
 
 #[test]
-fn settled_outcomes_forget_their_words_and_keep_their_code() {
+pub(super) fn settled_outcomes_forget_their_words_and_keep_their_code() {
     let mut server = server();
     let reject = json!([["reject", "no"]]);
     let push = json!([mutation(1, "k1", reject.clone()), mutation(2, "k2", reject.clone())]);
@@ -169,7 +169,7 @@ fn settled_outcomes_forget_their_words_and_keep_their_code() {
 }
 
 #[test]
-fn one_malformed_mutation_is_rejected_alone() {
+pub(super) fn one_malformed_mutation_is_rejected_alone() {
     let mut server = server();
     let whole = mutation(1, "k", note("a"));
     let with = |member: &str, value: Json| {
@@ -212,7 +212,7 @@ fn one_malformed_mutation_is_rejected_alone() {
 }
 
 #[test]
-fn panics_foreign_awaits_and_internal_errors_are_final_and_say_nothing() {
+pub(super) fn panics_foreign_awaits_and_internal_errors_are_final_and_say_nothing() {
     let mut server = server();
     let half = |step: &str| json!([["insert", "notes", { "id": uuid("n"), "text": "x", "tag": null }], [step]]);
     let result = server.run("alice", half("panic")).error.unwrap();
@@ -231,7 +231,7 @@ fn panics_foreign_awaits_and_internal_errors_are_final_and_say_nothing() {
 }
 
 #[test]
-fn budgets_end_runaway_mutators_even_those_that_hide_it() {
+pub(super) fn budgets_end_runaway_mutators_even_those_that_hide_it() {
     let mut server = server_with(|options| {
         options.limits.mutation_statements = 20;
         options.limits.mutation_rows = 30;
@@ -244,7 +244,7 @@ fn budgets_end_runaway_mutators_even_those_that_hide_it() {
 }
 
 #[test]
-fn ids_and_time_come_from_the_envelope() {
+pub(super) fn ids_and_time_come_from_the_envelope() {
     let mut server = server();
     let run = |server: &mut Server| server.run("alice", json!([["note the envelope"], ["note the envelope"]]));
     assert_eq!(run(&mut server).status, Applied);
@@ -258,7 +258,7 @@ fn ids_and_time_come_from_the_envelope() {
 }
 
 #[test]
-fn a_passing_fault_is_503_and_is_tried_again_until_it_is_hopeless() {
+pub(super) fn a_passing_fault_is_503_and_is_tried_again_until_it_is_hopeless() {
     let mut server = server();
     let push =
         json!([mutation(1, "k1", note("a")), mutation(2, "k2", json!([["fault"]])), mutation(3, "k3", note("c"))]);
@@ -278,7 +278,7 @@ fn a_passing_fault_is_503_and_is_tried_again_until_it_is_hopeless() {
 }
 
 #[test]
-fn a_job_runs_once_per_key() {
+pub(super) fn a_job_runs_once_per_key() {
     let mut server = server();
     let task = |name: &'static str, fail: bool| Task {
         ctx: None,
@@ -293,10 +293,7 @@ fn a_job_runs_once_per_key() {
             })
         }),
     };
-    let run = |server: &mut Server, task: &Task| {
-        let Server { engine, db, entropy, now, .. } = server;
-        crate::future::poll_once(Box::pin(engine.run_task(db, *now, entropy, task))).unwrap()
-    };
+    let run = |server: &mut Server, task: &Task| server.run_task(task);
     assert_eq!(run(&mut server, &task("first", true)).unwrap_err().code(), "no");
     let again = run(&mut server, &task("first", false)).unwrap_err();
     assert_eq!((again.code(), again.message()), ("no", "not tonight"));
@@ -311,14 +308,14 @@ fn a_job_runs_once_per_key() {
 }
 
 #[test]
-fn clients_that_were_not_heard_of_for_long_expire() {
+pub(super) fn clients_that_were_not_heard_of_for_long_expire() {
     const DAY: i64 = 86_400_000;
     let mut server = server();
     server.push("alice", "idle", json!([mutation(1, "k1", note("a"))])).unwrap();
     server.push("alice", "alive", json!([mutation(1, "k2", note("b"))])).unwrap();
     let expire = |server: &mut Server| {
-        let Server { engine, db, now, .. } = server;
-        crate::future::poll_once(Box::pin(engine.expire_clients(db, *now))).unwrap().unwrap()
+        let now = server.now;
+        server.expire_clients(now)
     };
     server.now += 399 * DAY;
     // A push without mutations is a sign of life too.

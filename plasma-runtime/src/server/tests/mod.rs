@@ -5,6 +5,8 @@ pub(super) mod fixture;
 mod group;
 mod handle;
 mod ledger;
+#[cfg(feature = "postgres")]
+mod on_postgres;
 mod policy;
 #[cfg(feature = "postgres")]
 mod postgres;

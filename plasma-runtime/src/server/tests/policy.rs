@@ -45,7 +45,7 @@ fn code(server: &mut Server, user: &str, steps: Json) -> String {
 }
 
 #[test]
-fn inserts_are_checked_with_their_image_at_the_end() {
+pub(super) fn inserts_are_checked_with_their_image_at_the_end() {
     let mut server = populated();
     assert_eq!(code(&mut server, "alice", json!([list("x", "bob")])), "unauthorized");
     assert_eq!(code(&mut server, "alice", json!([todo("x", "m")])), "unauthorized");
@@ -61,7 +61,7 @@ fn inserts_are_checked_with_their_image_at_the_end() {
 }
 
 #[test]
-fn a_row_that_may_not_be_read_is_treated_as_absent() {
+pub(super) fn a_row_that_may_not_be_read_is_treated_as_absent() {
     let mut server = populated();
     for step in [
         json!(["update", "todos", uuid("u"), { "title": "x" }]),
@@ -84,7 +84,7 @@ fn a_row_that_may_not_be_read_is_treated_as_absent() {
 }
 
 #[test]
-fn old_images_are_checked_when_the_statement_runs() {
+pub(super) fn old_images_are_checked_when_the_statement_runs() {
     let mut server = populated();
     // Carol reads the list but may not change it.
     assert_eq!(code(&mut server, "carol", json!([["update", "lists", uuid("l"), { "name": "x" }]])), "unauthorized");
@@ -100,7 +100,7 @@ fn old_images_are_checked_when_the_statement_runs() {
 }
 
 #[test]
-fn updates_are_checked_after_too() {
+pub(super) fn updates_are_checked_after_too() {
     let mut server = populated();
     // Alice may neither give a list away nor plant a todo in bob's.
     assert_eq!(code(&mut server, "alice", json!([["update", "lists", uuid("l"), { "owner": "bob" }]])), "unauthorized");
@@ -121,7 +121,7 @@ fn updates_are_checked_after_too() {
 }
 
 #[test]
-fn an_update_cannot_make_a_row_deletable() {
+pub(super) fn an_update_cannot_make_a_row_deletable() {
     let mut server = populated();
     // Carol may change t (shared) and move it to a list of hers, whose owner may delete: both steps are permitted, so
     // the mutation is. But a move to a list where the update rule fails may not be hidden by the delete.
@@ -131,7 +131,7 @@ fn an_update_cannot_make_a_row_deletable() {
 }
 
 #[test]
-fn frozen_columns_never_change() {
+pub(super) fn frozen_columns_never_change() {
     let mut server = populated();
     assert_eq!(code(&mut server, "alice", json!([["update", "todos", uuid("t"), { "big": "7" }]])), "unauthorized");
     assert_eq!(code(&mut server, "alice", json!([["update where title", "t", { "big": "7" }]])), "unauthorized");
@@ -142,7 +142,7 @@ fn frozen_columns_never_change() {
 }
 
 #[test]
-fn trusted_writes_pass_and_cascades_are_not_checked_again() {
+pub(super) fn trusted_writes_pass_and_cascades_are_not_checked_again() {
     let mut server = populated();
     assert_eq!(
         server.code("alice", json!([["trusted insert", "notes", { "id": uuid("n"), "text": "x", "tag": null }]])),
@@ -155,13 +155,13 @@ fn trusted_writes_pass_and_cascades_are_not_checked_again() {
 }
 
 #[test]
-fn mutators_read_everything() {
+pub(super) fn mutators_read_everything() {
     let mut server = populated();
     assert_eq!(server.code("nobody", json!([["reads", "todos", 2], ["reads", "lists", 2]])), "applied");
 }
 
 #[test]
-fn tables_without_rules_are_open() {
+pub(super) fn tables_without_rules_are_open() {
     let mut server = populated();
     let note = json!(["insert", "notes", { "id": uuid("n"), "text": "x", "tag": "t" }]);
     assert_eq!(server.code("alice", json!([note, ["insert", "audit", { "id": uuid("a"), "what": "x" }]])), "applied");
@@ -169,7 +169,7 @@ fn tables_without_rules_are_open() {
 }
 
 #[test]
-fn constraints_say_nothing_of_rows_that_may_not_be_read() {
+pub(super) fn constraints_say_nothing_of_rows_that_may_not_be_read() {
     let mut server = populated();
     server.run("alice", json!([["update", "lists", uuid("l"), { "slug": "taken" }]]));
     let steps =

@@ -37,14 +37,15 @@ fn a_failure_on_the_way_leaves_nothing_half_made() {
     let mut server = server();
     let statements = server.db.count;
     for at in 1..=statements {
-        let mut fresh = crate::store::sqlite::SqliteConnection::in_memory().unwrap();
+        let mut fresh: Box<dyn crate::store::SqlExecutor> =
+            Box::new(crate::store::sqlite::SqliteConnection::in_memory().unwrap());
         std::mem::swap(&mut server.db.inner, &mut fresh);
         for failure in [Failure::Statement, Failure::RollsBack] {
             server.db.failure = failure;
             (server.db.count, server.db.at) = (0, Some(at));
             assert!(server.ensure_schema().is_err(), "statement {at}");
             server.db.at = None;
-            assert!(!crate::store::SqlConnection::in_transaction(&server.db.inner), "statement {at}");
+            assert!(!server.db.inner.in_transaction(), "statement {at}");
             assert_eq!(server.int("SELECT count(*) FROM sqlite_master"), 0, "statement {at}");
         }
         server.ensure_schema().unwrap();

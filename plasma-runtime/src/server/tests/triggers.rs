@@ -39,14 +39,7 @@ fn every_kind_is_written_as_the_codec_reads_it() {
         ));
         let value = server.texts(&format!("SELECT value FROM _plasma_changes WHERE row_version > {before}")).remove(0);
         let kinds: Vec<_> = TODOS.columns.iter().map(|column| column.kind).collect();
-        let stored = crate::store::SqlConnection::query(
-            &mut server.db.inner,
-            "SELECT * FROM todos WHERE id = ?",
-            &[Value::from(id.as_str())],
-            &kinds,
-        )
-        .unwrap()
-        .remove(0);
+        let stored = server.rows("SELECT * FROM todos WHERE id = ?", &[Value::from(id.as_str())], &kinds).remove(0);
         assert_eq!(decode_log_row(&TODOS, &value).unwrap(), stored, "{value}");
         // But for the blob the form of the log is the form of the wire.
         let mut json: Json = serde_json::from_str(&value).unwrap();

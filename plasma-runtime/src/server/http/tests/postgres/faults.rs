@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{
-    WAITING, builder, database, ended, int, note, open, pull, push, push_request, push_until_done, quick, raw, texts, until,
+    WAITING, builder, database, ended, int, note, pull, push, push_request, push_until_done, quick, raw, texts, until,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::BoxFuture;
@@ -41,7 +41,10 @@ async fn assert_once(url: &str, mutations: i64) {
     assert_eq!(int(&mut db, "SELECT count(*) FROM notes").await, mutations);
     assert_eq!(int(&mut db, "SELECT count(*) FROM _plasma_changes WHERE op = 'put'").await, mutations);
     assert_eq!(int(&mut db, "SELECT count(*) FROM _plasma_outcomes WHERE status = 'applied'").await, mutations);
-    assert_eq!(int(&mut db, "SELECT CAST(sum(last_mutation_id) AS bigint) FROM _plasma_client_mutations").await, mutations);
+    assert_eq!(
+        int(&mut db, "SELECT CAST(sum(last_mutation_id) AS bigint) FROM _plasma_client_mutations").await,
+        mutations
+    );
 }
 
 #[tokio::test]
@@ -88,7 +91,8 @@ async fn a_stopped_database_is_answered_for_and_recovered_from() {
     let Some((mut postgres, url)) = started.await.unwrap() else { return plasma_test_postgres::skip() };
     let reports = Arc::new(AtomicU32::new(0));
     let heard = Arc::clone(&reports);
-    let server = builder(quick(&url)).on_error(move |_| drop(heard.fetch_add(1, Ordering::SeqCst))).open().await.unwrap();
+    let server =
+        builder(quick(&url)).on_error(move |_| drop(heard.fetch_add(1, Ordering::SeqCst))).open().await.unwrap();
     let pushing = clients(&server, 4, 40);
     for _ in 0..3 {
         let mut db = raw(&url).await;
@@ -172,7 +176,8 @@ async fn an_exhausted_pool_is_overloaded_within_a_bound() {
 #[tokio::test]
 async fn a_row_that_is_held_for_long_stops_those_that_want_it_and_nobody_else() {
     let Some(url) = database().await else { return };
-    let server = builder(PostgresOptions { lock_timeout_ms: 200, ..quick(&url) }).on_error(|_| {}).open().await.unwrap();
+    let server =
+        builder(PostgresOptions { lock_timeout_ms: 200, ..quick(&url) }).on_error(|_| {}).open().await.unwrap();
     assert_eq!(ended(&push(&server, "m", "m", json!([mutation(1, "m", note("held"))])).await.1), ["applied"]);
     let mut holder = raw(&url).await;
     holder.batch("BEGIN; SELECT * FROM notes FOR UPDATE").await.unwrap();
@@ -202,8 +207,12 @@ async fn a_runaway_statement_is_the_mutations_own_fault() {
     let server = builder(options).on_error(|_| {}).open().await.unwrap();
     let mutations = json!([
         mutation(1, "a", note("a")),
-        mutation(2, "slow", json!([["insert", "notes", { "id": uuid("s"), "text": "s", "tag": null }],
-            ["sql", "SELECT count(*) FROM generate_series(1, 1000000000)"]])),
+        mutation(
+            2,
+            "slow",
+            json!([["insert", "notes", { "id": uuid("s"), "text": "s", "tag": null }],
+            ["sql", "SELECT count(*) FROM generate_series(1, 1000000000)"]])
+        ),
         mutation(3, "b", note("b"))
     ]);
     let (status, body) = push(&server, "alice", "c", mutations).await;
@@ -245,7 +254,7 @@ struct Lossy {
 
 impl Database for Lossy {
     fn connections(self: Box<Self>) -> Result<Connections> {
-        Ok(Connections::Pooled(Arc::from(self)))
+        Ok(Connections::Pooled(Arc::new(*self)))
     }
 }
 
@@ -277,7 +286,12 @@ impl SqlExecutor for Losing {
     fn execute<'a>(&'a mut self, sql: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<u64>> {
         self.db.execute(sql, params)
     }
-    fn query<'a>(&'a mut self, sql: &'a str, params: &'a [Value], kinds: &'a [Kind]) -> BoxFuture<'a, Result<Vec<Row>>> {
+    fn query<'a>(
+        &'a mut self,
+        sql: &'a str,
+        params: &'a [Value],
+        kinds: &'a [Kind],
+    ) -> BoxFuture<'a, Result<Vec<Row>>> {
         self.db.query(sql, params, kinds)
     }
     fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>> {

@@ -65,7 +65,8 @@ async fn until(db: &mut PostgresConnection, sql: &str, expected: i64) {
 }
 
 /// How many of the database's sessions wait for a lock.
-const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+const WAITING: &str =
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
 
 fn push_request(user: &str, client: &str, mutations: Json) -> WireRequest {
     WireRequest {
@@ -127,7 +128,8 @@ fn ended(body: &Json) -> Vec<String> {
 async fn a_push_and_a_pull() -> Result<()> {
     let Some(url) = database().await else { return Ok(()) };
     let server = open(&url).await;
-    let health = WireRequest { method: Method::Get, path: "/sync/health".to_owned(), ..push_request("a", "a", json!([])) };
+    let health =
+        WireRequest { method: Method::Get, path: "/sync/health".to_owned(), ..push_request("a", "a", json!([])) };
     assert_eq!(server.respond(health).await.status, 200);
     let (status, body) = push(&server, "alice", "c", json!([mutation(1, "k1", note("one"))])).await;
     assert_eq!((status, ended(&body)), (200, vec!["applied".to_owned()]), "{body}");
@@ -138,7 +140,8 @@ async fn a_push_and_a_pull() -> Result<()> {
     assert_eq!(body["patch"][1]["value"]["text"], "one", "{body}");
     // A second process on the database, with the first still running, and again after it.
     let second = open(&url).await;
-    let (_, body) = push(&second, "alice", "c", json!([mutation(1, "k1", note("one")), mutation(2, "k2", note("two"))])).await;
+    let (_, body) =
+        push(&second, "alice", "c", json!([mutation(1, "k1", note("one")), mutation(2, "k2", note("two"))])).await;
     assert_eq!(ended(&body), ["duplicate", "applied"]);
     server.close();
     assert_eq!(push(&server, "alice", "c", json!([])).await.0, 503);
@@ -158,7 +161,8 @@ async fn a_long_push_is_many_short_transactions() {
     let mut db = raw(&url).await;
     assert_eq!(int(&mut db, "SELECT count(DISTINCT xid) FROM _plasma_commits WHERE client_id = 'c'").await, 4);
     // A gap far behind keeps what came before it.
-    let mut mutations: Vec<Json> = (101..=150).map(|id| mutation(id, &format!("k{id}"), note(&format!("n{id}")))).collect();
+    let mut mutations: Vec<Json> =
+        (101..=150).map(|id| mutation(id, &format!("k{id}"), note(&format!("n{id}")))).collect();
     mutations.push(mutation(152, "k152", note("n152")));
     let (status, body) = push(&server, "alice", "c", json!(mutations)).await;
     assert_eq!((status, body["expected"].as_u64(), ended(&body).len()), (409, Some(151), 50), "{body}");

@@ -65,7 +65,11 @@ async fn both_count_and_write(server: &Server<App>, url: &str) -> Vec<String> {
         ["insert", "lists", { "id": uuid("g0"), "name": "gate", "owner": "user0", "slug": null }],
         ["insert", "lists", { "id": uuid("g1"), "name": "gate", "owner": "user1", "slug": null }]
     ]);
-    let made = json!([mutation(1, "lists", json!([["trusted insert", "lists", lists[0][2]], ["trusted insert", "lists", lists[1][2]]]))]);
+    let made = json!([mutation(
+        1,
+        "lists",
+        json!([["trusted insert", "lists", lists[0][2]], ["trusted insert", "lists", lists[1][2]]])
+    )]);
     assert_eq!(ended(&push(server, "maker", "m", made).await.1), ["applied"]);
     let mut gate = raw(url).await;
     gate.batch("BEGIN; SELECT * FROM lists FOR UPDATE").await.unwrap();
@@ -128,7 +132,8 @@ async fn a_deadlock_is_run_again() {
         .map(|(first, gate, second)| {
             let server = server.clone();
             tokio::spawn(async move {
-                let update = |name: &str| json!(["update", "notes", uuid(name), { "tag": format!("{name} by {first}") }]);
+                let update =
+                    |name: &str| json!(["update", "notes", uuid(name), { "tag": format!("{name} by {first}") }]);
                 let steps = json!([update(first), update(gate), update(second)]);
                 ended(&push_until_done(&server, first, first, json!([mutation(1, first, steps)])).await)
             })
