@@ -164,7 +164,7 @@ fn a_failed_round_is_reported() {
     let Server { engine, db, now, .. } = &mut server;
     let mut upkeep = engine.upkeep();
     let failed = poll_once(Box::pin(engine.upkeep_step(db, *now, &mut upkeep))).unwrap().unwrap_err();
-    assert!(!crate::store::SqlConnection::in_transaction(db));
+    assert!(!crate::store::SqlExecutor::in_transaction(db));
     engine.report_upkeep(Err(failed));
     assert_eq!(server.errors().iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [ServerErrorKind::MaintenanceFailed]);
     server.sql("DELETE FROM _plasma_meta WHERE key = 'compaction_bound'");
