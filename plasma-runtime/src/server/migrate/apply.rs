@@ -79,7 +79,8 @@ impl Apply<'_> {
         }
         self.indexes().await?;
         self.check_references().await?;
-        let shape = self.now(&found).await?;
+        let known = self.known(&found);
+        let shape = inspect(self.db, &known, &self.plan.declared).await?;
         self.triggers(&shape).await?;
         Ok(shape)
     }
@@ -159,7 +160,7 @@ impl Apply<'_> {
         Ok(())
     }
 
-    fn is_dropped(&self, table: &str, column: &str) -> bool {
+    pub(super) fn is_dropped(&self, table: &str, column: &str) -> bool {
         self.plan.changes.iter().any(|change| {
             change.table == table
                 && change.column.as_deref() == Some(column)
@@ -243,7 +244,7 @@ impl Apply<'_> {
     }
 
     /// What the change means for the images that the change log holds.
-    async fn note_images(&mut self, change: &Change) -> Result<()> {
+    pub(super) async fn note_images(&mut self, change: &Change) -> Result<()> {
         let place = format!("{}.{}", change.table, change.column.as_deref().unwrap_or_default());
         let finish = self.phase == Phase::Finish;
         match &change.what {
@@ -252,12 +253,14 @@ impl Apply<'_> {
                 self.restate |= !self.db.query(sql, &[Value::from(change.table.as_str())], &[Kind::Int]).await?.is_empty();
             }
             What::NewColumn { .. } => {
-                let column = self.engine.definition.schema.table(&change.table);
-                let column = column.and_then(|table| table.column(change.column.as_deref().unwrap_or_default()));
+                let table = self.engine.definition.schema.table(&change.table);
+                let column = table.and_then(|table| table.column(change.column.as_deref().unwrap_or_default()));
                 let made_up = column.is_some_and(|column| matches!(column.default, Some(ColumnDefault::Now)));
                 let place_of = (change.table.clone(), change.column.clone().unwrap_or_default());
                 self.restate |= made_up || (finish && self.plan.fills.contains_key(&place_of));
-                let image = Image::Absent { default: column.and_then(ddl::default_sql) };
+                let (table, column) = &place_of;
+                let declared = self.plan.declared.tables.get(table).and_then(|table| table.columns.get(column));
+                let image = Image::Absent { default: declared.and_then(|column| column.default.clone()) };
                 self.restate |= self.images.insert(place, image) == Some(Image::Stale);
             }
             What::RenamedTable { .. } | What::RenamedColumn { .. } => self.restate = true,
@@ -275,8 +278,8 @@ impl Apply<'_> {
         Ok(())
     }
 
-    /// The tables as they are after this phase. `before` is as they were found.
-    async fn now(&mut self, before: &Shape) -> Result<Shape> {
+    /// What is known of the tables after this phase that the database does not say. `before` is as they were found.
+    pub(super) fn known(&self, before: &Shape) -> Shape {
         let mut known = before.clone();
         for (name, declared) in &self.plan.declared.tables {
             let table = known.tables.entry(name.clone()).or_insert_with(|| declared.clone());
@@ -292,7 +295,7 @@ impl Apply<'_> {
                 table.local_only = declared.local_only;
             }
         }
-        inspect(self.db, &known, &self.plan.declared).await
+        known
     }
 
     /// The library's triggers of a table: their names and texts.
