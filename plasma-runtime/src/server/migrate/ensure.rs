@@ -147,10 +147,15 @@ impl ServerEngine {
     /// # Errors
     /// [`SchemaMismatch`](ErrorKind::SchemaMismatch) when they are not.
     pub(in crate::server) async fn still_fits(&self, db: &mut dyn SqlExecutor) -> Result<()> {
+        let epoch = epoch(db).await?;
+        self.fits_at(db, epoch).await
+    }
+
+    /// [`still_fits`](Self::still_fits), with the epoch read already.
+    pub(in crate::server) async fn fits_at(&self, db: &mut dyn SqlExecutor, epoch: i64) -> Result<()> {
         if db.dialect() != Dialect::Sqlite {
             return Ok(());
         }
-        let epoch = epoch(db).await?;
         if epoch == self.epoch.load(Ordering::Relaxed) {
             return Ok(());
         }

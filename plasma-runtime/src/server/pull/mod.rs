@@ -185,9 +185,9 @@ impl ServerEngine {
         request: &PullRequest,
         cookie: Option<AnyCookie>,
     ) -> Result<Pulled> {
-        self.still_fits(db).await?;
         let head = log::head(db).await?;
-        let Meta { horizon, key } = meta(db).await?;
+        let Meta { horizon, key, epoch } = meta(db).await?;
+        self.fits_at(db, epoch).await?;
         let lens = self.lenses().of(request.fingerprint.as_deref());
         let policies = Policies::bind(self, &*caller.ctx, key.as_bytes(), lens)?;
         let position = match cookie {
@@ -457,22 +457,25 @@ struct Meta {
     horizon: Horizon,
     /// The key of policy digests.
     key: String,
+    /// How often the tables have been changed.
+    epoch: i64,
 }
 
 async fn meta(db: &mut dyn SqlExecutor) -> Result<Meta> {
     const SQL: &str = "SELECT key, value FROM _plasma_meta \
-        WHERE key IN ('compaction_bound', 'compaction_state', 'digest_key')";
+        WHERE key IN ('compaction_bound', 'compaction_state', 'digest_key', 'schema_epoch')";
     let mut horizon = Horizon::default();
-    let mut digest_key = None;
+    let (mut digest_key, mut epoch) = (None, 0);
     for row in db.query(SQL, &[], &[Kind::Text, Kind::Text]).await? {
         match (row[0].as_text(), row[1].as_text()) {
             (Some("digest_key"), Some(text)) => digest_key = Some(text.to_owned()),
+            (Some("schema_epoch"), Some(text)) => epoch = text.parse().unwrap_or_default(),
             (Some(key), Some(text)) => horizon.read(key, text)?,
             _ => {}
         }
     }
     let key = digest_key.ok_or_else(|| Error::internal("there is no digest key: was `ensure_schema` run?"))?;
-    Ok(Meta { horizon, key })
+    Ok(Meta { horizon, key, epoch })
 }
 
 /// Whether the position lies in this history and a reader there can be told what is new.

@@ -227,3 +227,20 @@ fn killed_at_any_time_it_is_gone_on_with() {
     let entries = "SELECT CAST(count(*) AS TEXT) FROM _plasma_changes WHERE prior IS NOT NULL";
     assert_eq!(texts(&mut db, entries), [ROWS.to_string()]);
 }
+
+/// Servers of the former version insert rows while a backfill is over and the column still takes NULL.
+#[test]
+fn rows_that_come_between_the_backfill_and_the_end_are_filled_too() {
+    let mut db = sqlite();
+    filled(&mut db);
+    let new = engine("2", &second());
+    // The end of it fails: the rows are in the way of nothing but the last part.
+    batch(&mut db, "CREATE TABLE strangers (todo TEXT); CREATE TRIGGER no_more BEFORE INSERT ON strangers BEGIN SELECT 1; END");
+    batch(&mut db, "CREATE INDEX mine ON todos (note)");
+    let error = run(&new, &mut db, &written()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::MigrationRefused, "{error}");
+    assert!(error.message().contains("index or trigger of your own"), "{error}");
+    batch(&mut db, &format!("INSERT INTO todos (id, name, n) VALUES ('{}', 'between', 0); DROP INDEX mine", uuid(999)));
+    run(&new, &mut db, &written()).unwrap();
+    assert_eq!(texts(&mut db, "SELECT words FROM todos WHERE name = 'between'"), ["between"]);
+}
