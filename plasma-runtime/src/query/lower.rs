@@ -14,6 +14,7 @@ mod tests;
 use sea_query::SelectStatement;
 
 pub use self::dialect::Dialect;
+pub(crate) use self::dialect::type_of;
 #[cfg(feature = "sqlite")]
 pub(crate) use self::dialect::{DATE, MEAN, NEGATE, SUM, arithmetic_name};
 use self::expr::expression;

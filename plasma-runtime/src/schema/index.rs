@@ -79,7 +79,7 @@ impl TableDef {
 }
 
 /// The name, or as much of it as leaves room for a hash of the whole.
-fn fitting(name: String) -> String {
+pub(crate) fn fitting(name: String) -> String {
     if name.len() <= MAX_NAME {
         return name;
     }

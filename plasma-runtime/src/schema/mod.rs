@@ -15,6 +15,7 @@ pub use check::CheckDef;
 pub(crate) use check::validate;
 pub use column_type::*;
 pub use file::{FileOptions, UploadTime};
+pub(crate) use index::fitting;
 pub use index::{INDEX_PREFIX, IndexDef, NamedIndex};
 pub use lens::{Incompatible, Lens, View};
 pub use lock::LockedVersion;

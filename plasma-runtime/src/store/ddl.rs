@@ -8,6 +8,7 @@
 //! plain expression of its SQL can tell. Such a row fails its reads, and the pulls of those who may read it, with a
 //! `Storage` error until it is mended.
 
+pub mod postgres;
 #[cfg(test)]
 mod tests;
 

@@ -10,6 +10,8 @@ use sea_query::{
 use crate::query::ir::{Aggregate, ArithmeticOp, Function};
 use crate::value::{Kind, Value};
 
+pub(crate) use self::postgres::type_of;
+
 /// Whose SQL it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -63,6 +65,25 @@ impl Dialect {
         match self {
             Dialect::Sqlite => Sql::val(to_sea(value)),
             Dialect::Postgres => postgres::literal(value),
+        }
+    }
+
+    /// What is always so, or never.
+    pub(super) fn truth(self, truth: bool) -> &'static str {
+        match (self, truth) {
+            (Dialect::Sqlite, true) => "TRUE",
+            (Dialect::Sqlite, false) => "FALSE",
+            // Postgres does not sort or group by what it sees to be constant.
+            (Dialect::Postgres, true) => "(1 = 1)",
+            (Dialect::Postgres, false) => "(1 = 0)",
+        }
+    }
+
+    /// NULL where nothing else says of which kind it is.
+    pub(super) fn null_of(self, kind: Option<Kind>) -> Sql {
+        match self {
+            Dialect::Sqlite => Sql::cust("NULL"),
+            Dialect::Postgres => Sql::cust(format!("CAST(NULL AS {})", type_of(kind.unwrap_or(Kind::Text)))),
         }
     }
 

@@ -35,16 +35,23 @@ pub(super) fn expression(scope: &mut Scope<'_>, expr: &Expr) -> Sql {
             let (left, right) = (expression(scope, left), expression(scope, right));
             left.binary(operator, right)
         }
-        Expr::And(all) => chain(expressions(scope, all), BinOper::And, "TRUE"),
-        Expr::Or(any) => chain(expressions(scope, any), BinOper::Or, "FALSE"),
+        Expr::And(all) => {
+            let parts = expressions(scope, all);
+            chain(parts, BinOper::And, scope.dialect.truth(true))
+        }
+        Expr::Or(any) => {
+            let parts = expressions(scope, any);
+            chain(parts, BinOper::Or, scope.dialect.truth(false))
+        }
         Expr::Not(expr) => expression(scope, expr).not(),
         Expr::IsNull(expr) => expression(scope, expr).is_null(),
         Expr::In { expr, list } => is_one_of(scope.dialect, expression(scope, expr), list, LONG_LIST),
         Expr::Like { expr, pattern } => scope.dialect.like(expression(scope, expr), pattern),
         Expr::Exists(query) => Sql::exists(statement(scope, query, Place::Exists)),
         Expr::InQuery { expr, query } => {
+            let kind = scope.kind(expr);
             let value = expression(scope, expr);
-            value.in_subquery(statement(scope, query, Place::In))
+            value.in_subquery(statement(scope, query, Place::In(kind)))
         }
         Expr::Scalar(query) => statement(scope, query, Place::Scalar).into(),
         Expr::Arithmetic { op, kind, left, right } => {

@@ -161,6 +161,11 @@ impl<'r> Scope<'r> {
             }
     }
 
+    /// Whether it is always NULL, as far as the types say.
+    pub(super) fn is_always_null(&mut self, expr: &Expr) -> bool {
+        matches!(expr, Expr::Literal(Value::Null)) || self.is_untyped(expr)
+    }
+
     /// The kinds of a query's result columns.
     pub(super) fn kinds(&mut self, query: &Query, closed: bool) -> Vec<Kind> {
         self.known_kinds(query, closed).into_iter().map(|kind| kind.unwrap_or(Kind::Text)).collect()

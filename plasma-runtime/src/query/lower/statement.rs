@@ -7,7 +7,7 @@ use super::Dialect;
 use super::expr::{expression, is_one_of};
 use super::scope::{Scope, column};
 use crate::query::ir::{Aggregate, Expr, Part, Query, Rows, Select};
-use crate::value::Value;
+use crate::value::{Kind, Value};
 
 /// Where a query stands: decides what of it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,8 +16,8 @@ pub(super) enum Place<'q> {
     Outermost,
     /// Its rows are those of a table with these columns.
     Table(&'q [&'static str]),
-    /// Only its values matter.
-    In,
+    /// Only its values matter, to be compared with one of this kind.
+    In(Option<Kind>),
     /// Only its first value matters.
     Scalar,
     /// Only whether there is a row matters.
@@ -40,6 +40,12 @@ pub(super) fn statement(scope: &mut Scope<'_>, query: &Query, place: Place<'_>) 
         Select::Row | Select::Count => query.columns().iter().map(|expr| expression(scope, expr)).collect(),
         Select::Exprs(exprs) => exprs.iter().map(|expr| expression(scope, expr)).collect(),
     };
+    if let (Place::In(kind), Select::Exprs(exprs), [value]) = (place, &query.select, selected.as_mut_slice())
+        && !around
+        && exprs.first().is_some_and(|expr| scope.is_always_null(expr))
+    {
+        *value = scope.dialect.null_of(kind);
+    }
     if !around && !counted && !exists {
         fold(scope, query, &mut selected);
     }
@@ -55,7 +61,7 @@ pub(super) fn statement(scope: &mut Scope<'_>, query: &Query, place: Place<'_>) 
     // The order matters for the rows that come back, and for those a cut leaves.
     let ordered = match place {
         Place::Outermost | Place::Scalar => true,
-        Place::In | Place::Table(_) => cut,
+        Place::In(_) | Place::Table(_) => cut,
         Place::Exists => false,
     };
     if ordered && !counted {
@@ -217,16 +223,15 @@ fn order(scope: &mut Scope<'_>, query: &Query) -> Vec<Key> {
 
 /// An expression to sort or to group by, where Postgres takes a constant for the position of a column.
 fn sort_key(scope: &mut Scope<'_>, expr: &Expr) -> Sql {
-    let key = expression(scope, expr);
-    let untyped = matches!(expr, Expr::Literal(Value::Null)) || scope.is_untyped(expr);
-    if scope.dialect == Dialect::Postgres && untyped { Sql::cust("CAST(NULL AS text)") } else { key }
+    if scope.is_always_null(expr) { scope.dialect.null_of(None) } else { expression(scope, expr) }
 }
 
-/// All rows are one group also when nothing that is selected folds them. SQLite must see an aggregate among it.
+/// All rows are one group also when nothing that is selected folds them. The database must see an aggregate among it;
+/// Postgres does not see those that are always NULL.
 fn fold(scope: &Scope<'_>, query: &Query, selected: &mut [Sql]) {
     let (Some(group), Select::Exprs(exprs)) = (&query.group, &query.select) else { return };
     if group.keys.is_empty()
-        && !exprs.iter().any(folds)
+        && (scope.dialect == Dialect::Postgres || !exprs.iter().any(folds))
         && let Some(first) = selected.first_mut()
     {
         let counted = rows_counted(scope).is_null();

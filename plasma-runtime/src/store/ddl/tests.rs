@@ -15,8 +15,8 @@ const fn reference(name: &'static str, target: &'static str, action: OnDelete) -
     column
 }
 
-static PARENT: TableDef = TableDef::new("parent \"quoted\"; drop", &[ID]);
-static ALL: TableDef = TableDef::new(
+pub(super) static PARENT: TableDef = TableDef::new("parent \"quoted\"; drop", &[ID]);
+pub(super) static ALL: TableDef = TableDef::new(
     "select",
     &[
         ID,

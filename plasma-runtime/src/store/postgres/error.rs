@@ -59,6 +59,11 @@ pub(super) fn from_pool(error: PoolError) -> Error {
     }
 }
 
+/// The connection was lost, or given up, before.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was given up")]
+pub(super) struct Lost;
+
 /// The cause of this type, however deep it lies.
 fn cause<E: StdError + 'static>(error: &Error) -> Option<&E> {
     let mut source = StdError::source(error);
@@ -99,8 +104,10 @@ pub fn is_connection(error: &Error) -> bool {
         return code.starts_with("08")
             || matches!(code, "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" | "53300");
     }
-    cause::<tokio_postgres::Error>(error)
-        .is_some_and(|error| error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>()))
+    cause::<Lost>(error).is_some()
+        || cause::<tokio_postgres::Error>(error).is_some_and(|error| {
+            error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>())
+        })
 }
 
 /// Whether no connection of the pool became free in time.
@@ -131,7 +138,7 @@ pub fn is_statement(error: &Error) -> bool {
                 .any(|class| code.starts_with(class))
                 || code == "25006"
         }
-        None => cause::<tokio_postgres::Error>(error).is_none() && cause::<PoolError>(error).is_none(),
+        None => !is_connection(error) && cause::<tokio_postgres::Error>(error).is_none(),
     }
 }
 

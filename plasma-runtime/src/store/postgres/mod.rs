@@ -13,6 +13,8 @@ pub mod error;
 mod options;
 mod pool;
 mod read;
+#[cfg(test)]
+pub(crate) mod tests;
 mod text;
 mod tls;
 
@@ -204,7 +206,26 @@ impl PostgresConnection {
         Ok(statement)
     }
 
+    /// Whether to try again with the statement prepared anew, because nothing has happened: a value did not fit its
+    /// parameter, perhaps as the column has become another one since, and was not sent; or, outside a transaction, the
+    /// server found the statement to be of another time.
+    fn forgets(&self, sql: &str, error: &Error) -> bool {
+        let again = error.kind() == ErrorKind::Validation || (is_stale(error) && self.transaction == Transaction::None);
+        if let Some(client) = self.wrapper().ok().filter(|_| again) {
+            client.statement_cache.remove(&text::numbered(sql), &[]);
+        }
+        again
+    }
+
     async fn run_query(&self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>> {
+        let found = self.try_query(sql, params, kinds).await;
+        match found {
+            Err(error) if self.forgets(sql, &error) => self.try_query(sql, params, kinds).await,
+            found => found,
+        }
+    }
+
+    async fn try_query(&self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>> {
         let statement = self.prepare(sql, params.len()).await?;
         if statement.columns().len() != kinds.len() {
             return Err(Error::internal(format!(
@@ -219,6 +240,14 @@ impl PostgresConnection {
     }
 
     async fn run_execute(&self, sql: &str, params: &[Value]) -> Result<u64> {
+        let changed = self.try_execute(sql, params).await;
+        match changed {
+            Err(error) if self.forgets(sql, &error) => self.try_execute(sql, params).await,
+            changed => changed,
+        }
+    }
+
+    async fn try_execute(&self, sql: &str, params: &[Value]) -> Result<u64> {
         let statement = self.prepare(sql, params.len()).await?;
         let params: Vec<Param<'_>> = params.iter().map(Param).collect();
         self.wrapper()?.execute(&statement, &erased(&params)).await.map_err(from_postgres)
@@ -266,24 +295,20 @@ impl PostgresConnection {
     /// Refuses what is not one statement that asks for rows. That it only reads shows when it runs: see
     /// [`read`](SqlExecutor::read).
     async fn check_asks(&mut self, sql: &str) -> Result<()> {
-        let word = text::first_word(sql);
-        let asks = ["select", "with", "values", "table"].iter().any(|known| word.eq_ignore_ascii_case(known));
-        let refused = || Err(Error::internal(format!("raw SQL only reads (`SELECT`, `WITH`, `VALUES`): {sql}")));
-        if !asks {
-            return refused();
-        }
+        check_word(sql)?;
         self.begin()?;
         let prepared = self.statement(sql).await;
         let statement = self.end(prepared)?;
-        if statement.columns().is_empty() { refused() } else { Ok(()) }
+        if statement.columns().is_empty() { Err(no_query(sql)) } else { Ok(()) }
     }
 
+    /// Runs a query where nothing can be written, whatever it calls.
     async fn read_only(&mut self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>> {
-        self.check_asks(sql).await?;
+        check_word(sql)?;
         let (before, after) = match self.transaction {
             Transaction::Open { read_only: true } | Transaction::Failed { .. } => ("", ""),
             Transaction::None => ("BEGIN READ ONLY", "ROLLBACK"),
-            // The savepoint gives back the right to write.
+            // Back at the savepoint writing is possible again.
             Transaction::Open { read_only: false } => (
                 "SAVEPOINT _plasma_reads; SET TRANSACTION READ ONLY",
                 "ROLLBACK TO SAVEPOINT _plasma_reads; RELEASE SAVEPOINT _plasma_reads",
@@ -292,7 +317,10 @@ impl PostgresConnection {
         if !before.is_empty() {
             self.batch(before).await?;
         }
-        let rows = self.query(sql, params, kinds).await;
+        let rows = match self.check_asks(sql).await {
+            Ok(()) => self.query(sql, params, kinds).await,
+            Err(error) => Err(error),
+        };
         // Where the connection is lost, so is what was begun.
         if !after.is_empty() && self.in_transaction() {
             self.batch(after).await?;
@@ -304,14 +332,24 @@ impl PostgresConnection {
     }
 }
 
+fn check_word(sql: &str) -> Result<()> {
+    let word = text::first_word(sql);
+    let asks = ["select", "with", "values", "table"].iter().any(|known| word.eq_ignore_ascii_case(known));
+    if asks { Ok(()) } else { Err(no_query(sql)) }
+}
+
+#[cold]
+fn no_query(sql: &str) -> Error {
+    Error::internal(format!("raw SQL only reads (`SELECT`, `WITH`, `VALUES`): {sql}"))
+}
+
 fn erased<'p>(params: &'p [Param<'p>]) -> Vec<&'p (dyn ToSql + Sync)> {
     params.iter().map(|param| param as &(dyn ToSql + Sync)).collect()
 }
 
 #[cold]
 fn lost() -> Error {
-    let broken = std::io::Error::new(std::io::ErrorKind::BrokenPipe, "the connection was given up");
-    Error::new(ErrorKind::Storage, "the connection to the database is lost").with_source(broken)
+    Error::new(ErrorKind::Storage, "the connection to the database is lost").with_source(error::Lost)
 }
 
 impl SqlExecutor for PostgresConnection {

@@ -1,5 +1,10 @@
 //! Who answers: the evaluator over rows in memory, and a database.
 
+#[cfg(feature = "postgres")]
+mod postgres;
+
+#[cfg(feature = "postgres")]
+pub(super) use self::postgres::Postgres;
 use super::generate::{TABLES, Tables};
 use crate::Result;
 use crate::query::eval::RowSource;

@@ -145,20 +145,34 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-#[test]
+/// Compares so many pairs of data and query: `deep` or, in every run, `usual`.
 #[allow(clippy::print_stdout, reason = "what was covered is part of the result")]
-fn the_evaluator_answers_as_sqlite_does() {
-    let deep = std::env::var_os("PLASMA_DEEP").is_some();
+fn compare_with(backend: &mut dyn Backend, usual: u32, deep: u32) {
+    let is_deep = std::env::var_os("PLASMA_DEEP").is_some();
     let now = || std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos() as u64);
-    let seed = number("PLASMA_SEED").unwrap_or_else(|| if deep { now() } else { 1 });
-    let pairs = number("PLASMA_PAIRS").map_or(if deep { 40_000 } else { 4_000 }, |pairs| pairs as u32);
-    let tally = run(&mut Sqlite::new(), pairs, seed);
+    let seed = number("PLASMA_SEED").unwrap_or_else(|| if is_deep { now() } else { 1 });
+    let pairs = number("PLASMA_PAIRS").map_or(if is_deep { deep } else { usual }, |pairs| pairs as u32);
+    let name = backend.name();
+    let tally = run(backend, pairs, seed);
     let Tally { coverage, same, overflows, filled } = &tally;
-    println!("seed {seed}: {same} answers are the same, {filled} with rows, {overflows} overflows; {coverage}");
+    println!("{name}, seed {seed}: {same} answers are the same, {filled} with rows, {overflows} overflows; {coverage}");
+    assert!(overflows * 8 < *same, "{overflows} overflows hide too much");
+    assert!(filled * 2 > *same, "{filled} of {same} answers have rows");
     if pairs >= 2_000 {
         let (covered, possible) = coverage.counts();
         assert!(covered * 100 >= possible * 95, "the queries have become poorer: {coverage}");
-        assert!(overflows * 8 < *same, "{overflows} overflows hide too much");
-        assert!(filled * 2 > *same, "{filled} of {same} answers have rows");
     }
+}
+
+#[test]
+fn the_evaluator_answers_as_sqlite_does() {
+    compare_with(&mut Sqlite::new(), 4_000, 40_000);
+}
+
+/// The same cases as for SQLite, as far as they go: so all three are compared.
+#[cfg(feature = "postgres")]
+#[test]
+fn the_evaluator_answers_as_postgres_does() {
+    let Some(mut postgres) = super::backend::Postgres::new() else { return };
+    compare_with(&mut postgres, 1_000, 20_000);
 }
