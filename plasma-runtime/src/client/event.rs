@@ -54,6 +54,18 @@ pub enum Action {
         /// Ask the application for fresh credentials first: the last ones were refused.
         refresh_auth: bool,
     },
+    /// The same for a request whose answer, when it is 200, is a file: its body goes to `to`, and comes back empty. Only
+    /// with [`EngineOptions::image`](crate::client::EngineOptions::image), and in the place of a pull.
+    Download {
+        /// Names the request.
+        request: u64,
+        /// The request, without authorization.
+        wire: WireRequest,
+        /// As of [`Action::Send`].
+        refresh_auth: bool,
+        /// Where the body goes.
+        to: std::path::PathBuf,
+    },
     /// Call again with [`Event::Tick`] at this time (unix ms). The last one counts.
     WakeAt(i64),
     /// Rows of the visible tables changed, in one transaction that is committed.

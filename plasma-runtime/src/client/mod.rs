@@ -12,6 +12,7 @@ pub(crate) mod executor;
 mod footprint;
 mod handle;
 mod identity;
+mod image;
 mod inbox;
 mod lease;
 mod on_delete;

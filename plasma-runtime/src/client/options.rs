@@ -34,6 +34,12 @@ pub trait ClientStore: MaybeSend {
     /// # Errors
     /// [`Storage`](crate::ErrorKind::Storage) when it cannot be opened.
     fn open(self: Box<Self>, durability: Durability) -> Result<OpenStore>;
+
+    /// The path of its file, when it is a SQLite file that others can be attached to: then a server may send a first
+    /// sync as a file beside it.
+    fn file(&self) -> Option<&std::path::Path> {
+        None
+    }
 }
 
 /// A SQLite database: a file, or memory.
@@ -59,6 +65,10 @@ impl SqliteStore {
 
 #[cfg(feature = "sqlite")]
 impl ClientStore for SqliteStore {
+    fn file(&self) -> Option<&std::path::Path> {
+        self.path.as_deref().filter(|_| cfg!(not(target_family = "wasm")))
+    }
+
     fn open(self: Box<Self>, durability: Durability) -> Result<OpenStore> {
         use crate::store::sqlite::{SqliteConnection, SqliteOptions, Synchronous};
         let synchronous = match durability {

@@ -18,6 +18,7 @@ use super::effects::{self, RowMap};
 use super::executor::{ClientExecutor, Mode};
 use super::footprint::Footprint;
 use super::identity::Meta;
+use super::image;
 use super::inbox;
 use super::outbox::{self, QueuedMutation, Run, id_value};
 use super::rows::{Writer, fold};
@@ -256,8 +257,11 @@ impl<'s> Rebase<'s> {
             stream.clear(None)?;
         }
         let mut position = 0;
-        while let Some((seq, page)) = inbox::next(stream.writer.store, position)? {
+        while let Some((seq, page, image)) = inbox::next_with_image(stream.writer.store, position)? {
             stream.page(&page.patch)?;
+            if image {
+                stream.image()?;
+            }
             position = seq;
         }
         stream.page(&page.patch)?;
@@ -338,6 +342,15 @@ impl Stream<'_, '_> {
         }
         // The listeners are told to look at everything: the single changes need no memory.
         self.writer.journal.clear();
+        Ok(())
+    }
+
+    /// The rows of the attached image, into tables that are empty. They have to pass the store's constraints.
+    fn image(&mut self) -> Result<()> {
+        let texts = self.writer.texts;
+        for table in texts.iter().filter(|texts| !texts.table.local_only) {
+            self.writer.store.execute(&image::copy(table.table), &[]).map_err(bad_base)?;
+        }
         Ok(())
     }
 

@@ -44,6 +44,8 @@ pub(crate) struct SentPull {
     pub(crate) acknowledged: u64,
     /// How long the server may hold it, ms.
     pub(crate) wait: u64,
+    /// It asks for an image.
+    pub(crate) image: bool,
 }
 
 /// One direction of the loop.

@@ -139,6 +139,9 @@ pub struct PullResponse {
     /// Outcomes of the caller's mutations.
     #[serde(default)]
     pub results: Vec<MutationResult>,
+    /// On the first page of a snapshot: the rest may be had as a file of this format instead (`GET {base}/image`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// One operation of a patch.

@@ -42,13 +42,13 @@ pub use engine::{Caller, PushJob, ServerEngine, ServerOptions};
 pub use hooks::{Hooks, Metric, OnError, OnMaintained, OnMetric, OnPushed, Pushed, ServerError, ServerErrorKind, WaitUntil};
 #[cfg(all(feature = "http-server", feature = "postgres"))]
 pub use http::PostgresDatabase;
-#[cfg(all(feature = "http-server", feature = "sqlite"))]
-pub use http::SqliteDatabase;
 #[cfg(feature = "http-server")]
 pub use http::{
-    Auth, Authenticate, BlockingDatabase, ConnectionPool, Connections, Database, PlasmaService, ServeOptions, Server,
-    ServerBuilder, serve,
+    AnswerBody, Auth, Authenticate, BlockingDatabase, ConnectionPool, Connections, Database, PlasmaService,
+    ServeOptions, Server, ServerBuilder, WithAuth, serve,
 };
+#[cfg(all(feature = "http-server", feature = "sqlite"))]
+pub use http::{ImageOptions, SqliteDatabase};
 #[cfg(feature = "http-server")]
 pub use invoke::Invocation;
 pub use lenses::Lenses;

@@ -1,6 +1,8 @@
 //! Databases behind the engines.
 
 pub mod ddl;
+#[cfg(feature = "sqlite")]
+pub(crate) mod image;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod query;

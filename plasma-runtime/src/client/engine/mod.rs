@@ -5,6 +5,7 @@
 //! schedule: what is under way, what failed, when to try again.
 
 mod control;
+mod image;
 mod migrate;
 mod mutate;
 mod open;
@@ -71,6 +72,8 @@ pub struct Engine {
     rotations: u32,
     /// The server's head was reached: the next pull may be held.
     at_head: bool,
+    /// Whether the rest of a snapshot is asked for as a file.
+    image: image::ImageLane,
     /// The pending mutations must run again: the tables changed their shape.
     replay_due: bool,
     /// `OnMismatch::Reset` was done since the last success.
@@ -130,6 +133,7 @@ impl Engine {
             lease_due: 0,
             rotations: 0,
             at_head: false,
+            image: image::ImageLane::Untried,
             replay_due: opened.replay_due,
             reset_done: false,
             group_commit: None,
@@ -143,6 +147,9 @@ impl Engine {
             options,
         };
         engine.refresh(store)?;
+        if let Some(beside) = &engine.options.image {
+            crate::client::image::sweep(store, beside)?;
+        }
         engine.last_pull_ms = Meta::load(store)?.last_pull;
         let actions = opened.reports.into_iter().map(Action::Report).collect();
         Ok((engine, actions))

@@ -32,6 +32,9 @@ pub struct EngineOptions {
     pub key_retention_ms: i64,
     /// Outcomes of applied mutations kept, newest first. Others stay until dismissed. 1,000.
     pub applied_outcomes: u64,
+    /// The path of the store's file, when the rest of a snapshot may be downloaded as a file beside it; none takes pages
+    /// only.
+    pub image: Option<std::path::PathBuf>,
     /// Rebases always by undo and replay, never by proof: for tests.
     pub always_replay: bool,
 }
@@ -53,6 +56,7 @@ impl Default for EngineOptions {
             lease_ms: 30_000,
             key_retention_ms: 90 * 24 * 3_600 * 1_000,
             applied_outcomes: 1_000,
+            image: None,
             always_replay: false,
         }
     }

@@ -41,6 +41,9 @@ impl Engine {
         actions: &mut Vec<Action>,
     ) -> Result<()> {
         let now = inputs.now;
+        if sent.what.image {
+            return self.image_answered(store, &sent, outcome, inputs, actions);
+        }
         let response = match sort(outcome) {
             Ok(response) => response,
             Err(Err(error)) => {
@@ -63,10 +66,23 @@ impl Engine {
             return Ok(());
         };
         self.network_down = false;
+        if self.takes_image(&page) {
+            self.pull.succeeded();
+            self.retry_at_once(Which::Pull, now);
+            return Ok(());
+        }
         let always_replay = self.options.always_replay;
         let keep = self.options.applied_outcomes;
-        let taken =
-            self.rebase(store, ctx, actions, |rebase| take(rebase, &sent, &page, body, always_replay, keep, now));
+        // A file cannot be attached inside of a transaction.
+        let attached = if page.partial { Ok(false) } else { self.attach_image(store) };
+        let taken = attached.and_then(|attached| {
+            let take = |rebase: &mut Rebase<'_>| take(rebase, &sent, &page, body, always_replay, keep, now);
+            let taken = self.rebase(store, ctx, actions, take);
+            if attached {
+                self.detach_image(store)?;
+            }
+            taken
+        });
         match taken {
             Ok(Taken::Stale) => {
                 self.retry_at_once(Which::Pull, now);
@@ -93,6 +109,9 @@ impl Engine {
                     let mut meta = Meta::load(store)?;
                     inbox::clear(store, &mut meta)
                 })?;
+                if let Some(beside) = &self.options.image {
+                    crate::client::image::sweep(store, beside)?;
+                }
                 let until = self.pull.failed(now, None, &self.options, inputs.entropy);
                 self.pull.trouble = Some(Stuck::Backoff { until });
                 self.at_head = false;

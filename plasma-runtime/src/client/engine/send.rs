@@ -4,8 +4,10 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::Engine;
+use super::image::ImageLane;
 use crate::client::event::{Action, Inputs};
 use crate::client::identity::Meta;
+use crate::client::image::path_for;
 use crate::client::lease;
 use crate::client::outbox::{self, QueuedMutation};
 use crate::client::rows::transaction;
@@ -14,6 +16,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{Method, PROTOCOL_VERSION, PushRequest, PushedMutation, WireRequest};
 use crate::store::SqlConnection;
 
+/// How long an image may be under way, ms.
+const IMAGE_MS: u64 = 3_600_000;
 /// Bytes of a mutation's envelope beside its name, arguments and bases, at most: the names of the members, an id of 16
 /// digits, a key, a timestamp of 20 digits, a digest.
 const ENTRY_BYTES: usize = 192;
@@ -105,9 +109,9 @@ impl Engine {
             }
             if pull && (leads || self.pull.forced) {
                 let (sent, query) = self.pull_request(store, &meta, &group)?;
-                let wait = sent.wait;
+                let (wait, path) = if sent.image { (IMAGE_MS, "image") } else { (sent.wait, "pull") };
                 let in_flight = in_flight(pull_number, &meta, now, wait, sent);
-                requests.pull = Some((in_flight, get(&base_path, query)));
+                requests.pull = Some((in_flight, get(&base_path, path, query)));
             }
             Ok(requests)
         })?;
@@ -128,8 +132,14 @@ impl Engine {
             self.push.forced = false;
         }
         if let Some((in_flight, wire)) = requests.pull {
-            let refresh_auth = self.pull.refresh_auth;
-            actions.push(Action::Send { request: in_flight.request, wire, refresh_auth });
+            let (request, refresh_auth) = (in_flight.request, self.pull.refresh_auth);
+            match &self.options.image {
+                Some(beside) if in_flight.what.image => {
+                    let to = path_for(beside, request);
+                    actions.push(Action::Download { request, wire, refresh_auth, to });
+                }
+                _ => actions.push(Action::Send { request, wire, refresh_auth }),
+            }
             self.pull.in_flight = Some(in_flight);
             self.pull.forced = false;
         }
@@ -202,6 +212,7 @@ impl Engine {
     }
 
     fn pull_request(&self, store: &mut dyn SqlConnection, meta: &Meta, group: &str) -> Result<(SentPull, String)> {
+        let image = self.image == ImageLane::Wanted;
         let hold = self.at_head && !self.pull.forced && self.pull.failures == 0 && self.started;
         let wait = if hold { self.options.long_poll_ms } else { 0 };
         let schema = &self.definition.schema;
@@ -224,7 +235,7 @@ impl Engine {
         if wait > 0 {
             add("wait", &wait.to_string());
         }
-        let sent = SentPull { cookie: meta.position().cloned(), acknowledged: meta.acknowledged, wait };
+        let sent = SentPull { cookie: meta.position().cloned(), acknowledged: meta.acknowledged, wait, image };
         Ok((sent, query))
     }
 }
@@ -281,10 +292,10 @@ fn post(base_path: &str, body: Vec<u8>) -> WireRequest {
     }
 }
 
-fn get(base_path: &str, query: String) -> WireRequest {
+fn get(base_path: &str, route: &str, query: String) -> WireRequest {
     WireRequest {
         method: Method::Get,
-        path: format!("{base_path}/pull"),
+        path: format!("{base_path}/{route}"),
         query,
         headers: Vec::new(),
         body: Bytes::new(),

@@ -34,6 +34,7 @@ pub struct ClientBuilder<S: Schema> {
     request_timeout: Duration,
     offline: bool,
     watch_file: Option<Duration>,
+    images: bool,
     clock: Option<Arc<dyn Clock>>,
     entropy: Option<Box<dyn Entropy>>,
     schema: PhantomData<fn() -> S>,
@@ -62,6 +63,7 @@ impl<S: Schema> ClientBuilder<S> {
             request_timeout: Duration::from_secs(90),
             offline: false,
             watch_file: Some(Duration::from_millis(500)),
+            images: true,
             clock: None,
             entropy: None,
             schema: PhantomData,
@@ -182,6 +184,13 @@ impl<S: Schema> ClientBuilder<S> {
         self
     }
 
+    /// Whether a first sync may come as one file, where the server offers that and the store is a file. It is, unless
+    /// said otherwise.
+    pub fn images(mut self, take: bool) -> Self {
+        self.images = take;
+        self
+    }
+
     /// The engine's settings as a whole, for those that have no method here. Comes first: it replaces what was set.
     pub fn engine_options(mut self, options: EngineOptions) -> Self {
         self.options = options;
@@ -229,6 +238,8 @@ impl<S: Schema> ClientBuilder<S> {
         let ctx = source.get().await?;
         let mut options = self.options;
         options.base_path = base_path;
+        let downloads = self.images && network.as_ref().is_some_and(|network| network.transport.downloads());
+        options.image = self.store.file().filter(|_| downloads).map(std::path::Path::to_owned);
         let mut store = self.store.open(options.durability)?;
         let durability = options.durability;
         let mut inputs = Inputs { now: clock.now_ms(), entropy: &mut entropy };

@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use super::dispatch::lock;
@@ -11,7 +12,7 @@ use crate::client::event::{Event, SendFailure};
 use crate::client::transport::Headers;
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::BoxFuture;
-use crate::protocol::WireResponse;
+use crate::protocol::{IMAGE_HASH_HEADER, WireResponse};
 
 /// The longest the loop sleeps at once, ms. A timer may stand still while the machine sleeps, and the clock may be set:
 /// so often the loop looks at it again.
@@ -88,7 +89,14 @@ enum Taken {
 async fn take_event(shared: &Arc<Shared>) -> Taken {
     let long = match lock(&shared.agenda).events.front() {
         None => return Taken::Nothing,
-        Some(Event::Response { outcome: Ok(answer), .. }) => answer.body.len() >= LONG_ANSWER,
+        // An image is checked as a whole, and copied when a page that may be short ends its set.
+        Some(Event::Response { outcome: Ok(answer), .. }) if answer.header(IMAGE_HASH_HEADER).is_some() => {
+            shared.image_came.store(true, Ordering::Relaxed);
+            true
+        }
+        Some(Event::Response { outcome: Ok(answer), .. }) => {
+            answer.body.len() >= LONG_ANSWER || shared.image_came.load(Ordering::Relaxed)
+        }
         Some(_) => false,
     };
     let take = |shared: &Shared, core: &mut Core| {
@@ -176,7 +184,8 @@ async fn fly(shared: Arc<Shared>, outgoing: Outgoing) -> Result<WireResponse, Se
     let Some(network) = &shared.network else {
         return Err(SendFailure::new("the client was opened without a server"));
     };
-    let limit = network.timeout_ms.saturating_add(wait_of(&outgoing.wire.query));
+    let wait = if outgoing.to.is_some() { IMAGE_MS } else { wait_of(&outgoing.wire.query) };
+    let limit = network.timeout_ms.saturating_add(wait);
     let request = async {
         let headers = match &network.auth {
             Some(auth) => auth.headers(outgoing.refresh_auth).await,
@@ -185,7 +194,10 @@ async fn fly(shared: Arc<Shared>, outgoing: Outgoing) -> Result<WireResponse, Se
         let headers = headers
             .and_then(|headers| headers.check().map(|()| headers))
             .map_err(|error| SendFailure::new(format!("the credentials could not be had: {error}")))?;
-        network.transport.send(outgoing.wire, headers).await
+        match &outgoing.to {
+            Some(to) => network.transport.download(outgoing.wire, headers, to).await,
+            None => network.transport.send(outgoing.wire, headers).await,
+        }
     };
     let mut request = pin!(request);
     let mut timer = shared.clock.sleep(limit);
@@ -197,6 +209,9 @@ async fn fly(shared: Arc<Shared>, outgoing: Outgoing) -> Result<WireResponse, Se
     })
     .await
 }
+
+/// How long a file may be under way, ms. A transport notices sooner when nothing moves any more.
+const IMAGE_MS: u64 = 3_600_000;
 
 /// How long the server may hold a pull, ms: the `wait` of its query.
 fn wait_of(query: &str) -> u64 {

@@ -111,6 +111,8 @@ pub(crate) struct Shared {
     /// Held by the loop that drives.
     pub(super) driver: TurnMutex<()>,
     pub(super) watch_file_ms: Option<u64>,
+    /// An image came: answers of this process may take long to work through.
+    pub(super) image_came: AtomicBool,
     closed: AtomicBool,
     me: Weak<Shared>,
 }
@@ -133,6 +135,8 @@ pub(super) struct Outgoing {
     pub request: u64,
     pub wire: WireRequest,
     pub refresh_auth: bool,
+    /// Where the body of the answer goes when it is a file.
+    pub to: Option<std::path::PathBuf>,
 }
 
 /// A request the engine waits for.
@@ -167,6 +171,7 @@ impl Shared {
             wake: Notify::new(),
             driver: TurnMutex::new(()),
             watch_file_ms: parts.watch_file_ms,
+            image_came: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             me: me.clone(),
         });
@@ -290,7 +295,7 @@ impl Shared {
         self.step(core, |engine, store, ctx, inputs| {
             let actions = engine.handle(store, ctx, event, inputs)?;
             let sends = actions.iter().filter_map(|action| match action {
-                Action::Send { request, .. } => Some(*request),
+                Action::Send { request, .. } | Action::Download { request, .. } => Some(*request),
                 _ => None,
             });
             Ok((sends.collect(), actions))
@@ -340,6 +345,12 @@ impl Shared {
     pub(crate) fn perform(&self, core: &mut Core, actions: Vec<Action>) {
         let mut wake = false;
         for action in actions {
+            let (action, to) = match action {
+                Action::Download { request, wire, refresh_auth, to } => {
+                    (Action::Send { request, wire, refresh_auth }, Some(to))
+                }
+                action => (action, None),
+            };
             match action {
                 Action::Send { request, wire, refresh_auth } => {
                     wake = true;
@@ -351,8 +362,9 @@ impl Shared {
                     let waiters = given_up.and_then(|request| agenda.flights.remove(&request));
                     let waiters = waiters.map(|flight| flight.waiters).unwrap_or_default();
                     agenda.flights.insert(request, Flight { is_push, waiters });
-                    agenda.sends.push_back(Outgoing { request, wire, refresh_auth });
+                    agenda.sends.push_back(Outgoing { request, wire, refresh_auth, to });
                 }
+                Action::Download { .. } => unreachable!("it was made a send"),
                 Action::WakeAt(at) => {
                     wake = true;
                     lock(&self.agenda).wake_at = Some(at);

@@ -1,5 +1,7 @@
 //! The transport over HTTP: reqwest on tokio, rustls with the ring provider.
 
+use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +27,8 @@ pub struct HttpOptions {
     pub compress_from: usize,
     /// Bytes an answer may have, before and after decompression: a page is at most 4 MiB of patch. 64 MiB.
     pub max_answer: usize,
+    /// Bytes a downloaded file may have. 8 GiB.
+    pub max_file: u64,
 }
 
 impl Default for HttpOptions {
@@ -35,6 +39,7 @@ impl Default for HttpOptions {
             idle_timeout: Duration::from_secs(90),
             compress_from: 1 << 10,
             max_answer: 64 << 20,
+            max_file: 8 << 30,
         }
     }
 }
@@ -133,19 +138,45 @@ impl HttpTransport {
     }
 
     async fn answer(&self, request: reqwest::Request) -> Result<WireResponse, SendFailure> {
-        let failed = |error: reqwest::Error| SendFailure::new(chain(&error.without_url()));
+        self.read(self.client.execute(request).await.map_err(failed)?).await
+    }
+
+    /// The answer, the body of a success in a file.
+    async fn file(&self, request: reqwest::Request, to: &Path) -> Result<WireResponse, SendFailure> {
         let mut response = self.client.execute(request).await.map_err(failed)?;
+        if response.status() != reqwest::StatusCode::OK {
+            return self.read(response).await;
+        }
+        let headers = headers_of(&response);
+        if headers.iter().any(|(name, value)| name == "content-encoding" && !value.eq_ignore_ascii_case("identity")) {
+            return Err(SendFailure::new("a file came compressed, which nobody asked for"));
+        }
+        let too_large = || SendFailure::new(format!("the file is larger than {} bytes", self.options.max_file));
+        if response.content_length().is_some_and(|length| length > self.options.max_file) {
+            return Err(too_large());
+        }
+        let unwritable = |error: std::io::Error| SendFailure::new(format!("the file cannot be written: {error}"));
+        // Chunks are small and go to the system's cache: nothing is synced.
+        let mut file = private(to).map_err(unwritable)?;
+        let mut written = 0;
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            written += chunk.len() as u64;
+            if written > self.options.max_file {
+                return Err(too_large());
+            }
+            file.write_all(&chunk).map_err(unwritable)?;
+        }
+        Ok(WireResponse { status: 200, headers, body: Bytes::new() })
+    }
+
+    async fn read(&self, mut response: reqwest::Response) -> Result<WireResponse, SendFailure> {
         let limit = self.options.max_answer;
         let too_large = || SendFailure::new(format!("the answer is larger than {limit} bytes"));
         if response.content_length().is_some_and(|length| length > limit as u64) {
             return Err(too_large());
         }
         let status = response.status().as_u16();
-        let mut headers: Vec<(String, String)> = response
-            .headers()
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .collect();
+        let mut headers = headers_of(&response);
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > limit {
@@ -174,6 +205,42 @@ impl Transport for HttpTransport {
         let request = self.build(request, &headers);
         Box::pin(async move { self.answer(request?).await })
     }
+
+    fn downloads(&self) -> bool {
+        true
+    }
+
+    fn download<'a>(
+        &'a self,
+        mut request: WireRequest,
+        headers: Headers,
+        to: &'a Path,
+    ) -> BoxFuture<'a, Result<WireResponse, SendFailure>> {
+        // The hash is of the bytes as they are.
+        request.headers.push(("accept-encoding".to_owned(), "identity".to_owned()));
+        let request = self.build(request, &headers);
+        Box::pin(async move { self.file(request?, to).await })
+    }
+}
+
+fn failed(error: reqwest::Error) -> SendFailure {
+    SendFailure::new(chain(&error.without_url()))
+}
+
+fn headers_of(response: &reqwest::Response) -> Vec<(String, String)> {
+    let headers = response.headers().iter();
+    headers
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect()
+}
+
+/// An empty file that only its owner reads.
+fn private(path: &Path) -> std::io::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// An error and what caused it, in one line: reqwest's own text often says only "error sending request".

@@ -31,11 +31,41 @@ pub use in_process::InProcess;
 pub trait Transport: MaybeSend + MaybeSync + 'static {
     /// Sends the request.
     fn send<'a>(&'a self, request: WireRequest, headers: Headers) -> BoxFuture<'a, Result<WireResponse, SendFailure>>;
+
+    /// Whether it can [`download`](Self::download).
+    fn downloads(&self) -> bool {
+        false
+    }
+
+    /// Sends the request. The body of an answer with status 200 goes to the file `to`, made anew, with flat memory; the
+    /// answer comes back without it. Any other answer is as of [`send`](Self::send).
+    fn download<'a>(
+        &'a self,
+        request: WireRequest,
+        headers: Headers,
+        to: &'a std::path::Path,
+    ) -> BoxFuture<'a, Result<WireResponse, SendFailure>> {
+        let (_, _, _) = (request, headers, to);
+        crate::future::ready(Err(SendFailure::new("this transport carries no files")))
+    }
 }
 
 impl<T: Transport + ?Sized> Transport for std::sync::Arc<T> {
     fn send<'a>(&'a self, request: WireRequest, headers: Headers) -> BoxFuture<'a, Result<WireResponse, SendFailure>> {
         (**self).send(request, headers)
+    }
+
+    fn downloads(&self) -> bool {
+        (**self).downloads()
+    }
+
+    fn download<'a>(
+        &'a self,
+        request: WireRequest,
+        headers: Headers,
+        to: &'a std::path::Path,
+    ) -> BoxFuture<'a, Result<WireResponse, SendFailure>> {
+        (**self).download(request, headers, to)
     }
 }
 

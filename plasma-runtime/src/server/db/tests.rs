@@ -176,7 +176,7 @@ pub(in crate::server) async fn worlds() -> Vec<World> {
     worlds
 }
 
-fn people() -> String {
+pub(in crate::server) fn people() -> String {
     let user = |n: u128| format!("'{}'", uuid::Uuid::from_u128(n));
     format!(
         "INSERT INTO users (id, name) VALUES ({u1}, 'ann'), ({u2}, 'ben');

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
+#[cfg(feature = "sqlite")]
+use super::ImageOptions;
 use super::auth::{Authenticate, ErasedAuth, Typed};
 use super::backend::{Backend, Blocking, Pooled, PooledOptions};
 use super::{Connections, Database, Inner, Server};
@@ -28,6 +30,8 @@ pub struct ServerBuilder<S, A> {
     queue: usize,
     wait: Duration,
     bus: Option<Arc<dyn PokeBus>>,
+    #[cfg(feature = "sqlite")]
+    images: Option<ImageOptions>,
     clock: ClockFn,
     entropy: Box<dyn Entropy>,
     schema: PhantomData<fn() -> S>,
@@ -67,6 +71,8 @@ impl<S: Schema> ServerBuilder<S, ()> {
             queue: 1_024,
             wait: Duration::from_secs(5),
             bus: None,
+            #[cfg(feature = "sqlite")]
+            images: None,
             clock: Arc::new(system_clock),
             entropy: Box::new(OsEntropy),
             schema: PhantomData,
@@ -79,9 +85,20 @@ impl<S: Schema> ServerBuilder<S, ()> {
     where
         F: for<'p> Authenticate<'p, S::Ctx> + 'static,
     {
-        let ServerBuilder { database, options, auth: (), readers, queue, wait, bus, clock, entropy, schema } = self;
-        let auth = WithAuth(Arc::new(Typed(auth, PhantomData::<fn() -> S::Ctx>)));
-        ServerBuilder { database, options, auth, readers, queue, wait, bus, clock, entropy, schema }
+        ServerBuilder {
+            auth: WithAuth(Arc::new(Typed(auth, PhantomData::<fn() -> S::Ctx>))),
+            database: self.database,
+            options: self.options,
+            readers: self.readers,
+            queue: self.queue,
+            wait: self.wait,
+            bus: self.bus,
+            #[cfg(feature = "sqlite")]
+            images: self.images,
+            clock: self.clock,
+            entropy: self.entropy,
+            schema: self.schema,
+        }
     }
 }
 
@@ -186,6 +203,16 @@ impl<S, A> ServerBuilder<S, A> {
         self
     }
 
+    /// Offers images: a client's whole first sync as one file, which it copies into its store instead of reading pages.
+    /// They are written where a snapshot takes more than one page, for each reader, or once for all when nothing is
+    /// hidden from anybody. Off unless asked for.
+    #[cfg(feature = "sqlite")]
+    #[must_use]
+    pub fn images(mut self, images: ImageOptions) -> Self {
+        self.images = Some(images);
+        self
+    }
+
     /// Another clock than the system's: milliseconds since 1970.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
@@ -210,7 +237,9 @@ impl<S: Schema> ServerBuilder<S, WithAuth> {
     /// [`Storage`](crate::ErrorKind::Storage) when it cannot be opened.
     pub async fn open(self) -> Result<Server<S>> {
         let definition = S::definition();
-        let ServerBuilder { database, options, auth, readers, queue, wait, bus, clock, mut entropy, schema: _ } = self;
+        #[cfg(feature = "sqlite")]
+        let images = self.images.map(super::image::Images::new);
+        let ServerBuilder { database, options, auth, readers, queue, wait, bus, clock, mut entropy, .. } = self;
         let engine = Arc::new(ServerEngine::new(definition, options)?);
         let connections = Box::new(database).connections()?;
         let bus = bus.or_else(|| match &connections {
@@ -235,6 +264,8 @@ impl<S: Schema> ServerBuilder<S, WithAuth> {
         let held = Arc::new(Semaphore::new(engine.limits().held_pulls.min(Semaphore::MAX_PERMITS)));
         Ok(Server::from_inner(Arc::new(Inner {
             live: Arc::default(),
+            #[cfg(feature = "sqlite")]
+            images,
             engine,
             backend,
             auth: auth.0,

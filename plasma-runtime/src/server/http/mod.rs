@@ -3,8 +3,11 @@
 mod accept;
 mod auth;
 pub(super) mod backend;
+mod body;
 pub(super) mod builder;
 mod database;
+#[cfg(feature = "sqlite")]
+mod image;
 mod pull;
 mod service;
 #[cfg(all(test, feature = "sqlite"))]
@@ -17,12 +20,15 @@ use std::sync::Arc;
 pub use accept::{ServeOptions, serve};
 use auth::ErasedAuth;
 pub use auth::{Auth, Authenticate};
-pub use builder::ServerBuilder;
+pub use body::AnswerBody;
+pub use builder::{ServerBuilder, WithAuth};
 #[cfg(feature = "postgres")]
 pub use database::PostgresDatabase;
 #[cfg(feature = "sqlite")]
 pub use database::SqliteDatabase;
 pub use database::{BlockingDatabase, ConnectionPool, Connections, Database};
+#[cfg(feature = "sqlite")]
+pub use image::ImageOptions;
 pub use service::PlasmaService;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -76,6 +82,9 @@ pub(in crate::server) struct Inner {
     pub(super) backend: Backend,
     /// Live queries of the application's own code.
     pub(super) live: Arc<super::live::Hub>,
+    /// The image lane, when it is offered.
+    #[cfg(feature = "sqlite")]
+    images: Option<image::Images>,
     auth: Arc<dyn ErasedAuth>,
     pub(super) clock: ClockFn,
     /// Long polls that may still be held.

@@ -58,13 +58,16 @@ impl Inner {
 
     /// Pulls once, on a connection for reads.
     async fn look(self: &Arc<Self>, caller: &Caller, request: &PullRequest) -> Result<Look, Refusal> {
-        let (engine, caller, request) = (Arc::clone(&self.engine), caller.clone(), request.clone());
+        let (inner, caller, request) = (Arc::clone(self), caller.clone(), request.clone());
         let now = (self.clock)();
         let about = caller.clone();
         let looked = self.backend.read(move |db| {
             Box::pin(async move {
-                let pulled = engine.pull_for(db, now, &caller, &request).await?;
-                Ok(Look { empty: pulled.empty, body: engine.json(&pulled.response)? })
+                #[cfg_attr(not(feature = "sqlite"), expect(unused_mut, reason = "only images are offered in it"))]
+                let mut pulled = inner.engine.pull_for(db, now, &caller, &request).await?;
+                #[cfg(feature = "sqlite")]
+                inner.offer_image(&request, &mut pulled.response);
+                Ok(Look { empty: pulled.empty, body: inner.engine.json(&pulled.response)? })
             })
         });
         match looked.await {

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use tower_service::Service;
 
 use super::Inner;
+use super::body::AnswerBody;
 use super::pull::too_long;
 use crate::error::ErrorKind;
 use crate::future::BoxFuture;
@@ -50,7 +51,7 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
-    type Response = Response<Full<Bytes>>;
+    type Response = Response<AnswerBody>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
 
@@ -60,7 +61,13 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let inner = Arc::clone(&self.0);
-        Box::pin(async move { Ok(into_http(answer(&inner, request).await)) })
+        Box::pin(async move {
+            #[cfg(feature = "sqlite")]
+            if let Some((parts, query)) = image_request(&inner, &request) {
+                return Ok(measured_image(&inner, &parts, &query).await);
+            }
+            Ok(into_http(answer(&inner, request).await))
+        })
     }
 }
 
@@ -86,8 +93,8 @@ fn from_wire(request: WireRequest) -> Result<Request<Full<Bytes>>, http::Error> 
     builder.body(Full::new(request.body))
 }
 
-fn into_http(wire: WireResponse) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(wire.body));
+pub(super) fn into_http(wire: WireResponse) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::bytes(wire.body));
     *response.status_mut() = StatusCode::from_u16(wire.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in wire.headers {
         // Names and values are the server's own.
@@ -160,17 +167,7 @@ where
         seen.endpoint = "health";
         return Ok(HEALTH.to_owned());
     }
-    let caller = match inner.auth.caller(parts).await {
-        Ok(caller) => caller,
-        Err(error) if error.kind() == ErrorKind::Unauthorized => {
-            let mut report = ServerError::new(ServerErrorKind::Unauthorized, error);
-            report.group = None;
-            engine.options().hooks.report(&report);
-            return Err(Refusal::unauthorized());
-        }
-        Err(error) if error.kind() == ErrorKind::Config => return Err(inner.fail(None, Refusal::internal(), error)),
-        Err(error) => return Err(inner.fail(None, Refusal::unavailable(), error)),
-    };
+    let caller = authenticate(inner, parts).await?;
     let route = check::route(base_path, method, uri.path(), true).map_err(|r| refused(Some(&caller), r))?;
     let limits = engine.limits();
     let lenses = engine.lenses();
@@ -208,6 +205,56 @@ where
             })
         }
     }
+}
+
+/// Who asks.
+pub(super) async fn authenticate(inner: &Inner, parts: &Parts) -> Result<Caller, Refusal> {
+    match inner.auth.caller(parts).await {
+        Ok(caller) => Ok(caller),
+        Err(error) if error.kind() == ErrorKind::Unauthorized => {
+            let mut report = ServerError::new(ServerErrorKind::Unauthorized, error);
+            report.group = None;
+            inner.engine.options().hooks.report(&report);
+            Err(Refusal::unauthorized())
+        }
+        Err(error) if error.kind() == ErrorKind::Config => Err(inner.fail(None, Refusal::internal(), error)),
+        Err(error) => Err(inner.fail(None, Refusal::unavailable(), error)),
+    }
+}
+
+/// What is needed of a request for an image; none when it is another.
+#[cfg(feature = "sqlite")]
+fn image_request<B>(inner: &Inner, request: &Request<B>) -> Option<(Parts, String)> {
+    // A router that nests this service has stripped its prefix; the paths of the protocol are whole.
+    let uri = request.extensions().get::<OriginalUri>().map_or(request.uri(), |original| &original.0);
+    let below = uri.path().strip_prefix(inner.engine.options().base_path.as_str());
+    if inner.images.is_none() || request.method() != http::Method::GET || below != Some("/image") {
+        return None;
+    }
+    let query = uri.query().unwrap_or_default().to_owned();
+    let (mut parts, ()) = Request::new(()).into_parts();
+    (parts.method, parts.uri) = (request.method().clone(), request.uri().clone());
+    (parts.headers, parts.extensions) = (request.headers().clone(), request.extensions().clone());
+    Some((parts, query))
+}
+
+/// An image, with its figures. The bytes are those that are about to be sent.
+#[cfg(feature = "sqlite")]
+#[expect(clippy::disallowed_methods, reason = "this is the adapter that measures")]
+async fn measured_image(inner: &Arc<Inner>, parts: &Parts, query: &str) -> Response<AnswerBody> {
+    let started = std::time::Instant::now();
+    let response = super::image::answer(inner, parts, query).await;
+    if let Some(on_metric) = &inner.engine.options().hooks.on_metric {
+        let bytes_out = http_body::Body::size_hint(response.body()).exact().unwrap_or(0);
+        on_metric(&Metric {
+            endpoint: "image",
+            status: response.status().as_u16(),
+            latency: started.elapsed(),
+            bytes_in: 0,
+            bytes_out: usize::try_from(bytes_out).unwrap_or(usize::MAX),
+        });
+    }
+    response
 }
 
 /// The headers that the checks look at. A value that is not text counts as an unknown one.

@@ -434,6 +434,7 @@ impl Context<'_> {
             last_mutation_ids: BTreeMap::new(),
             last_key: None,
             results: Vec::new(),
+            image: None,
         };
         if !partial {
             let after = set.from.map(|from| from.at);

@@ -349,6 +349,7 @@ impl Client {
     pub(super) fn take(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
+                Action::Download { .. } => panic!("nobody takes images here"),
                 Action::Send { request, wire, refresh_auth } => {
                     self.sent.push(Sent { number: request, wire, refresh_auth });
                 }

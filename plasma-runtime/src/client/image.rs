@@ -1,0 +1,90 @@
+//! The image lane at the client: a downloaded file instead of the partial pages of a snapshot.
+//!
+//! An image is staged as a page that empties everything, with the name and the hash of its file. It is applied with the
+//! rest of its set, in the set's one transaction: the tables are emptied, the rows are copied by SQL from the attached
+//! file, the pages that came after it are put on top, and what is pending runs again. The file is taken for hostile: it is
+//! checked when it is staged and again before it is attached, and only expected columns of expected tables are read.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::inbox;
+use crate::error::Result;
+use crate::schema::SchemaDef;
+use crate::schema::TableDef;
+use crate::store::SqlConnection;
+use crate::store::ddl::quote;
+
+/// The name of the attached file in SQL.
+const ATTACHED: &str = "plasma_image";
+
+/// The file of a staged image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Staged {
+    /// Its name, without the folder.
+    pub(crate) file: String,
+    /// Its SHA-256, lower-case hex.
+    pub(crate) sha256: String,
+}
+
+/// Where a download of this request goes: beside the store, whose path `beside` is.
+pub(crate) fn path_for(beside: &Path, request: u64) -> PathBuf {
+    let mut name = prefix(beside);
+    name.push_str(&format!("{request:x}"));
+    beside.with_file_name(name)
+}
+
+fn prefix(beside: &Path) -> String {
+    let name = beside.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    format!("{name}.image-")
+}
+
+/// Removes the images that no set waits for. One that another process is downloading is lost to it: it takes pages.
+pub(crate) fn sweep(store: &mut dyn SqlConnection, beside: &Path) -> Result<()> {
+    let staged = inbox::image(store)?.map(|image| image.file);
+    let prefix = prefix(beside);
+    let folder = beside.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // A folder that cannot be listed keeps them.
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(&prefix) && staged.as_deref() != Some(name.as_str()) {
+            let _gone = std::fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Checks the file; gives the cookie the set goes on from.
+///
+/// # Errors
+/// [`Protocol`](crate::ErrorKind::Protocol) when it is not what it must be.
+#[cfg(all(feature = "sqlite", not(target_family = "wasm")))]
+pub(crate) fn check(path: &Path, sha256: &str, schema: &SchemaDef, group: &str) -> Result<String> {
+    crate::store::image::check(path, sha256, schema, group).map(|facts| facts.cookie)
+}
+
+/// There are no files here.
+#[cfg(not(all(feature = "sqlite", not(target_family = "wasm"))))]
+pub(crate) fn check(_: &Path, _: &str, _: &SchemaDef, _: &str) -> Result<String> {
+    Err(crate::Error::new(crate::ErrorKind::Config, "this build cannot read images"))
+}
+
+/// Makes the rows of a checked file readable by SQL. Outside of a transaction.
+pub(crate) fn attach(store: &mut dyn SqlConnection, path: &Path) -> Result<()> {
+    store.batch("PRAGMA trusted_schema = OFF")?;
+    store.execute(&format!("ATTACH DATABASE ? AS {ATTACHED}"), &[path.to_string_lossy().as_ref().into()])?;
+    Ok(())
+}
+
+/// The opposite.
+pub(crate) fn detach(store: &mut dyn SqlConnection) -> Result<()> {
+    store.batch(&format!("DETACH DATABASE {ATTACHED}; PRAGMA trusted_schema = ON"))
+}
+
+/// The statement that copies a table from the attached file into the store.
+pub(crate) fn copy(table: &TableDef) -> String {
+    let columns: Vec<String> = table.columns.iter().map(|column| quote(column.name)).collect();
+    let (name, columns) = (quote(table.name), columns.join(", "));
+    format!("INSERT INTO main.{name} ({columns}) SELECT {columns} FROM {ATTACHED}.{name} ORDER BY \"id\"")
+}
