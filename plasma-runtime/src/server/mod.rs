@@ -39,7 +39,9 @@ pub use compaction::{Compaction, CompactionOptions, CompactionResult};
 pub use db::{AsOf, Moment, Now, Scoped, ServerDb, Snapshot};
 pub(crate) use engine::JOBS;
 pub use engine::{Caller, PushJob, ServerEngine, ServerOptions};
-pub use hooks::{Hooks, Metric, OnError, OnMaintained, OnMetric, OnPushed, Pushed, ServerError, ServerErrorKind, WaitUntil};
+pub use hooks::{
+    Hooks, Metric, OnError, OnMaintained, OnMetric, OnPushed, Pushed, ServerError, ServerErrorKind, WaitUntil,
+};
 #[cfg(all(feature = "http-server", feature = "postgres"))]
 pub use http::PostgresDatabase;
 #[cfg(feature = "http-server")]

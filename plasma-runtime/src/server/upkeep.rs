@@ -135,12 +135,7 @@ impl ServerEngine {
     ///
     /// # Errors
     /// [`Storage`](crate::ErrorKind::Storage) when the database fails.
-    pub async fn publish_leases(
-        &self,
-        db: &mut dyn SqlExecutor,
-        now_ms: i64,
-        entropy: &mut dyn Entropy,
-    ) -> Result<()> {
+    pub async fn publish_leases(&self, db: &mut dyn SqlExecutor, now_ms: i64, entropy: &mut dyn Entropy) -> Result<()> {
         self.leases.publish(db, now_ms, entropy).await
     }
 

@@ -94,14 +94,16 @@ impl World {
     fn check_compaction(&mut self, id: NodeId, query: &str, page: &PullResponse) -> Result<()> {
         let history = self.server.history;
         self.cookies.insert(page.cookie.clone(), history);
-        let Some(cookie) = parameter(query, "cookie").filter(|cookie| self.cookies.get(*cookie) == Some(&history)) else {
+        let Some(cookie) = parameter(query, "cookie").filter(|cookie| self.cookies.get(*cookie) == Some(&history))
+        else {
             return Ok(());
         };
         let Ok(asked) = Position::decode(cookie) else { return Ok(()) };
         let (bound, floor) = self.server.horizon()?;
         let reset = matches!(page.patch.first(), Some(PatchOp::Clear { table: None }));
         if asked.walk.is_none() && asked.at >= floor && reset {
-            let message = format!("client {id} stands at {}, above the floor {floor}, and is sent everything", asked.at);
+            let message =
+                format!("client {id} stands at {}, above the floor {floor}, and is sent everything", asked.at);
             self.fail(Violation::new("I14", message));
         }
         if asked.at < bound && !reset {

@@ -18,8 +18,7 @@ use crate::value::{Kind, Value};
 
 /// What compaction has removed from the log, for the checks of a run's end. In the database, so that it is backed up and
 /// restored with it.
-const FULL_LOG: &str =
-    "CREATE TABLE _sim_log (row_version INTEGER PRIMARY KEY, table_name TEXT NOT NULL, row_id TEXT NOT NULL, op TEXT NOT NULL)";
+const FULL_LOG: &str = "CREATE TABLE _sim_log (row_version INTEGER PRIMARY KEY, table_name TEXT NOT NULL, row_id TEXT NOT NULL, op TEXT NOT NULL)";
 
 #[derive(Debug)]
 pub(super) struct Server {
@@ -56,7 +55,11 @@ impl Server {
             SqlConnection::batch(&mut store, &statement)?;
         }
         // The triggers read SQLite's clock, which is not the simulation's.
-        SqlConnection::execute(&mut store, "UPDATE _plasma_changes SET created_at = ?1", &[super::world::EPOCH.into()])?;
+        SqlConnection::execute(
+            &mut store,
+            "UPDATE _plasma_changes SET created_at = ?1",
+            &[super::world::EPOCH.into()],
+        )?;
         SqlConnection::batch(&mut store, FULL_LOG)?;
         Ok(store)
     }
@@ -79,7 +82,13 @@ impl Server {
     }
 
     /// Takes up to so many steps of a compaction, each of a few entries.
-    pub(super) fn compact(&mut self, now: i64, options: CompactionOptions, most: usize, steps: usize) -> Result<Compaction> {
+    pub(super) fn compact(
+        &mut self,
+        now: i64,
+        options: CompactionOptions,
+        most: usize,
+        steps: usize,
+    ) -> Result<Compaction> {
         // The store may be set to die in a step: what the simulator notes for itself is not the server's work.
         self.store.inner().batch(
             "INSERT OR REPLACE INTO _sim_log SELECT row_version, table_name, row_id, op FROM _plasma_changes \

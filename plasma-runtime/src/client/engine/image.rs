@@ -42,7 +42,7 @@ impl Engine {
         inputs: &mut Inputs<'_>,
         actions: &mut Vec<Action>,
     ) -> Result<()> {
-        self.image = ImageLane::Done;
+        (self.image, self.image_files) = (ImageLane::Done, true);
         match self.stage_image(store, sent, outcome) {
             Ok(()) => self.pull.succeeded(),
             Err(error) => self.report(ClientErrorKind::PullHttp, error, inputs.now, actions),
@@ -91,6 +91,14 @@ impl Engine {
         })
     }
 
+    /// A set was applied, whatever became of the image.
+    pub(super) fn forget_image(&mut self, store: &mut dyn SqlConnection) -> Result<()> {
+        match &self.options.image {
+            Some(beside) if std::mem::take(&mut self.image_files) => image::sweep(store, beside),
+            _ => Ok(()),
+        }
+    }
+
     /// Before a set is applied: makes the rows of its image readable. False when it has none.
     ///
     /// # Errors
@@ -105,14 +113,5 @@ impl Engine {
             .and_then(|_| image::attach(store, &path))
             .map_err(|error| Error::new(ErrorKind::Protocol, "the staged image cannot be used").with_source(error))?;
         Ok(true)
-    }
-
-    /// After the set was applied, or not: the file is let go, and removed when nobody waits for it any more.
-    pub(super) fn detach_image(&self, store: &mut dyn SqlConnection) -> Result<()> {
-        image::detach(store)?;
-        match &self.options.image {
-            Some(beside) => image::sweep(store, beside),
-            None => Ok(()),
-        }
     }
 }

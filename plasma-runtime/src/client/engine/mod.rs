@@ -74,6 +74,8 @@ pub struct Engine {
     at_head: bool,
     /// Whether the rest of a snapshot is asked for as a file.
     image: image::ImageLane,
+    /// Files of images may be there, staged or left.
+    image_files: bool,
     /// The pending mutations must run again: the tables changed their shape.
     replay_due: bool,
     /// `OnMismatch::Reset` was done since the last success.
@@ -134,6 +136,7 @@ impl Engine {
             rotations: 0,
             at_head: false,
             image: image::ImageLane::Untried,
+            image_files: true,
             replay_due: opened.replay_due,
             reset_done: false,
             group_commit: None,

@@ -79,7 +79,7 @@ impl Engine {
             let take = |rebase: &mut Rebase<'_>| take(rebase, &sent, &page, body, always_replay, keep, now);
             let taken = self.rebase(store, ctx, actions, take);
             if attached {
-                self.detach_image(store)?;
+                crate::client::image::detach(store)?;
             }
             taken
         });
@@ -95,6 +95,7 @@ impl Engine {
                 Ok(())
             }
             Ok(Taken::Applied { learned, observed }) => {
+                self.forget_image(store)?;
                 self.tell_outcomes(learned, actions);
                 for key in observed {
                     actions.push(Action::Progress { key, progress: Progress::Observed });
@@ -109,9 +110,6 @@ impl Engine {
                     let mut meta = Meta::load(store)?;
                     inbox::clear(store, &mut meta)
                 })?;
-                if let Some(beside) = &self.options.image {
-                    crate::client::image::sweep(store, beside)?;
-                }
                 let until = self.pull.failed(now, None, &self.options, inputs.entropy);
                 self.pull.trouble = Some(Stuck::Backoff { until });
                 self.at_head = false;

@@ -72,13 +72,7 @@ pub(super) async fn drop_below(db: &mut dyn SqlExecutor, floor: u64, most: usize
 }
 
 /// Goes through entries after `done` and below `bound`. `open` lists the tables to fold, as JSON.
-pub(super) async fn fold(
-    db: &mut dyn SqlExecutor,
-    done: u64,
-    bound: u64,
-    open: &Value,
-    most: usize,
-) -> Result<Folded> {
+pub(super) async fn fold(db: &mut dyn SqlExecutor, done: u64, bound: u64, open: &Value, most: usize) -> Result<Folded> {
     const BATCH: &str = "SELECT count(*), max(row_version) FROM (SELECT row_version FROM _plasma_changes \
         WHERE row_version > ?1 AND row_version < ?2 ORDER BY row_version LIMIT ?3)";
     // Entries that go: those of tables that are not folded, and those of folded rows that have a newer one in the batch.

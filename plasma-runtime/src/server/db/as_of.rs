@@ -9,6 +9,7 @@
 mod tests;
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::BoxFuture;
@@ -80,14 +81,15 @@ impl sealed::Moment for AsOf {
         let moment = *self;
         Box::pin(async move {
             check_logged(&inner.engine, &query)?;
-            inner.backend.read(move |db| Box::pin(read(db, moment, query))).await?
+            let engine = Arc::clone(&inner.engine);
+            inner.backend.read(move |db| Box::pin(async move { read(&engine, db, moment, query).await })).await?
         })
     }
 }
 
 /// One read, in one transaction with the look whether the log still reaches back.
-async fn read(db: &mut dyn SqlExecutor, moment: AsOf, query: ir::Query) -> Result<Vec<Row>> {
-    db.execute(db.dialect().begin_reading(), &[]).await?;
+async fn read(engine: &ServerEngine, db: &mut dyn SqlExecutor, moment: AsOf, query: ir::Query) -> Result<Vec<Row>> {
+    engine.begin_reading(db).await?;
     let rows = async {
         check(db, moment).await?;
         let past = Past::new(db.dialect(), &query.tables(), moment.at);
@@ -159,8 +161,9 @@ impl Past {
 
 /// The entries after the position, on Postgres: those of units with a later one, and of units that have none yet.
 const LATER: &str = "_plasma_later AS (SELECT e.table_name, e.row_id, e.prior, u.row_version, e.seq \
-     FROM _plasma_commits AS u JOIN _plasma_changes AS e ON e.unit = u.unit \
-     WHERE u.row_version > ? OR u.row_version IS NULL)";
+     FROM _plasma_commits AS u JOIN _plasma_changes AS e ON e.unit = u.unit WHERE u.row_version > ? \
+     UNION ALL SELECT e.table_name, e.row_id, e.prior, NULL, e.seq \
+     FROM _plasma_pending() AS u JOIN _plasma_changes AS e ON e.unit = u.unit)";
 
 /// The table as of the position; its parameters are added to `params`.
 fn as_of(dialect: Dialect, table: &TableDef, at: &Value, params: &mut Vec<Value>) -> String {

@@ -90,7 +90,14 @@ impl<S: Schema> ServerDb<S> {
     /// [`Storage`](crate::ErrorKind::Storage) when the database fails, [`Closed`](crate::ErrorKind::Closed) when the
     /// server is closed.
     pub async fn cookie(&self) -> Result<String> {
-        let head = self.server.inner.backend.read(|db| Box::pin(log::head(db))).await??;
+        let engine = Arc::clone(&self.server.inner.engine);
+        let head = self.server.inner.backend.read(move |db| {
+            Box::pin(async move {
+                engine.sequence(db).await?;
+                log::head(db).await
+            })
+        });
+        let head = head.await??;
         let seen = Seen { first: head.version, last: head.version, mark: head.mark };
         let position = Position {
             at: head.version,

@@ -156,6 +156,8 @@ pub(in crate::server) struct World {
 
 impl World {
     /// Raw SQL by another program, in transactions of its own.
+    ///
+    /// Bytes are written `bytes'00ff'`.
     pub(in crate::server) fn raw(&self, sql: &str) {
         (self.other.lock().unwrap())(sql);
     }
@@ -168,8 +170,22 @@ pub(in crate::server) async fn worlds() -> Vec<World> {
     let server = Server::<Tracker>::builder(SqliteDatabase::file(&path)).auth(nobody).open().await.unwrap();
     let options = SqliteOptions { create: false, ..SqliteOptions::default() };
     let mut db = SqliteConnection::open(&path, options).unwrap();
-    let other = Mutex::new(Box::new(move |sql: &str| SqlConnection::batch(&mut db, sql).unwrap()) as Box<_>);
-    let worlds = vec![World { kind: "sqlite", server, other, _folder: Some(folder) }];
+    let other =
+        Mutex::new(
+            Box::new(move |sql: &str| SqlConnection::batch(&mut db, &sql.replace("bytes'", "x'")).unwrap()) as Box<_>
+        );
+    let mut worlds = vec![World { kind: "sqlite", server, other, _folder: Some(folder) }];
+    // What blocks cannot be used on a thread of the runtime.
+    #[cfg(feature = "postgres")]
+    if let Some(database) = std::thread::spawn(plasma_test_postgres::database).join().unwrap() {
+        let place = crate::server::PostgresDatabase::url(database.url.clone());
+        let server = Server::<Tracker>::builder(place).auth(nobody).open().await.unwrap();
+        let raw = move |sql: &str| {
+            let run = || database.connect().batch_execute(&sql.replace("bytes'", "'\\x"));
+            std::thread::scope(|scope| scope.spawn(run).join().unwrap().unwrap());
+        };
+        worlds.push(World { kind: "postgres", server, other: Mutex::new(Box::new(raw)), _folder: None });
+    }
     for world in &worlds {
         world.raw(&people());
     }

@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::live::{RawRows, Statement};
 use crate::query::ir;
 use crate::query::lower::Dialect;
+use crate::server::ServerEngine;
 use crate::server::http::Inner;
 use crate::store::SqlExecutor;
 
@@ -224,10 +225,11 @@ impl Hub {
         let known = self.state().nodes.clone();
         let (asked, answers): (Vec<_>, Vec<_>) = waiting.into_iter().map(|w| (w.query, w.answer)).unzip();
         let before = *place;
+        let engine = Arc::clone(&inner.engine);
         let read = inner.backend.read(move |db| {
             Box::pin(async move {
                 let nodes = with_new(known, asked, db.dialect());
-                let looked = look(db, before, &nodes).await?;
+                let looked = look(&engine, db, before, &nodes.0).await?;
                 Ok((nodes, looked))
             })
         });
@@ -299,13 +301,14 @@ struct Look {
 /// A query that fails ends the transaction on some databases, and what was read after it would be of another moment: the
 /// others are run once more, without it.
 async fn look(
+    engine: &ServerEngine,
     db: &mut dyn SqlExecutor,
     before: Option<Place>,
-    (nodes, _): &(Vec<Arc<Node>>, Vec<usize>),
+    nodes: &[Arc<Node>],
 ) -> Result<Look> {
     let mut failed: Vec<(usize, Arc<Error>)> = Vec::new();
     loop {
-        db.execute(db.dialect().begin_reading(), &[]).await?;
+        engine.begin_reading(db).await?;
         let ran = run(db, before, nodes, &failed).await;
         let end = db.execute(if matches!(ran, Ok(Ok(_))) { "COMMIT" } else { "ROLLBACK" }, &[]).await;
         match ran? {

@@ -161,7 +161,7 @@ impl ServerEngine {
     }
 
     /// Begins the transaction of a pull: one snapshot for all it reads.
-    async fn begin_reading(&self, db: &mut dyn SqlExecutor) -> Result<()> {
+    pub(in crate::server) async fn begin_reading(&self, db: &mut dyn SqlExecutor) -> Result<()> {
         let dialect = db.dialect();
         if dialect == Dialect::Sqlite {
             return db.execute(dialect.begin_reading(), &[]).await.map(drop);

@@ -77,7 +77,9 @@ fn outcomes_above_the_bound_stay() {
 #[test]
 fn of_an_expired_client_only_its_name_stays() {
     let mut server = server_with(|options| options.compaction = Some(everything()));
-    server.push("alice", "idle", json!([mutation(1, "k1", note("a")), mutation(2, "k2", json!([["reject", "no"]]))])).unwrap();
+    server
+        .push("alice", "idle", json!([mutation(1, "k1", note("a")), mutation(2, "k2", json!([["reject", "no"]]))]))
+        .unwrap();
     server.now += 401 * DAY;
     server.push("bob", "alive", json!([mutation(1, "k3", note("b"))])).unwrap();
     let first = round(&mut server);
@@ -96,7 +98,8 @@ fn of_an_expired_client_only_its_name_stays() {
 fn many_clients_are_gone_through_in_steps() {
     let mut server = server_with(|_| {});
     for client in 0..150 {
-        let pushed = server.push("alice", &format!("c{client:03}"), json!([mutation(1, &format!("k{client}"), json!([]))]));
+        let pushed =
+            server.push("alice", &format!("c{client:03}"), json!([mutation(1, &format!("k{client}"), json!([]))]));
         pushed.unwrap();
     }
     server.now += 401 * DAY;

@@ -89,7 +89,10 @@ impl Writer {
         let state = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("plasma-writer".to_owned())
-            .spawn(move || Loop { engine, db, clock, entropy, shared: state, seen: None, rounds: Rounds::new(), grouped: false }.run())
+            .spawn(move || {
+                Loop { engine, db, clock, entropy, shared: state, seen: None, rounds: Rounds::new(), grouped: false }
+                    .run()
+            })
             .map_err(|e| Error::new(ErrorKind::Storage, "the writer thread cannot be started").with_source(e))?;
         Ok(Writer { shared, thread: Some(thread) })
     }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use tokio::sync::oneshot;
 
+use super::upkeep::Asked;
 use crate::error::Result;
 use crate::protocol::PushResponse;
-use super::upkeep::Asked;
 use crate::server::push::{Done, Work};
 use crate::server::{JOBS, PushJob, Refusal, Task};
 use crate::store::SqlExecutor;

@@ -91,7 +91,7 @@ fn write(dice: &mut Dice) -> String {
 
 /// Eight bytes, as both databases write them.
 fn blob(bytes: u64) -> String {
-    format!("x'{bytes:016x}'")
+    format!("bytes'{bytes:016x}'")
 }
 
 async fn history(world: &World, seed: u64) {

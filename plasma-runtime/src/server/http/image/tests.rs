@@ -93,12 +93,12 @@ impl<S: Schema> World<S> {
     }
 }
 
-/// A server with policies: 2,500 todos Ann may read, and as many she may not.
+/// A server with policies: 1,100 todos Ann may read, and as many she may not.
 async fn tracker() -> World<Tracker> {
     let world = World::start(|db| Server::<Tracker>::builder(db).auth(by_number), ImageOptions::default()).await;
     world.raw(&people());
     world.raw(&format!(
-        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 5000) \
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2200) \
          INSERT INTO todos (id, title, org_id, thumb, weight, note, meta) \
          SELECT printf('%08x-0000-4000-8000-000000000000', n), iif(n % 2, 'todo ' || n, '{SECRET}'), \
          iif(n % 2, '{}', '{}'), iif(n % 3, NULL, randomblob(20)), n * 1.7, iif(n % 5, NULL, 'note'), '[1,2]' FROM n",

@@ -58,7 +58,8 @@ fn an_open_table_is_folded_and_a_table_with_a_policy_goes() {
     assert_eq!(done.removed, head - world.entries("TRUE") as u64);
     let pages = early.catch_up(&mut world, 1000);
     // The rules of shares and todos read lists.
-    let restated = ["clear lists", "put lists L", "del notes M", "put notes N", "put notes O", "clear shares", "clear todos"];
+    let restated =
+        ["clear lists", "put lists L", "del notes M", "put notes N", "put notes O", "clear shares", "clear todos"];
     assert_eq!(ops(&pages), restated);
 }
 
@@ -205,7 +206,8 @@ fn leases_are_known_to_other_processes() {
     let head = world.head();
     assert_eq!(compact(&mut other, &mut world, 1_600_000), head);
     publish(&mut world, 1_600_000);
-    let notes = world.db.query("SELECT count(*) FROM _plasma_meta WHERE key LIKE 'compaction_lease%'", &[], &[Kind::Int]);
+    let notes =
+        world.db.query("SELECT count(*) FROM _plasma_meta WHERE key LIKE 'compaction_lease%'", &[], &[Kind::Int]);
     assert_eq!(notes.unwrap()[0][0].as_int(), Some(0), "what is over is forgotten");
 }
 
@@ -218,7 +220,10 @@ fn every_step_leaves_the_log_true() {
         let early = bob(&mut world);
         for n in 0..4 {
             world.unit(&[&format!("UPDATE lists SET name = 'l{n}' WHERE id = {{L}}")]);
-            world.unit(&[&format!("UPDATE notes SET small = {n} WHERE id = {{N}}"), "DELETE FROM notes WHERE small = 2"]);
+            world.unit(&[
+                &format!("UPDATE notes SET small = {n} WHERE id = {{N}}"),
+                "DELETE FROM notes WHERE small = 2",
+            ]);
         }
         let mut compaction = crate::server::Compaction::new(keep(1));
         loop {
@@ -263,7 +268,9 @@ fn history(seed: u64) {
         }
         if random.below(3) == 0 {
             let deletes = if random.below(6) == 0 { i64::MIN / 2 } else { i64::MAX / 2 };
-            world.compact(keep(*random.of(&[0, 2, 5, 10])).keep_deletes_ms(deletes).keep_folded(*random.of(&[5, 1000, 1000])));
+            world.compact(
+                keep(*random.of(&[0, 2, 5, 10])).keep_deletes_ms(deletes).keep_folded(*random.of(&[5, 1000, 1000])),
+            );
         }
         for reader in &mut readers {
             reader.ctx.token += 1;
