@@ -56,6 +56,9 @@ pub use invoke::Invocation;
 pub use lenses::Lenses;
 #[cfg(feature = "http-server")]
 pub use live::{LiveSelect, LiveStep};
+pub use migrate::{Change, Class, Migrated, SchemaDiff, Sql, Step, What};
+#[cfg(feature = "http-server")]
+pub use migrate::{Migrations, migrations};
 #[cfg(feature = "nats")]
 pub use poke::NatsPokes;
 #[cfg(feature = "postgres")]
@@ -63,9 +66,6 @@ pub use poke::PostgresPokes;
 #[cfg(feature = "redis")]
 pub use poke::RedisPokes;
 pub use poke::{Announcement, Poke, PokeBus, Subscription};
-pub use migrate::{Change, Class, Migrated, SchemaDiff, Sql, Step, What};
-#[cfg(feature = "http-server")]
-pub use migrate::{Migrations, migrations};
 pub use pull::Pulled;
 pub use push::{AtOnce, Concurrency, Isolation, Retry, Task, TaskFn};
 pub use refusal::Refusal;

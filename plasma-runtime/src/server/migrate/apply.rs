@@ -208,7 +208,8 @@ impl Apply<'_> {
         for row in own {
             let Some(sql) = row[0].as_text() else { continue };
             self.db.batch(sql).await.map_err(|error| {
-                let reason = format!("an index or trigger of your own does not fit any more: {}: {sql}", error.message());
+                let reason =
+                    format!("an index or trigger of your own does not fit any more: {}: {sql}", error.message());
                 refused(&[(table.to_owned(), None, reason)]).with_source(error)
             })?;
         }
@@ -231,7 +232,8 @@ impl Apply<'_> {
     async fn check_references(&mut self) -> Result<()> {
         let sql = "SELECT DISTINCT \"table\", parent FROM pragma_foreign_key_check";
         let broken = self.db.query(sql, &[], &[Kind::Text, Kind::Text]).await?;
-        let ours = |row: &&Vec<Value>| row[0].as_text().is_some_and(|table| self.plan.declared.tables.contains_key(table));
+        let ours =
+            |row: &&Vec<Value>| row[0].as_text().is_some_and(|table| self.plan.declared.tables.contains_key(table));
         let reasons: Vec<_> = broken
             .iter()
             .filter(ours)
@@ -250,7 +252,8 @@ impl Apply<'_> {
         match &change.what {
             What::NewTable => {
                 let sql = "SELECT 1 FROM _plasma_changes WHERE table_name = ? LIMIT 1";
-                self.restate |= !self.db.query(sql, &[Value::from(change.table.as_str())], &[Kind::Int]).await?.is_empty();
+                self.restate |=
+                    !self.db.query(sql, &[Value::from(change.table.as_str())], &[Kind::Int]).await?.is_empty();
             }
             What::NewColumn { .. } => {
                 let table = self.engine.definition.schema.table(&change.table);

@@ -268,7 +268,9 @@ pub(super) fn diff(found: &Shape, declared: &Shape) -> Vec<Change> {
     for name in names {
         match (found.tables.get(name), declared.tables.get(name)) {
             (None, _) => changes.push(change(name, None, What::NewTable, Class::Additive, "")),
-            (_, None) => changes.push(change(name, None, What::DroppedTable, Class::Destructive, "its rows would be lost")),
+            (_, None) => {
+                changes.push(change(name, None, What::DroppedTable, Class::Destructive, "its rows would be lost"))
+            }
             (Some(found), Some(declared)) => table(&mut changes, name, found, declared),
         }
     }

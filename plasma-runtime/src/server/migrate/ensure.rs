@@ -161,7 +161,8 @@ impl ServerEngine {
         }
         let (notes, plan) = self.look(db).await?;
         let fits = |change: &Change| {
-            change.is_left_over() || matches!(change.what, What::NewIndex { .. } | What::NewCheck { .. } | What::Triggers)
+            change.is_left_over()
+                || matches!(change.what, What::NewIndex { .. } | What::NewCheck { .. } | What::Triggers)
         };
         if !plan.changes.iter().all(fits) {
             return Err(self.mismatch(&notes, plan.changes));
@@ -211,7 +212,8 @@ async fn epoch(db: &mut dyn SqlExecutor) -> Result<i64> {
 /// Whoever asks from before this point is told everything anew: an entry that marks the point, and the bound below which
 /// positions are void.
 async fn void_positions(db: &mut dyn SqlExecutor, now_ms: i64, mark: i64) -> Result<()> {
-    const ENTRY: &str = "INSERT INTO _plasma_changes (table_name, row_id, op, created_at, mark) VALUES ('', '', 'begin', ?, ?)";
+    const ENTRY: &str =
+        "INSERT INTO _plasma_changes (table_name, row_id, op, created_at, mark) VALUES ('', '', 'begin', ?, ?)";
     db.execute(ENTRY, &[Value::Int(now_ms), Value::Int(mark)]).await?;
     let head = db.query("SELECT max(row_version) FROM _plasma_changes", &[], &[Kind::BigInt]).await?;
     let head = first_int(&head).and_then(|head| u64::try_from(head).ok());

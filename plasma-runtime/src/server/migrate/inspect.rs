@@ -110,9 +110,11 @@ impl Facts {
                 continue;
             }
             let known = [&noted, &declared];
-            let kind = known.into_iter().flatten().map(|shape| &shape.kind).find(|kind| {
-                kind_of(kind).is_some_and(|kind| storage_class(kind) == column.class)
-            });
+            let kind = known
+                .into_iter()
+                .flatten()
+                .map(|shape| &shape.kind)
+                .find(|kind| kind_of(kind).is_some_and(|kind| storage_class(kind) == column.class));
             let default = column.default.as_ref().map(|found| {
                 let same = |known: &&String| known.as_str() == found || **known == format!("({found})");
                 let known = known.into_iter().flatten().filter_map(|shape| shape.default.as_ref()).find(same);

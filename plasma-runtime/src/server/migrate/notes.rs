@@ -136,7 +136,6 @@ pub(super) async fn record(
         finished_at = excluded.finished_at";
     let progress = progress.map_or(Value::Null, Value::from);
     let finished = if state == "running" { Value::Null } else { Value::Int(now_ms) };
-    let params =
-        [Value::from(name), Value::from(checksum), Value::from(state), progress, Value::Int(now_ms), finished];
+    let params = [Value::from(name), Value::from(checksum), Value::from(state), progress, Value::Int(now_ms), finished];
     db.execute(SQL, &params).await.map(drop)
 }

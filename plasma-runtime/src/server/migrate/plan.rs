@@ -82,7 +82,10 @@ impl Plan {
             }
             if let Some(record) = records.get(name) {
                 if record.checksum != step.checksum() {
-                    return Err(wrong_step(name, "has run, and is another one now: give the new one a name of its own"));
+                    return Err(wrong_step(
+                        name,
+                        "has run, and is another one now: give the new one a name of its own",
+                    ));
                 }
                 if record.is_over() {
                     // What a backfill has set is set again for rows that came without it in the meantime.

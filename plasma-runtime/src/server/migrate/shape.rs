@@ -57,9 +57,8 @@ impl Shape {
 
 impl TableShape {
     fn declared(table: &TableDef, dialect: Dialect) -> Self {
-        let columns = (0..table.columns.len()).map(|index| {
-            (table.columns[index].name.to_owned(), ColumnShape::declared(table, index, dialect))
-        });
+        let columns = (0..table.columns.len())
+            .map(|index| (table.columns[index].name.to_owned(), ColumnShape::declared(table, index, dialect)));
         let sets = table.indexes.iter().filter(|index| index.unique).map(|index| {
             let mut set: Vec<String> = index.columns.iter().map(|&column| column.to_owned()).collect();
             set.sort_unstable();
@@ -133,7 +132,8 @@ impl ColumnShape {
     /// As a lock writes it.
     pub(super) fn words(&self) -> String {
         let mut words = self.kind.clone();
-        for (word, given) in [(" null", self.nullable), (" default", self.default.is_some()), (" unique", self.unique)] {
+        for (word, given) in [(" null", self.nullable), (" default", self.default.is_some()), (" unique", self.unique)]
+        {
             if given {
                 words.push_str(word);
             }

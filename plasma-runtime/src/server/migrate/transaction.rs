@@ -1,6 +1,6 @@
 //! Transactions that change tables.
 
-use crate::error::{ErrorKind, Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::store::SqlExecutor;
 use crate::value::{Kind, Value};
 

@@ -80,7 +80,8 @@ fn what_a_new_version_leaves_out_stays_until_it_is_dropped() {
     open(&old, &mut db).unwrap();
     open(&new, &mut db).unwrap();
     batch(&mut db, "UPDATE todos SET title = 'x', note = 'y' WHERE n = 1");
-    let logged = "SELECT (value->>'$.title') || (value->>'$.note') FROM _plasma_changes ORDER BY row_version DESC LIMIT 1";
+    let logged =
+        "SELECT (value->>'$.title') || (value->>'$.note') FROM _plasma_changes ORDER BY row_version DESC LIMIT 1";
     assert_eq!(texts(&mut db, logged), ["xy"]);
     run(&new, &mut db, &steps(&[("note goes", Step::drop_column("todos", "note"))])).unwrap();
     still_fits(&new, &mut db).unwrap();

@@ -1,8 +1,8 @@
 //! Every kind of change: how it is classed, and that the migrated database is what a fresh one is, with all its rows.
 
 use super::*;
-use crate::server::Change;
 use crate::error::ErrorKind;
+use crate::server::Change;
 
 /// The tables of [`first`] with other columns of `todos`.
 fn todos(columns: &[ColumnDef]) -> Vec<TableDef> {
@@ -270,14 +270,19 @@ fn all_reasons_are_told_at_once_and_nothing_is_changed() {
     let mut db = sqlite();
     filled(&mut db);
     batch(&mut db, "UPDATE todos SET n = 1");
-    let tables = vec![unique(table("todos", &[id("todos"), null("title", Kind::Text), ColumnDef::new("n", Kind::Text)]), &["n"])];
+    let tables = vec![unique(
+        table("todos", &[id("todos"), null("title", Kind::Text), ColumnDef::new("n", Kind::Text)]),
+        &["n"],
+    )];
     let second = engine("2", &tables);
     let before = anatomy(&engine("1", &first()), &mut db);
     let error = run(&second, &mut db, &[]).unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::MigrationRefused, "migration-refused"));
     let reasons = error.data().unwrap()["reasons"].as_array().unwrap();
     assert_eq!(reasons.len(), 6, "{error}");
-    for part in ["`lists`: - ", "`todos`.`done`", "`todos`.`list_id`", "`todos`.`note`", "int -> text", "more than once"] {
+    for part in
+        ["`lists`: - ", "`todos`.`done`", "`todos`.`list_id`", "`todos`.`note`", "int -> text", "more than once"]
+    {
         assert!(error.message().contains(part), "{part}: {error}");
     }
     assert_eq!(anatomy(&engine("1", &first()), &mut db), before);

@@ -78,8 +78,7 @@ pub(super) fn engine_after(
     let locked: &'static [LockedVersion] = Box::leak(locked.to_vec().into_boxed_slice());
     let tables: Vec<&'static TableDef> = tables.iter().map(|table| &*Box::leak(Box::new(*table))).collect();
     let tables: &'static [&'static TableDef] = Box::leak(tables.into_boxed_slice());
-    let schema =
-        SchemaDef { name: "App", version, fingerprint: fingerprint::schema(tables), tables, locked };
+    let schema = SchemaDef { name: "App", version, fingerprint: fingerprint::schema(tables), tables, locked };
     let definition = Definition { schema, mutators: Vec::new(), policies: Vec::new() };
     ServerEngine::new(definition, options).unwrap()
 }

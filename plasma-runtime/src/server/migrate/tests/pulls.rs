@@ -155,7 +155,11 @@ fn after_what_changes_the_shape_of_images_readers_begin_anew() {
     };
     let text = |name| ColumnDef::new(name, Kind::Text);
     let cases: Vec<(Vec<TableDef>, &str, Step)> = vec![
-        (replaced("title", text("name")), "UPDATE todos SET name = name || 'x' WHERE n = 5", Step::rename_column("todos", "title", "name")),
+        (
+            replaced("title", text("name")),
+            "UPDATE todos SET name = name || 'x' WHERE n = 5",
+            Step::rename_column("todos", "title", "name"),
+        ),
         (replaced("n", text("n")), "UPDATE todos SET n = n || 'x'", Step::change_type("todos", "n", "CAST(n AS TEXT)")),
         (replaced("note", text("note")), LATE, Step::fill("todos", "note", "''")),
         (todos_with(text("more")), LATE, Step::fill("todos", "more", "title || '+'")),

@@ -132,7 +132,8 @@ fn a_step_that_has_run_must_stay_what_it_was() {
     assert_eq!(error.data().unwrap()["step"], "once");
     // Larger batches are the same step.
     other[3] = written().remove(3);
-    other[2] = steps(&[("words", Step::backfill("todos").set("words", "name || coalesce(note, '')").batch(9))]).remove(0);
+    other[2] =
+        steps(&[("words", Step::backfill("todos").set("words", "name || coalesce(note, '')").batch(9))]).remove(0);
     run(&new, &mut db, &other).unwrap();
     other.push(other[3].clone());
     assert!(run(&new, &mut db, &other).unwrap_err().message().contains("\"once\" is there twice"));
@@ -204,7 +205,8 @@ fn killed_at_any_time_it_is_gone_on_with() {
         let reached = || -> bool {
             let mut db = connect();
             let there = texts(&mut db, "SELECT name FROM sqlite_schema WHERE name = '_plasma_migrations'");
-            let known = if there.is_empty() { Vec::new() } else { wait(records(&mut db)).unwrap().into_values().collect() };
+            let known =
+                if there.is_empty() { Vec::new() } else { wait(records(&mut db)).unwrap().into_values().collect() };
             let goal = uuid(goal);
             known.iter().any(|record| record.is_over() || record.progress.as_ref().is_some_and(|at| *at >= goal))
         };
