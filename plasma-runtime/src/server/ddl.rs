@@ -9,6 +9,7 @@ use super::tables::sqlite as tables;
 use super::triggers::sqlite as triggers;
 use crate::error::Result;
 use crate::inputs::Entropy;
+use crate::query::lower::Dialect;
 use crate::schema::{self, TableDef};
 use crate::store::SqlExecutor;
 use crate::store::ddl::{self, Side};
@@ -31,6 +32,9 @@ impl ServerEngine {
     /// any more.
     pub async fn ensure_schema(&self, db: &mut dyn SqlExecutor, now_ms: i64, entropy: &mut dyn Entropy) -> Result<()> {
         schema::validate(&self.definition.schema)?;
+        if db.dialect() == Dialect::Postgres {
+            return self.ensure_postgres(db, now_ms, entropy).await;
+        }
         self.ensure_tables(db, now_ms, entropy).await
     }
 

@@ -18,7 +18,7 @@ pub(crate) use self::postgres::type_of;
 pub enum Dialect {
     /// SQLite, from 3.39 on, with the functions of [`numeric`](crate::query::numeric) registered.
     Sqlite,
-    /// Postgres, from 13 on, with the functions that calculate in the schema.
+    /// Postgres, from 14 on, with the functions that calculate in the schema.
     Postgres,
 }
 

@@ -87,9 +87,9 @@ pub const META: &str =
     "CREATE TABLE IF NOT EXISTS _plasma_meta (key text COLLATE \"C\" PRIMARY KEY, value text COLLATE \"C\" NOT NULL)";
 
 /// The functions. `{schema}` stands for the quoted name of the Postgres schema, `{schema_text}` for the same inside a
-/// string literal: they are pinned to it, as they also run for programs with another search path and, as the owner's,
-/// for programs that may write the user's tables and nothing else. Nobody else may call them: whoever could make them
-/// a trigger of his own table could write any entry.
+/// string literal: they are pinned to it, as they also run for programs with another search path. The row triggers that
+/// call them run as their owner, for programs that may write the user's tables and nothing else. Nobody else may call
+/// them: whoever could make a trigger's function one of his own table could write any entry.
 ///
 /// - `_plasma_begin_unit()` and `_plasma_end_unit()` say which unit is being written, in a transaction-local setting
 ///   (`{setting}`: every schema has its own) that a rollback to a savepoint takes back as it takes back the writes.
@@ -102,8 +102,7 @@ pub const META: &str =
 ///   transaction, in READ COMMITTED: the lock must come before the snapshot, and go after the commit. The commit itself
 ///   is not waited for: what a crash takes back is only that they have positions, and the next run draws other marks.
 pub const FUNCTIONS: &str = r"
-CREATE OR REPLACE FUNCTION {schema}._plasma_begin_unit() RETURNS bigint LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp AS $plasma$
+CREATE OR REPLACE FUNCTION {schema}._plasma_begin_unit() RETURNS bigint LANGUAGE plpgsql AS $plasma$
 DECLARE
   made bigint := nextval('{schema_text}._plasma_seq');
 BEGIN
@@ -111,8 +110,7 @@ BEGIN
   RETURN made;
 END $plasma$;
 
-CREATE OR REPLACE FUNCTION {schema}._plasma_end_unit() RETURNS bigint LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp AS $plasma$
+CREATE OR REPLACE FUNCTION {schema}._plasma_end_unit() RETURNS bigint LANGUAGE plpgsql AS $plasma$
 DECLARE
   ended bigint := nullif(current_setting('{setting}', true), '')::bigint;
 BEGIN
@@ -120,18 +118,18 @@ BEGIN
   RETURN coalesce(ended, nextval('{schema_text}._plasma_seq'));
 END $plasma$;
 
-CREATE OR REPLACE FUNCTION {schema}._plasma_open_unit() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $plasma$
+CREATE OR REPLACE FUNCTION {schema}._plasma_open_unit() RETURNS bigint LANGUAGE plpgsql AS $plasma$
 DECLARE
-  made bigint := {schema}._plasma_begin_unit();
+  made bigint := nextval('{schema_text}._plasma_seq');
 BEGIN
+  PERFORM set_config('{setting}', made::text, true);
   INSERT INTO {schema}._plasma_commits (unit, created_at)
     VALUES (made, (extract(epoch FROM clock_timestamp()) * 1000)::bigint);
   RETURN made;
 END $plasma$;
 
 CREATE OR REPLACE FUNCTION {schema}._plasma_log_late(its bigint, name text, id text, after text, before text)
-RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $plasma$
+RETURNS boolean LANGUAGE plpgsql AS $plasma$
 BEGIN
   UPDATE {schema}._plasma_changes c SET prior = before
     FROM (SELECT e.seq FROM

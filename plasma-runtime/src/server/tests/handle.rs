@@ -429,7 +429,7 @@ pub(super) fn other_versions_schemas_and_groups() {
     // A client id of another group, by push and by pull.
     let (status, code, _) = refused(&mut server, Some(&caller("bob")), &pull(&good_query().replace("alice", "bob")));
     assert_eq!((status, code.as_str()), (400, "client-id-taken"));
-    server.sql("UPDATE _plasma_client_mutations SET expired = 1");
+    server.sql("UPDATE _plasma_client_mutations SET expired = TRUE");
     for request in [push(good_push().to_string()), pull(&good_query())] {
         let (status, code, _) = refused(&mut server, Some(&alice), &request);
         assert_eq!((status, code.as_str()), (409, "client-expired"));
@@ -447,7 +447,7 @@ pub(super) fn checks_come_in_order() {
     );
     server.handle(Some(&alice), &push(push_body("alice", "gone", json!([mutation(1, "g", json!([]))])).to_string()));
     server.handle(Some(&alice), &push(push_body("alice", "fork", json!([mutation(1, "f", json!([]))])).to_string()));
-    server.sql("UPDATE _plasma_client_mutations SET expired = 1 WHERE client_id IN ('gone')");
+    server.sql("UPDATE _plasma_client_mutations SET expired = TRUE WHERE client_id IN ('gone')");
     let many: Vec<Json> = (0..201).map(|_| json!({ "id": 0 })).collect();
     // Everything is wrong, then one thing less at a time.
     let mut body = json!({

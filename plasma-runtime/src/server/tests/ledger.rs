@@ -137,7 +137,7 @@ pub(super) fn a_client_belongs_to_the_group_whose_push_first_advanced_it() {
     server.push("alice", "c", json!([])).unwrap();
     server.push("bob", "c", json!([mutation(1, "k1", json!([["reject", "no"]]))])).unwrap();
     assert_eq!(refusal(server.push("alice", "c", json!([]))), (400, "client-id-taken".into()));
-    server.sql("UPDATE _plasma_client_mutations SET expired = 1");
+    server.sql("UPDATE _plasma_client_mutations SET expired = TRUE");
     assert_eq!(refusal(server.push("bob", "c", json!([]))), (409, "client-expired".into()));
     assert_eq!(refusal(server.push("alice", "c", json!([]))), (400, "client-id-taken".into()));
 }

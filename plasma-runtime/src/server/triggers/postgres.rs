@@ -4,7 +4,7 @@
 //! The functions run as their owner with a search path of their own: the program that writes needs rights on the user's
 //! table only, and may have any search path.
 
-use crate::schema::TableDef;
+use crate::schema::{TableDef, fitting};
 use crate::store::ddl::{quote, quote_text as literal};
 use crate::value::Kind;
 
@@ -12,9 +12,9 @@ use crate::value::Kind;
 pub(in crate::server) const NAMES: [&str; 4] =
     ["_plasma_insert", "_plasma_update", "_plasma_delete", "_plasma_truncate"];
 
-/// The names of the table's two functions: for rows, and for `TRUNCATE`.
+/// The names of the table's two functions: for rows, and for `TRUNCATE`; no longer than Postgres keeps.
 pub(in crate::server) fn functions(table: &TableDef) -> [String; 2] {
-    [format!("_plasma_log_{}", table.name), format!("_plasma_truncate_{}", table.name)]
+    [format!("_plasma_log_{}", table.name), format!("_plasma_truncate_{}", table.name)].map(fitting)
 }
 
 /// The row `relation` (`NEW`, `OLD` or an alias) as JSON in the form of the log; NULL is not a row it takes.

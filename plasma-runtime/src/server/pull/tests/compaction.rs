@@ -4,11 +4,9 @@ use super::named::ops;
 use super::random::{USERS, statement};
 use super::world::{Random, Reader, World, id, request, user};
 use crate::error::panic_message;
-use crate::future::poll_once;
 use crate::protocol::PatchOp;
 use crate::protocol::cookie::Position;
 use crate::server::{Caller, CompactionOptions, CompactionResult, ServerOptions};
-use crate::store::SqlConnection;
 use crate::value::Kind;
 
 /// Never by age, with nothing leased: what stays is said by its number.
@@ -18,14 +16,14 @@ pub(super) fn keep(entries: u64) -> CompactionOptions {
 
 impl World {
     pub(super) fn compact(&mut self, options: CompactionOptions) -> CompactionResult {
-        let done = poll_once(Box::pin(self.engine.compact_change_log(&mut self.db, 0, options))).unwrap().unwrap();
+        let done = self.db.run(|db| Box::pin(self.engine.compact_change_log(db, 0, options))).unwrap();
         (self.bound, self.floor) = (done.bound, done.floor);
         done
     }
 
     fn entries(&mut self, condition: &str) -> i64 {
         let sql = format!("SELECT count(*) FROM _plasma_changes WHERE {condition}");
-        self.db.query(&sql, &[], &[Kind::BigInt]).unwrap()[0][0].as_int().unwrap()
+        self.db.query(&sql, &[Kind::BigInt])[0][0].as_int().unwrap()
     }
 }
 
@@ -154,7 +152,7 @@ fn the_start_of_a_snapshot_is_leased() {
     let mut cookie: Option<String> = None;
     let mut page_at = |world: &mut World, now: i64| {
         let request = request("bob", "c", cookie.as_deref(), 2);
-        let page = poll_once(Box::pin(world.engine.pull(&mut world.db, now, &caller, &request))).unwrap().unwrap();
+        let page = world.db.run(|db| Box::pin(world.engine.pull(db, now, &caller, &request))).unwrap();
         cookie = Some(page.response.cookie.clone());
         page.response
     };
@@ -165,7 +163,7 @@ fn the_start_of_a_snapshot_is_leased() {
     let compact = |world: &mut World, now: i64| {
         // Entries of this world are of the year 1970: the age of the start protects nothing here, the note does.
         let options = keep(0).lease_ms(600_000);
-        poll_once(Box::pin(world.engine.compact_change_log(&mut world.db, now, options))).unwrap().unwrap().bound
+        world.db.run(|db| Box::pin(world.engine.compact_change_log(db, now, options))).unwrap().bound
     };
     assert_eq!(compact(&mut world, 1_500_000), start);
     // Every page renews it.
@@ -190,25 +188,24 @@ fn leases_are_known_to_other_processes() {
     let start = world.head();
     let caller = Caller { group: "bob".to_owned(), ctx: std::sync::Arc::new(user("bob")) };
     let request = request("bob", "c", None, 2);
-    poll_once(Box::pin(world.engine.pull(&mut world.db, 1_000_000, &caller, &request))).unwrap().unwrap();
+    world.db.run(|db| Box::pin(world.engine.pull(db, 1_000_000, &caller, &request))).unwrap();
     let publish = |world: &mut World, now| {
         let mut entropy = Random(3);
-        poll_once(Box::pin(world.engine.publish_leases(&mut world.db, now, &mut entropy))).unwrap().unwrap();
+        world.db.run(|db| Box::pin(world.engine.publish_leases(db, now, &mut entropy))).unwrap();
     };
     publish(&mut world, 1_000_000);
     world.unit(&["INSERT INTO notes (id, small) VALUES ({N}, 0)"]);
     let mut other = crate::server::ServerEngine::new(super::schema::definition(), ServerOptions::default()).unwrap();
     let compact = |engine: &mut crate::server::ServerEngine, world: &mut World, now| {
         let options = keep(0).lease_ms(600_000);
-        poll_once(Box::pin(engine.compact_change_log(&mut world.db, now, options))).unwrap().unwrap().bound
+        world.db.run(|db| Box::pin(engine.compact_change_log(db, now, options))).unwrap().bound
     };
     assert_eq!(compact(&mut other, &mut world, 1_500_000), start);
     let head = world.head();
     assert_eq!(compact(&mut other, &mut world, 1_600_000), head);
     publish(&mut world, 1_600_000);
-    let notes =
-        world.db.query("SELECT count(*) FROM _plasma_meta WHERE key LIKE 'compaction_lease%'", &[], &[Kind::Int]);
-    assert_eq!(notes.unwrap()[0][0].as_int(), Some(0), "what is over is forgotten");
+    let notes = world.db.query("SELECT count(*) FROM _plasma_meta WHERE key LIKE 'compaction_lease%'", &[Kind::Int]);
+    assert_eq!(notes[0][0].as_int(), Some(0), "what is over is forgotten");
 }
 
 /// A process that dies between two steps leaves a log that is true, and the next compaction finishes the work.
@@ -227,8 +224,7 @@ fn every_step_leaves_the_log_true() {
         }
         let mut compaction = crate::server::Compaction::new(keep(1));
         loop {
-            let step = world.engine.compact_step(&mut world.db, 0, &mut compaction, most);
-            let more = poll_once(Box::pin(step)).unwrap().unwrap();
+            let more = world.db.run(|db| Box::pin(world.engine.compact_step(db, 0, &mut compaction, most))).unwrap();
             (world.bound, world.floor) = (compaction.result().bound, compaction.result().floor);
             early.clone().catch_up(&mut world, 2);
             early.clone().catch_up(&mut world, 1000);
@@ -237,8 +233,8 @@ fn every_step_leaves_the_log_true() {
             }
             // A new process begins anew.
             compaction = crate::server::Compaction::new(keep(1));
-            let begun = world.engine.compact_step(&mut world.db, 0, &mut compaction, most);
-            assert!(poll_once(Box::pin(begun)).unwrap().unwrap());
+            let begun = world.db.run(|db| Box::pin(world.engine.compact_step(db, 0, &mut compaction, most)));
+            assert!(begun.unwrap());
         }
     }
 }

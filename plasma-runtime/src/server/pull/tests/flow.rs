@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
+use super::database::{Database, also_on_postgres};
 use super::named::ops;
 use super::world::{Reader, World, id, key, request, user};
-use crate::future::poll_once;
 use crate::protocol::cookie::{Cookie, Position};
 use crate::protocol::{MutationStatus, PatchOp};
+use crate::query::lower::Dialect;
 use crate::server::{Caller, ServerOptions};
-use crate::store::SqlConnection;
-use crate::store::sqlite::{SqliteConnection, SqliteOptions};
 
 fn notes(world: &mut World, from: u32, count: u32) {
     let statements: Vec<String> =
@@ -43,9 +42,8 @@ fn a_garbage_cookie_is_refused_and_changes_nothing() {
     let caller = Caller { group: "bob".to_owned(), ctx: Arc::new(user("bob")) };
     for cookie in ["", "c2:", "c2:e30", "c1:e30", "nonsense", "c2:bnVsbA"] {
         let request = request("bob", "c", Some(cookie), 10);
-        let refusal = poll_once(Box::pin(world.engine.pull(&mut world.db, 0, &caller, &request))).unwrap().unwrap_err();
+        let refusal = world.ask(&caller, &request).unwrap_err();
         assert_eq!((refusal.status, refusal.error.error.as_str()), (400, "invalid-cookie"), "{cookie}");
-        assert!(!SqlConnection::in_transaction(&world.db));
     }
 }
 
@@ -55,9 +53,10 @@ fn a_restored_database_is_noticed() {
     for units_after in [0, 1, 5] {
         let mut world = World::new();
         notes(&mut world, 1, 1);
-        let mut backup =
-            SqliteConnection::in_memory_with(SqliteOptions { foreign_keys: true, ..SqliteOptions::default() }).unwrap();
-        world.db.backup_to(&mut backup).unwrap();
+        let mut backup = Database::sqlite();
+        if let (Database::Sqlite(db), Database::Sqlite(backup)) = (&mut world.db, &mut backup) {
+            db.backup_to(backup).unwrap();
+        }
         let history = world.history.clone();
         notes(&mut world, 10, 2);
         let mut bob = Reader::new(user("bob"));
@@ -151,7 +150,7 @@ fn acknowledgements_belong_to_the_cut() {
     let caller = Caller { group: "bob".to_owned(), ctx: Arc::new(user("bob")) };
     let mut anew = request("bob", "client-bob", None, 1000);
     anew.settled = Some(3);
-    let page = poll_once(Box::pin(world.engine.pull(&mut world.db, 0, &caller, &anew))).unwrap().unwrap().response;
+    let page = world.ask(&caller, &anew).unwrap().response;
     assert_eq!(page.results.iter().map(|result| result.id).collect::<Vec<_>>(), [4]);
     assert_eq!(page.last_mutation_ids.len(), 2);
     // Another group's client id tells nothing, whoever asks.
@@ -208,9 +207,16 @@ fn a_large_difference_becomes_a_snapshot() {
     notes(&mut world, 1, 2);
     let mut bob = Reader::new(user("bob"));
     bob.catch_up(&mut world, 1000);
-    let bulk = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50001) \
-        INSERT INTO _plasma_changes (table_name, row_id, op, created_at, mark) SELECT '', '', 'ack', 0, i FROM n";
-    SqlConnection::execute(&mut world.db, bulk, &[]).unwrap();
+    world.db.batch(match world.db.dialect() {
+        Dialect::Sqlite => {
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50001) \
+             INSERT INTO _plasma_changes (table_name, row_id, op, created_at, mark) SELECT '', '', 'ack', 0, i FROM n"
+        }
+        Dialect::Postgres => {
+            "INSERT INTO _plasma_commits (unit, last_seq, created_at) SELECT n, n, 0 FROM \
+             (SELECT nextval('_plasma_seq') AS n FROM generate_series(1, 50001)) numbers"
+        }
+    });
     let page = world.pull(&bob.ctx, "c", bob.cookie.as_deref(), 1000).response;
     assert_eq!(ops(&[page]), ["clear", "put notes 001", "put notes 002"]);
 }
@@ -259,7 +265,7 @@ fn a_long_poll_is_not_woken_by_others() {
     let cookie = bob.cookie.clone();
     let may = |world: &mut World, cookie: Option<&str>| {
         let caller = Caller { group: "bob".to_owned(), ctx: Arc::new(user("bob")) };
-        poll_once(Box::pin(world.engine.may_have_changes(&mut world.db, &caller, cookie))).unwrap().unwrap()
+        world.db.run(|db| Box::pin(world.engine.may_have_changes(db, &caller, cookie))).unwrap()
     };
     assert!(!may(&mut world, cookie.as_deref()));
     assert!(may(&mut world, None) && may(&mut world, Some("garbage")));
@@ -282,16 +288,13 @@ fn a_failed_pull_is_reported_and_leaves_no_transaction() {
     let mut world = World::with(options, 1);
     let pull = |world: &mut World, caller: &Caller| {
         let request = request("bob", "c", None, 10);
-        let pulled = world.engine.pull(&mut world.db, 0, caller, &request);
-        let refusal = poll_once(Box::pin(pulled)).unwrap().unwrap_err();
-        assert!(!SqlConnection::in_transaction(&world.db));
-        refusal
+        world.ask(caller, &request).unwrap_err()
     };
     let stranger = Caller { group: "bob".to_owned(), ctx: Arc::new("a context the policies do not know") };
     let refusal = pull(&mut world, &stranger);
     assert_eq!((refusal.status, refusal.error.error.as_str()), (500, "internal"));
     assert!(!refusal.body().contains("context"));
-    SqlConnection::batch(&mut world.db, "DROP TABLE _plasma_outcomes; DROP TABLE _plasma_client_mutations").unwrap();
+    world.db.batch("DROP TABLE _plasma_outcomes; DROP TABLE _plasma_client_mutations");
     let bob = Caller { group: "bob".to_owned(), ctx: Arc::new(user("bob")) };
     let refusal = pull(&mut world, &bob);
     assert_eq!((refusal.status, refusal.error.error.as_str()), (503, "unavailable"));
@@ -318,3 +321,17 @@ fn digests_name_bound_policies() {
     assert_eq!(differing(&digests(&admin, b"key")), ["lists", "todos"]);
     assert_eq!(differing(&digests(&user("bob"), b"other")).len(), 5);
 }
+
+also_on_postgres!(
+    a_fresh_client_of_an_empty_server,
+    a_cookie_of_regions_is_answered_with_a_reset,
+    a_garbage_cookie_is_refused_and_changes_nothing,
+    a_cookie_from_the_future_is_a_reset,
+    acknowledgements_belong_to_the_cut,
+    a_snapshot_tells_the_acknowledgements_of_its_cut,
+    pages_have_at_most_so_many_bytes,
+    a_large_difference_becomes_a_snapshot,
+    every_kind_of_value_arrives_as_the_wire_has_it,
+    a_long_poll_is_not_woken_by_others,
+    a_failed_pull_is_reported_and_leaves_no_transaction,
+);

@@ -296,3 +296,19 @@ fn granted_while_a_snapshot_is_walked() {
     let rest = ops(&bob.catch_up(&mut world, 1000));
     assert_eq!(rest, ["put lists L", "put shares S1", "put todos T2", "put todos T3"]);
 }
+
+super::database::also_on_postgres!(
+    the_nasty_case_in_one_page,
+    the_nasty_case_with_pages_of_one_operation,
+    withheld_and_granted_again,
+    withheld_by_one_page_of_a_set_and_granted_again,
+    withheld_in_the_middle_of_a_set_and_granted_again,
+    the_table_of_visibility,
+    the_uninvolved_get_nothing,
+    no_value_from_before_the_row_was_readable,
+    a_cascade_is_no_revocation,
+    a_page_never_splits_a_unit,
+    a_changed_policy_restates_its_table,
+    a_policy_that_cannot_be_followed,
+    granted_while_a_snapshot_is_walked,
+);

@@ -105,7 +105,11 @@ fn one_random_history() {
 
 /// Every fourth history, from `first` on.
 fn quarter(first: u64) {
-    for seed in (first..histories()).step_by(4) {
+    histories_of((first..histories()).step_by(4));
+}
+
+fn histories_of(seeds: impl Iterator<Item = u64>) {
+    for seed in seeds {
         if let Err(panic) = std::panic::catch_unwind(|| history(seed)) {
             panic!(
                 "history {seed} failed (PLASMA_PULL_SEED={seed} runs it again): {}",
@@ -131,4 +135,20 @@ fn random_histories_2() {
 #[test]
 fn random_histories_3() {
     quarter(3);
+}
+
+/// Fewer, as every one of them is thousands of round trips.
+fn on_postgres(first: u64) {
+    #[cfg(feature = "postgres")]
+    super::database::on_postgres(|| histories_of((first..histories().div_ceil(20)).step_by(2)));
+    let _ = first;
+}
+
+#[test]
+fn random_histories_on_postgres_0() {
+    on_postgres(0);
+}
+#[test]
+fn random_histories_on_postgres_1() {
+    on_postgres(1);
 }

@@ -2,27 +2,26 @@
 
 use super::world::{Reader, World, id, user};
 use crate::error::Result;
-use crate::future::{BoxFuture, poll_once};
+use crate::future::BoxFuture;
 use crate::query::lower::Dialect;
 use crate::server::Caller;
-use crate::store::sqlite::SqliteConnection;
-use crate::store::{SqlConnection, SqlExecutor};
+use crate::store::SqlExecutor;
 use crate::value::{Kind, Row, Value};
 
 /// Counts what is asked of a connection.
 struct Counting<'c> {
-    db: &'c mut SqliteConnection,
+    db: &'c mut dyn SqlExecutor,
     statements: usize,
 }
 
 impl SqlExecutor for Counting<'_> {
     fn dialect(&self) -> Dialect {
-        SqlExecutor::dialect(self.db)
+        self.db.dialect()
     }
 
     fn execute<'a>(&'a mut self, sql: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<u64>> {
         self.statements += 1;
-        SqlExecutor::execute(self.db, sql, params)
+        self.db.execute(sql, params)
     }
 
     fn query<'a>(
@@ -32,16 +31,16 @@ impl SqlExecutor for Counting<'_> {
         kinds: &'a [Kind],
     ) -> BoxFuture<'a, Result<Vec<Row>>> {
         self.statements += 1;
-        SqlExecutor::query(self.db, sql, params, kinds)
+        self.db.query(sql, params, kinds)
     }
 
     fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>> {
         self.statements += 1;
-        SqlExecutor::batch(self.db, sql)
+        self.db.batch(sql)
     }
 
     fn in_transaction(&self) -> bool {
-        SqlExecutor::in_transaction(self.db)
+        self.db.in_transaction()
     }
 }
 
@@ -49,9 +48,14 @@ impl SqlExecutor for Counting<'_> {
 fn statements(world: &mut World, reader: &mut Reader) -> usize {
     let caller = Caller { group: reader.ctx.user.clone(), ctx: std::sync::Arc::new(reader.ctx.clone()) };
     let request = super::world::request(&reader.ctx.user, "phone", reader.cookie.as_deref(), 1000);
-    let mut db = Counting { db: &mut world.db, statements: 0 };
-    let page = poll_once(Box::pin(world.engine.pull(&mut db, 0, &caller, &request))).unwrap().unwrap();
-    let statements = db.statements;
+    let engine = &world.engine;
+    let (page, statements) = world.db.run(|db| {
+        Box::pin(async {
+            let mut db = Counting { db, statements: 0 };
+            let page = engine.pull(&mut db, 0, &caller, &request).await.unwrap();
+            (page, db.statements)
+        })
+    });
     reader.take(page.response);
     statements
 }
@@ -92,7 +96,7 @@ fn rates() {
     let asked: Option<usize> = std::env::var("PLASMA_PULL_ROWS").ok().and_then(|n| n.parse().ok());
     let rows = asked.unwrap_or(300);
     let mut world = World::new();
-    let bulk = |world: &mut World, sql: &str| SqlConnection::batch(&mut world.db, sql).unwrap();
+    let bulk = |world: &mut World, sql: &str| world.db.batch(sql);
     let uuid = |letter: &str, n: &str| format!("printf('{letter}%07x-0000-4000-8000-000000000000', {n})");
     let lists = rows.div_ceil(100);
     bulk(
@@ -149,7 +153,7 @@ fn rates() {
         assert_eq!(run(&mut world, &mut bob, "one unit", limit), some);
     }
     let caught_up = bob.cookie.clone();
-    SqlConnection::execute(&mut world.db, "UPDATE _plasma_origin SET client_id = 'x', mutation_id = 1", &[]).unwrap();
+    world.db.batch("UPDATE _plasma_origin SET client_id = 'x', mutation_id = 1");
     bulk(&mut world, &format!("UPDATE todos SET done = 1 - done WHERE id < {}", uuid("b", &some.to_string())));
     let units = "UPDATE _plasma_changes SET mutation_id = row_version WHERE client_id = 'x'";
     bulk(&mut world, units);

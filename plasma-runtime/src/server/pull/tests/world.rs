@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::database::Database;
 use super::model::{History, State};
 use super::schema::{self, Ctx};
-use crate::future::poll_once;
 use crate::inputs::Entropy;
 use crate::protocol::cookie::Position;
-use crate::protocol::{PatchOp, PullRequest, PullResponse};
-use crate::server::{Caller, Pulled, ServerEngine, ServerOptions};
-use crate::store::SqlConnection;
-use crate::store::sqlite::{SqliteConnection, SqliteOptions};
-use crate::value::{Kind, Value, json};
+use crate::protocol::{MutationError, MutationStatus, PatchOp, PullRequest, PullResponse};
+use crate::query::lower::Dialect;
+use crate::server::ledger::unit::{self, Who};
+use crate::server::ledger::{self, Stored};
+use crate::server::{Caller, Pulled, Refusal, ServerEngine, ServerOptions};
+use crate::value::{Kind, json};
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Debug, Clone)]
@@ -52,7 +53,7 @@ pub(super) fn id(name: &str) -> String {
 
 pub(super) struct World {
     pub(super) engine: ServerEngine,
-    pub(super) db: SqliteConnection,
+    pub(super) db: Database,
     pub(super) history: History,
     pub(super) random: Random,
     /// Of the last compaction.
@@ -70,10 +71,8 @@ impl World {
 
     pub(super) fn with(options: ServerOptions, seed: u64) -> Self {
         let engine = ServerEngine::new(schema::definition(), options).unwrap();
-        let mut db =
-            SqliteConnection::in_memory_with(SqliteOptions { foreign_keys: true, ..SqliteOptions::default() }).unwrap();
         let mut random = Random(seed);
-        poll_once(Box::pin(engine.ensure_schema(&mut db, 0, &mut random))).unwrap().unwrap();
+        let db = Database::new(&engine, &mut random);
         let mut world = World { engine, db, history: History::default(), random, bound: 0, floor: 0 };
         let (head, state) = (world.head(), world.read());
         let unit = world.history.open_unit(true);
@@ -82,7 +81,11 @@ impl World {
     }
 
     pub(super) fn head(&mut self) -> u64 {
-        let rows = self.db.query("SELECT max(row_version) FROM _plasma_changes", &[], &[Kind::BigInt]).unwrap();
+        let sql = match self.db.dialect() {
+            Dialect::Sqlite => "SELECT max(row_version) FROM _plasma_changes",
+            Dialect::Postgres => "SELECT max(row_version) FROM _plasma_commits",
+        };
+        let rows = self.db.query(sql, &[Kind::BigInt]);
         rows[0][0].as_int().unwrap() as u64
     }
 
@@ -93,7 +96,7 @@ impl World {
             let columns: Vec<_> = table.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
             let kinds: Vec<Kind> = table.columns.iter().map(|column| column.kind).collect();
             let sql = format!("SELECT {} FROM {}", columns.join(", "), table.name);
-            for row in self.db.query(&sql, &[], &kinds).unwrap() {
+            for row in self.db.query(&sql, &kinds) {
                 let wire = serde_json::from_str(&json::encode_row(table, &row)).unwrap();
                 state.0.entry(table.name).or_default().insert(table.row_id(&row).to_owned(), wire);
             }
@@ -110,73 +113,76 @@ impl World {
 
     /// Runs statements as one unit. Statements that violate a constraint are skipped.
     pub(super) fn write(&mut self, writer: Writer<'_>, statements: &[String]) {
-        SqlConnection::execute(&mut self.db, "BEGIN IMMEDIATE", &[]).unwrap();
-        let unit = self.history.open_unit(writer.is_none());
-        let mutation = writer.map(|(group, client)| {
+        let dialect = self.db.dialect();
+        self.db.batch(if dialect == Dialect::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" });
+        // On Postgres every raw transaction is a unit.
+        let unit = self.history.open_unit(writer.is_none() && dialect == Dialect::Sqlite);
+        let mark = self.random.next() as i64;
+        let who = writer.map(|(group, client)| {
             self.history.groups.insert(client.to_owned(), group.to_owned());
             let acks = self.history.acks.entry(client.to_owned()).or_default();
-            let mutation = acks.len() as u64 + 1;
-            let params =
-                [group.into(), client.into(), Value::Int(mutation as i64), Value::Int(self.random.next() as i64)];
-            let sql =
-                "UPDATE _plasma_origin SET client_group_id = ?, client_id = ?, mutation_id = ?, mark = ?, now = 5";
-            SqlConnection::execute(&mut self.db, sql, &params).unwrap();
-            mutation
+            Who { group, client, mutation: acks.len() as u64 + 1 }
         });
+        if who.is_some() {
+            self.db.run(|db| Box::pin(unit::begin(db, who, mark, 5))).unwrap();
+        }
         let before = self.head();
+        // Where a unit is one position, that is known when it is committed.
+        let mut later = Vec::new();
         let mut head = before;
         for sql in statements {
-            let ran = SqlConnection::execute(&mut self.db, sql, &[]).is_ok();
+            let tables = self.engine.definition().schema.tables;
+            let ran = self.db.try_statement(tables, sql);
             let now = self.head();
             if ran && now > head {
                 let state = self.read();
                 self.history.note(now, unit, state);
                 head = now;
+            } else if ran && dialect == Dialect::Postgres {
+                later.push(self.read());
             }
         }
-        if let (Some((group, client)), Some(mutation)) = (writer, mutation) {
-            if self.head() == before {
-                let sql = "INSERT INTO _plasma_changes (table_name, row_id, op, created_at, client_group_id, client_id, \
-                    mutation_id, mark) VALUES ('', '', 'ack', 5, ?, ?, ?, random())";
-                let params = [group.into(), client.into(), Value::Int(mutation as i64)];
-                SqlConnection::execute(&mut self.db, sql, &params).unwrap();
+        if let Some(who) = who {
+            let rejected = statements.is_empty();
+            let stored = Stored {
+                key: key(who.client, who.mutation),
+                status: if rejected { MutationStatus::Rejected } else { MutationStatus::Applied },
+                error: rejected.then(|| MutationError {
+                    code: "conflict".to_owned(),
+                    message: "no".to_owned(),
+                    data: Some(serde_json::json!({"a": 1})),
+                }),
+                effects: None,
+            };
+            let mut last = before as i64;
+            let position =
+                self.db.run(|db| Box::pin(unit::finish(db, who, &stored, false, true, &mut last, mark, 5))).unwrap();
+            if dialect == Dialect::Sqlite && self.head() > head {
                 head = self.head();
                 let state = self.read();
                 self.history.note(head, unit, state);
             }
-            let (id, version) = (Value::Int(mutation as i64), Value::Int(head as i64));
-            let ledger = "INSERT INTO _plasma_client_mutations VALUES (?1, ?2, ?3, ?4, 0, 5, 0) \
-                ON CONFLICT (client_id) DO UPDATE SET last_mutation_id = ?3, row_version = ?4";
-            let params = [client.into(), group.into(), id.clone(), version.clone()];
-            SqlConnection::execute(&mut self.db, ledger, &params).unwrap();
-            let outcome = "INSERT INTO _plasma_outcomes (client_id, mutation_id, client_group_id, key, status, code, \
-                message, data, row_version, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 5)";
-            let rejected = statements.is_empty();
-            let or_null = |text: &str| if rejected { Value::from(text) } else { Value::Null };
-            let key = key(client, mutation);
-            let status = if rejected { "rejected" } else { "applied" };
-            let params = [
-                client.into(),
-                id,
-                group.into(),
-                key.into(),
-                status.into(),
-                or_null("conflict"),
-                or_null("no"),
-                or_null("{\"a\":1}"),
-                version,
-            ];
-            SqlConnection::execute(&mut self.db, outcome, &params).unwrap();
-            self.history.acks.get_mut(client).unwrap().push((mutation, head));
-            SqlConnection::execute(
-                &mut self.db,
-                "UPDATE _plasma_origin SET client_group_id = NULL, client_id = NULL, mutation_id = NULL, mark = NULL, \
-                 now = NULL",
-                &[],
-            )
-            .unwrap();
+            let Who { group, client, mutation } = who;
+            self.db.run(|db| Box::pin(ledger::advance(db, client, group, mutation, position, 5))).unwrap();
+            self.db.run(|db| Box::pin(unit::clear(db))).unwrap();
         }
-        SqlConnection::execute(&mut self.db, "COMMIT", &[]).unwrap();
+        self.db.batch("COMMIT");
+        if dialect == Dialect::Postgres {
+            self.db.run(|db| Box::pin(self.engine.sequence(db))).unwrap();
+            head = self.head();
+            assert!(head <= before + 1, "one unit is one position");
+            if head > before {
+                if later.is_empty() {
+                    later.push(self.read());
+                }
+                for state in later {
+                    self.history.note(head, unit, state);
+                }
+            }
+        }
+        if let Some(who) = who {
+            self.history.acks.get_mut(who.client).unwrap().push((who.mutation, head));
+        }
     }
 
     /// One unit of its own: a mutation of a client nobody reads as.
@@ -190,9 +196,13 @@ impl World {
     pub(super) fn pull(&mut self, ctx: &Ctx, client: &str, cookie: Option<&str>, limit: u64) -> Pulled {
         let caller = Caller { group: ctx.user.clone(), ctx: Arc::new(ctx.clone()) };
         let request = request(&ctx.user, client, cookie, limit);
-        let pulled = poll_once(Box::pin(self.engine.pull(&mut self.db, 0, &caller, &request)));
-        assert!(!SqlConnection::in_transaction(&self.db));
-        pulled.unwrap().unwrap()
+        self.ask(&caller, &request).unwrap()
+    }
+
+    pub(super) fn ask(&mut self, caller: &Caller, request: &PullRequest) -> Result<Pulled, Refusal> {
+        let pulled = self.db.run(|db| Box::pin(self.engine.pull(db, 0, caller, request)));
+        assert!(!self.db.in_transaction());
+        pulled
     }
 }
 

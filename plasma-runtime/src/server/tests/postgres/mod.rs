@@ -2,6 +2,7 @@
 
 mod log;
 mod order;
+mod schema;
 mod support;
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
