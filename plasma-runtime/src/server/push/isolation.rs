@@ -73,6 +73,7 @@ impl Retry for AtOnce {
 
 /// How a statement ended that is nobody's fault but the circumstances'.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other database tells"))]
 pub(super) enum Circumstance {
     /// The transaction was in another one's way (40001, 40P01): run again it meets another world.
     Race,
@@ -80,6 +81,8 @@ pub(super) enum Circumstance {
     Held,
     /// It ran for too long (57014).
     TooLong,
+    /// The session was ended, or its database is going down or coming up (57P01 to 57P03).
+    Ended,
 }
 
 /// Which of these it is, if any.
@@ -92,6 +95,8 @@ pub(super) fn circumstance(error: &Error) -> Option<Circumstance> {
         Some(Circumstance::Held)
     } else if error::is_canceled(error) {
         Some(Circumstance::TooLong)
+    } else if matches!(error::sql_state(error), Some("57P01" | "57P02" | "57P03")) {
+        Some(Circumstance::Ended)
     } else {
         None
     }

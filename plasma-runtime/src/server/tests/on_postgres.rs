@@ -19,7 +19,6 @@ macro_rules! on_postgres {
 on_postgres! {
     ledger {
         mutations_run_once_in_order_and_their_retries_are_duplicates
-        every_acknowledgement_has_a_position
         a_gap_ends_the_push_and_keeps_what_ran_before_it
         a_key_known_in_the_group_is_not_run_again
         a_fork_is_found_before_anything_runs
