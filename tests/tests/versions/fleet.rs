@@ -1,80 +1,81 @@
 //! Servers of several versions over one database, and clients of several versions that reach one of them.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use plasma::ErrorKind;
 use plasma::client::event::SendFailure;
-use plasma::client::{Client, ClientBuilder, InProcess, OsEntropy, SqliteStore};
-use plasma::protocol::{WireRequest, WireResponse};
-use plasma::server::{Caller as Calling, ServerEngine, ServerOptions};
-use plasma::store::SqlConnection;
-use plasma::store::sqlite::SqliteConnection;
-use plasma::value::{Kind, Row};
+use plasma::client::{Client, ClientBuilder, Headers, InProcess, SqliteStore};
+use plasma::future::BoxFuture;
+use plasma::protocol::{Method, WireRequest, WireResponse};
+use plasma::server::{Auth, Server};
 use serde_json::Value as Json;
-use tokio::sync::Mutex;
 
 use super::{Caller, Version};
+use crate::place::{Data, Place};
+
+type Answer = Box<dyn Fn(WireRequest) -> BoxFuture<'static, WireResponse> + Send + Sync>;
+
+/// A server, its version forgotten.
+struct Member {
+    version: &'static str,
+    answer: Answer,
+    runs: bool,
+}
 
 /// Servers over one database. A request goes to any of them.
 pub struct Fleet {
-    db: Mutex<SqliteConnection>,
-    /// Each with whether it runs.
-    servers: Lock<Vec<(Arc<ServerEngine>, bool)>>,
+    members: Mutex<Vec<Arc<Member>>>,
     /// Which one is next: a generator of small random numbers.
-    turn: Lock<u64>,
+    turn: Mutex<u64>,
     /// What went over the wire.
-    seen: Lock<Vec<(WireRequest, WireResponse)>>,
+    seen: Mutex<Vec<(WireRequest, WireResponse)>>,
     /// So many more answers come back; none: all of them.
-    answers: Lock<Option<usize>>,
+    answers: Mutex<Option<usize>>,
+    pub data: Data,
 }
 
-fn lock<T>(lock: &Lock<T>) -> std::sync::MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn now() -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    i64::try_from(now.as_millis()).expect("before the year 292,000,000")
+async fn authenticate(parts: &http::request::Parts) -> plasma::Result<Auth<Caller>> {
+    let user = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
+    let user =
+        user.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(|| plasma::Error::unauthorized("who?"))?;
+    Ok(Auth::new(user, Caller { user: user.to_owned() }))
 }
 
 impl Fleet {
-    /// One server of this version, over an empty database.
-    pub async fn new<S: Version>() -> Arc<Self> {
+    /// One server of this version, over an empty database; none where there is no such database.
+    pub async fn new<S: Version>(place: Place) -> Option<Arc<Self>> {
         let fleet = Arc::new(Fleet {
-            db: Mutex::new(SqliteConnection::in_memory().expect("memory")),
-            servers: Lock::default(),
-            turn: Lock::default(),
-            seen: Lock::default(),
-            answers: Lock::default(),
+            members: Mutex::default(),
+            turn: Mutex::default(),
+            seen: Mutex::default(),
+            answers: Mutex::default(),
+            data: place.data()?,
         });
         fleet.join::<S>().await;
-        fleet
+        Some(fleet)
     }
 
-    /// Starts a server of this version beside the others; the database is made to fit it.
+    /// Starts a server of this version beside the others; it makes the database fit.
     pub async fn join<S: Version>(&self) {
-        let engine = ServerEngine::new(S::definition(), ServerOptions::default()).expect("a good definition");
-        let mut db = self.db.lock().await;
-        if engine.ensure_schema(&mut *db, now(), &mut OsEntropy).await.is_err() {
-            let _ = SqlConnection::batch(&mut *db, "ALTER TABLE tasks ADD COLUMN note TEXT");
-            if S::DEF.version == "3" {
-                SqlConnection::batch(&mut *db, "ALTER TABLE tasks ADD COLUMN priority INTEGER NOT NULL DEFAULT 1")
-                    .expect("altered");
-            }
-            let sql =
-                format!("UPDATE _plasma_meta SET value = '{}' WHERE key = 'fingerprint'", S::DEF.fingerprint_hex());
-            SqlConnection::batch(&mut *db, &sql).expect("noted");
-            engine.ensure_schema(&mut *db, now(), &mut OsEntropy).await.expect("a schema that is older, or empty");
-        }
-        drop(db);
-        lock(&self.servers).push((Arc::new(engine), true));
+        let server = Server::<S>::builder(self.data.database()).auth(authenticate).open().await;
+        let server = server.expect("it adds what the database lacks");
+        let answer: Answer = Box::new(move |request| {
+            let server = server.clone();
+            Box::pin(async move { server.respond(request).await })
+        });
+        lock(&self.members).push(Arc::new(Member { version: S::DEF.version, answer, runs: true }));
     }
 
     /// Stops the servers of other versions, and starts those of this one again.
     pub fn only<S: Version>(&self) {
-        for (engine, runs) in lock(&self.servers).iter_mut() {
-            *runs = engine.definition().schema.version == S::DEF.version;
+        for member in lock(&self.members).iter_mut() {
+            let runs = member.version == S::DEF.version;
+            Arc::get_mut(member).expect("no request is under way").runs = runs;
         }
     }
 
@@ -89,26 +90,16 @@ impl Fleet {
         *lock(&self.answers) = count;
     }
 
-    pub async fn sql(&self, sql: &str) {
-        SqlConnection::batch(&mut *self.db.lock().await, sql).unwrap_or_else(|error| panic!("{error}: {sql}"));
-    }
-
-    pub async fn rows(&self, sql: &str, kinds: &[Kind]) -> Vec<Row> {
-        let mut db = self.db.lock().await;
-        SqlConnection::query(&mut *db, sql, &[], kinds).unwrap_or_else(|error| panic!("{error}: {sql}"))
-    }
-
-    async fn handle(&self, user: &str, request: WireRequest) -> Result<WireResponse, SendFailure> {
-        let engine = {
-            let servers = lock(&self.servers);
-            let running: Vec<_> = servers.iter().filter(|(_, runs)| *runs).collect();
+    async fn handle(&self, request: WireRequest) -> Result<WireResponse, SendFailure> {
+        let member = {
+            let members = lock(&self.members);
+            let running: Vec<_> = members.iter().filter(|member| member.runs).collect();
             let mut turn = lock(&self.turn);
             *turn = turn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            Arc::clone(&running[(*turn >> 33) as usize % running.len()].0)
+            Arc::clone(running[(*turn >> 33) as usize % running.len()])
         };
-        let caller = Calling { group: user.to_owned(), ctx: Arc::new(Caller { user: user.to_owned() }) };
-        let mut db = self.db.lock().await;
-        let answer = engine.handle(&mut *db, now(), &mut OsEntropy, Some(&caller), &request).await;
+        let answer = (member.answer)(request.clone()).await;
+        drop(member);
         lock(&self.seen).push((request, answer.clone()));
         match &mut *lock(&self.answers) {
             Some(0) => Err(SendFailure::new("the network is down")),
@@ -118,6 +109,24 @@ impl Fleet {
             }
             None => Ok(answer),
         }
+    }
+
+    /// One page as version `S` asks for it.
+    pub async fn page<S: Version>(&self, user: &str, cookie: Option<&str>, limit: u32) -> Json {
+        let cookie = cookie.map(|cookie| format!("&cookie={cookie}")).unwrap_or_default();
+        let (version, fingerprint) = (S::DEF.version, S::DEF.fingerprint_hex());
+        let request = WireRequest {
+            method: Method::Get,
+            path: "/sync/pull".to_owned(),
+            query: format!(
+                "protocolVersion=1&schemaVersion={version}&fingerprint={fingerprint}&clientGroupID={user}\
+                 &clientID=by-hand&limit={limit}{cookie}"
+            ),
+            headers: vec![("authorization".to_owned(), format!("Bearer {user}"))],
+            body: Default::default(),
+        };
+        let answer = self.handle(request).await.expect("the network is up");
+        serde_json::from_slice(&answer.body).expect("JSON")
     }
 
     /// The pages that were sent since this was asked last.
@@ -143,9 +152,10 @@ impl Fleet {
         let fleet = Arc::clone(self);
         let transport = InProcess::new(move |request| {
             let fleet = Arc::clone(&fleet);
-            async move { fleet.handle(user, request).await }
+            async move { fleet.handle(request).await }
         });
-        Client::<S>::builder(store).transport(transport).ctx(Caller { user: user.to_owned() }).group(user)
+        let builder = Client::<S>::builder(store).transport(transport).ctx(Caller { user: user.to_owned() });
+        builder.auth(move || async move { Ok(Headers::bearer(user)) }).group(user)
     }
 
     /// A client of this version over a store of its own.

@@ -5,6 +5,7 @@ use plasma::schema::Schema;
 use serde_json::json;
 
 use super::{Fleet, Version, id, known, list, retitle, sync, task, v1, v2, v3};
+use crate::place::Place;
 
 /// Nothing was refused, and nobody is told that the other side did something else.
 async fn all_is_well<S: Version>(client: &Client<S>) {
@@ -18,8 +19,8 @@ async fn all_is_well<S: Version>(client: &Client<S>) {
 }
 
 /// A client of version `C` and one of the server's own version `S` see each other's work.
-async fn works<C: Version, S: Version>() {
-    let fleet = Fleet::new::<S>().await;
+async fn works<C: Version, S: Version>(place: Place) {
+    let Some(fleet) = Fleet::new::<S>(place).await else { return };
     let (old, new) = (fleet.client::<C>("ann").await, fleet.client::<S>("ann").await);
     list(&old, 1).await;
     task(&old, 11, "a", 5).await;
@@ -41,19 +42,21 @@ async fn works<C: Version, S: Version>() {
     assert_eq!(fleet.refusals(), [json!(null); 0]);
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn an_old_client_works_with_a_new_server() {
-    works::<v1::App, v1::App>().await;
-    works::<v1::App, v2::App>().await;
-    works::<v1::App, v3::App>().await;
-    works::<v2::App, v2::App>().await;
-    works::<v2::App, v3::App>().await;
-    works::<v3::App, v3::App>().await;
+async fn an_old_client_works_with_a_new_server(place: Place) {
+    works::<v1::App, v1::App>(place).await;
+    works::<v1::App, v2::App>(place).await;
+    works::<v1::App, v3::App>(place).await;
+    works::<v2::App, v2::App>(place).await;
+    works::<v2::App, v3::App>(place).await;
+    works::<v3::App, v3::App>(place).await;
 }
 
 /// A client of version `C` keeps what it has and what it does until its server is of that version, too.
-async fn waits<S: Version, C: Version>(on_mismatch: OnMismatch) {
-    let fleet = Fleet::new::<S>().await;
+async fn waits<S: Version, C: Version>(place: Place, on_mismatch: OnMismatch) {
+    let Some(fleet) = Fleet::new::<S>(place).await else { return };
     let file = tempfile::tempdir().expect("a folder");
     let path = file.path().join("store.db");
     // Rolled back, or not yet rolled out: the client has rows of a server of its own version.
@@ -82,19 +85,23 @@ async fn waits<S: Version, C: Version>(on_mismatch: OnMismatch) {
     all_is_well(&client).await;
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_new_client_waits_for_a_new_server() {
+async fn a_new_client_waits_for_a_new_server(place: Place) {
     for on_mismatch in [OnMismatch::Stay, OnMismatch::Reset] {
-        waits::<v1::App, v2::App>(on_mismatch).await;
-        waits::<v1::App, v3::App>(on_mismatch).await;
-        waits::<v2::App, v3::App>(on_mismatch).await;
+        waits::<v1::App, v2::App>(place, on_mismatch).await;
+        waits::<v1::App, v3::App>(place, on_mismatch).await;
+        waits::<v2::App, v3::App>(place, on_mismatch).await;
     }
 }
 
 /// What a version does not know is never sent to it: no column, no table, no change of these alone.
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_client_is_sent_what_it_knows() {
-    let fleet = Fleet::new::<v3::App>().await;
+async fn a_client_is_sent_what_it_knows(place: Place) {
+    let Some(fleet) = Fleet::new::<v3::App>(place).await else { return };
     let (one, three) = (fleet.client::<v1::App>("ann").await, fleet.client::<v3::App>("ann").await);
     list(&three, 1).await;
     task(&three, 11, "a", 5).await;
@@ -129,13 +136,13 @@ async fn a_client_is_sent_what_it_knows() {
     retitled["title"] = json!("b");
     assert_eq!(fleet.operations(), [put("tasks", retitled)]);
     // Raw writes, and rows that come into sight and go out of it by a table of the policy.
-    fleet.sql("UPDATE lists SET owner = 'bob'").await;
+    fleet.data.sql("UPDATE lists SET owner = 'bob'");
     sync(&one).await;
     assert_eq!(v1::App::tasks(&one).await, []);
     let gone =
         [json!({ "op": "del", "table": "lists", "id": id(1) }), json!({ "op": "del", "table": "tasks", "id": id(11) })];
     assert_eq!(fleet.operations(), gone);
-    fleet.sql("UPDATE lists SET owner = 'ann'; UPDATE tasks SET priority = 1").await;
+    fleet.data.sql("UPDATE lists SET owner = 'ann'; UPDATE tasks SET priority = 1");
     sync(&one).await;
     assert_eq!(v1::App::tasks(&one).await, [known("b", 5)]);
     let text = fleet.operations().iter().map(ToString::to_string).collect::<String>();

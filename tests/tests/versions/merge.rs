@@ -3,13 +3,16 @@
 use serde_json::json;
 
 use super::{Fleet, Version, id, known, list, retitle, sync, task, v1, v3};
+use crate::place::Place;
 
 /// The merge joins both titles whenever it is asked.
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_column_the_client_does_not_know_is_no_conflict() {
+async fn a_column_the_client_does_not_know_is_no_conflict(place: Place) {
     let folder = tempfile::tempdir().expect("a folder");
     for updated in [false, true] {
-        let fleet = Fleet::new::<v3::App>().await;
+        let Some(fleet) = Fleet::new::<v3::App>(place).await else { return };
         let path = folder.path().join(updated.to_string());
         let three = fleet.client::<v3::App>("ann").await;
         let one = fleet.open::<v1::App>("ann", &path).await;

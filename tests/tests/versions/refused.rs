@@ -5,15 +5,18 @@ use plasma::schema::Schema;
 use serde_json::json;
 
 use super::{Fleet, Version, id, known, list, retitle, sync, task, v1, v3, v4};
+use crate::place::Place;
 
 /// An incompatible server is told apart with every reason; the client keeps its work, and its rows unless it is told to
 /// drop them, and goes on once it is updated.
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn a_version_that_is_no_ancestor_waits_for_its_update() {
+async fn a_version_that_is_no_ancestor_waits_for_its_update(place: Place) {
     for on_mismatch in [OnMismatch::Stay, OnMismatch::Reset] {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("store.db");
-        let old = Fleet::new::<v3::App>().await;
+        let Some(old) = Fleet::new::<v3::App>(place).await else { return };
         let one = old.open::<v1::App>("ann", &path).await;
         list(&one, 1).await;
         task(&one, 11, "a", 5).await;
@@ -21,8 +24,8 @@ async fn a_version_that_is_no_ancestor_waits_for_its_update() {
         task(&one, 12, "queued", 7).await;
         one.close().await;
 
-        let fleet = Fleet::new::<v4::App>().await;
-        fleet.sql(&format!("INSERT INTO lists (id, name, owner) VALUES ('{}', 'list 1', 'ann')", id(1))).await;
+        let Some(fleet) = Fleet::new::<v4::App>(place).await else { return };
+        fleet.data.sql(&format!("INSERT INTO lists (id, name, owner) VALUES ('{}', 'list 1', 'ann')", id(1)));
         let one = fleet.open_with::<v1::App>("ann", &path, |builder| builder.schema_mismatch(on_mismatch)).await;
         for _ in 0..3 {
             assert!(one.pull_once().await.is_err());
@@ -53,9 +56,11 @@ async fn a_version_that_is_no_ancestor_waits_for_its_update() {
 
 /// Arguments that cannot be made today's are refused alone, be it because the upgrade says so or because what it makes
 /// cannot be read.
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn one_mutation_is_refused_and_the_others_run() {
-    let fleet = Fleet::new::<v3::App>().await;
+async fn one_mutation_is_refused_and_the_others_run(place: Place) {
+    let Some(fleet) = Fleet::new::<v3::App>(place).await else { return };
     let folder = tempfile::tempdir().expect("a folder");
     for updated in [false, true] {
         let user = if updated { "ann" } else { "bob" };

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use plasma::client::{Client, OutcomeStatus};
-use plasma::value::{Kind, Value};
 
 use super::{Fleet, Known, Version, id, list, sync, task, v1, v2, v3};
+use crate::place::Place;
 
 /// Small and repeatable: xorshift64.
 struct Random(u64);
@@ -93,9 +93,9 @@ impl Device {
 }
 
 /// Servers of versions 1 to 3 come one after the other, two at a time; devices work, restart and are updated whenever.
-async fn roll(seed: u64, steps: usize) {
+async fn roll(place: Place, seed: u64, steps: usize) {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let fleet = Fleet::new::<v1::App>().await;
+    let Some(fleet) = Fleet::new::<v1::App>(place).await else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let mut devices = Vec::new();
     for number in 0..3 {
@@ -160,21 +160,25 @@ async fn roll(seed: u64, steps: usize) {
             applied(client).await;
         });
     }
-    let rows = fleet.rows("SELECT count(*) FROM tasks", &[Kind::BigInt]).await;
-    assert_eq!(rows, [[Value::Int(all.len() as i64)]], "nothing twice, seed {seed}");
+    let rows = fleet.data.integers("SELECT count(*) FROM tasks");
+    assert_eq!(rows, [all.len() as i64], "nothing twice, seed {seed}");
 }
 
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn nothing_is_lost_in_a_rolling_upgrade() {
+async fn nothing_is_lost_in_a_rolling_upgrade(place: Place) {
     for seed in 0..6 {
-        roll(seed, 150).await;
+        roll(place, seed, 150).await;
     }
 }
 
 /// Two servers, three clients, all at once.
+#[test_case::test_case(Place::Sqlite; "sqlite")]
+#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
-async fn two_servers_and_three_clients_over_one_database() {
-    let fleet = Fleet::new::<v2::App>().await;
+async fn two_servers_and_three_clients_over_one_database(place: Place) {
+    let Some(fleet) = Fleet::new::<v2::App>(place).await else { return };
     fleet.join::<v3::App>().await;
     let one = fleet.client::<v1::App>("ann").await;
     let two = fleet.client::<v2::App>("ann").await;
