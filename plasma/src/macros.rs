@@ -223,6 +223,11 @@ pub use plasma_macros::args;
 /// The first word is the schema, which lists the set in `mutators(..)`. Options: `name = ".."` sets the first part of
 /// the wire names, `crate = path` says where this crate is found.
 ///
+/// Options of a mutator, in `#[mutator(..)]`: `name = ".."` is the whole wire name, `server_only` leaves it to the server.
+/// For clients of earlier versions of the schema, `alias = ".."` is a wire name it had (any number of them), and
+/// `upgrade = path` a `fn(&str, serde_json::Value) -> plasma::Result<serde_json::Value>` that is given the version under
+/// which the arguments were made, and the arguments, and returns those of today.
+///
 /// A mutator is found by the type of its arguments, so two mutators cannot share one. Both sides run it, so it returns
 /// nothing: an `Err` rejects the mutation, which is then reported, with its code and message.
 pub use plasma_macros::mutators;

@@ -29,6 +29,15 @@ pub struct Billing;
 
 #[plasma::mutators(App)]
 impl Billing {
+    fn say_before(made_by: &str, mut args: serde_json::Value) -> plasma::Result<serde_json::Value> {
+        if let ("2026-06", Some(members)) = (made_by, args.as_object_mut())
+            && let Some(until) = members.remove("until")
+        {
+            members.insert("before".to_owned(), until);
+        }
+        Ok(args)
+    }
+
     /// `server_only`: a client queues it, the server runs it. `name` says what it is called on the wire.
     #[mutator(server_only, name = "billing.issue-invoice")]
     pub async fn issue(tx: &mut Tx<'_>, caller: &Caller, args: IssueInvoice) -> plasma::Result<()> {
@@ -54,7 +63,8 @@ impl Billing {
     }
 
     /// The work of the night: `server.invoke(CancelStale { .. }).key("2026-11-21")` runs it once.
-    #[mutator(server_only)]
+    /// A device that was not updated yet calls it by its former name, and says `until`.
+    #[mutator(server_only, alias = "billing.cancel", upgrade = Self::say_before)]
     pub async fn cancel_stale(tx: &mut Tx<'_>, caller: &Caller, args: CancelStale) -> plasma::Result<()> {
         let stale = Job::due.lt(args.before).and(Job::status.eq(Status::Open));
         let Some(mut server) = tx.trusted() else { return Ok(()) };

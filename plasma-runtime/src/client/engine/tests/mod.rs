@@ -1,6 +1,7 @@
 mod drift;
 mod history;
 mod lifecycle;
+mod migrate;
 mod on_delete;
 mod policy;
 mod random;
