@@ -49,12 +49,14 @@ async fn authenticate(parts: &http::request::Parts) -> plasma::Result<Auth<Calle
 impl Fleet {
     /// One server of this version, over an empty database; none where there is no such database.
     pub async fn new<S: Version>(place: Place) -> Option<Arc<Self>> {
+        // The blocking client that makes it has a runtime of its own, which may not start inside another.
+        let data = std::thread::spawn(move || place.data()).join().expect("a database")?;
         let fleet = Arc::new(Fleet {
             members: Mutex::default(),
             turn: Mutex::default(),
             seen: Mutex::default(),
             answers: Mutex::default(),
-            data: place.data()?,
+            data,
         });
         fleet.join::<S>().await;
         Some(fleet)
