@@ -237,7 +237,10 @@ fn rows_that_come_between_the_backfill_and_the_end_are_filled_too() {
     filled(&mut db);
     let new = engine("2", &second());
     // The end of it fails: the rows are in the way of nothing but the last part.
-    batch(&mut db, "CREATE TABLE strangers (todo TEXT); CREATE TRIGGER no_more BEFORE INSERT ON strangers BEGIN SELECT 1; END");
+    batch(
+        &mut db,
+        "CREATE TABLE strangers (todo TEXT); CREATE TRIGGER no_more BEFORE INSERT ON strangers BEGIN SELECT 1; END",
+    );
     batch(&mut db, "CREATE INDEX mine ON todos (note)");
     let error = run(&new, &mut db, &written()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MigrationRefused, "{error}");
