@@ -83,12 +83,26 @@ fn image_of(body: &str) -> Result<Option<Staged>> {
     Ok(Some(image.staged_image))
 }
 
-/// Whether pages are staged, and whether one of them empties tables.
-pub(crate) fn state(store: &mut dyn SqlConnection) -> Result<(bool, bool)> {
-    let row = store.query("SELECT count(*), coalesce(max(clears), 0) FROM _plasma_inbox", &[], &[Kind::BigInt; 2])?;
+/// What is staged.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Pages {
+    /// There are pages.
+    pub(crate) any: bool,
+    /// One of them empties tables.
+    pub(crate) clears: bool,
+    /// Bytes of all of them.
+    pub(crate) bytes: i64,
+}
+
+/// What is staged.
+pub(crate) fn state(store: &mut dyn SqlConnection) -> Result<Pages> {
+    const SQL: &str = "SELECT count(*), coalesce(max(clears), 0), coalesce(sum(length(body)), 0) FROM _plasma_inbox";
+    let row = store.query(SQL, &[], &[Kind::BigInt; 3])?;
     Ok(match row.first().map(Vec::as_slice) {
-        Some([Value::Int(pages), Value::Int(clears)]) => (*pages > 0, *clears > 0),
-        _ => (false, false),
+        Some([Value::Int(pages), Value::Int(clears), Value::Int(bytes)]) => {
+            Pages { any: *pages > 0, clears: *clears > 0, bytes: *bytes }
+        }
+        _ => Pages::default(),
     })
 }
 

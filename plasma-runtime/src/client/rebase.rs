@@ -28,6 +28,10 @@ use crate::protocol::{PatchOp, PullResponse};
 use crate::schema::{Definition, TableDef};
 use crate::value::{Kind, Row, Value, json};
 
+/// Bytes of staged pages from which on a set is applied page by page, as if it emptied tables: listeners look at
+/// everything anew, and no more than a page is in memory.
+const LARGE_SET: i64 = 8 << 20;
+
 /// How often each way was taken since the engine was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -64,13 +68,19 @@ impl<'s> Rebase<'s> {
 
     /// Applies the staged pages and `page`, the end of the set, and drops the mutations up to `last`.
     pub(crate) fn apply(&mut self, meta: &mut Meta, page: &PullResponse, last: u64, always_replay: bool) -> Result<()> {
-        let (staged, staged_clears) = inbox::state(self.writer.store)?;
+        let staged = inbox::state(self.writer.store)?;
         // Without a cookie there is no base: whatever the tables hold is not of this history.
-        if meta.cookie.is_none() || staged_clears || inbox::clears(page) {
+        if meta.cookie.is_none() || staged.clears || inbox::clears(page) {
+            self.stats.cleared += 1;
+            return self.stream(meta, page, last);
+        }
+        // A large set is not held in memory.
+        if staged.bytes > LARGE_SET {
+            self.stats.replayed += 1;
             return self.stream(meta, page, last);
         }
         let mut rows = BTreeMap::new();
-        if staged {
+        if staged.any {
             let mut position = 0;
             while let Some((seq, page)) = inbox::next(self.writer.store, position)? {
                 self.collect(&page.patch, &mut rows)?;
@@ -247,9 +257,8 @@ impl<'s> Rebase<'s> {
         Ok(())
     }
 
-    /// Applies a set that empties tables, page by page.
+    /// Applies a set that empties tables, or is large, page by page.
     fn stream(&mut self, meta: &mut Meta, page: &PullResponse, last: u64) -> Result<()> {
-        self.stats.cleared += 1;
         self.all = true;
         effects::undo_all(&mut self.writer)?;
         let mut stream = Stream { writer: &mut self.writer, deferred: BTreeMap::new() };

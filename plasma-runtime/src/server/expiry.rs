@@ -62,7 +62,8 @@ impl ServerEngine {
         most: usize,
     ) -> Result<bool> {
         let before = expiry.clone();
-        db.batch("BEGIN IMMEDIATE").await?;
+        let begin = super::compaction::log::begin(db.dialect());
+        db.batch(begin).await?;
         let mut done = self.expire_some(db, now_ms, expiry, most.max(1)).await;
         if done.is_ok()
             && let Err(error) = db.batch("COMMIT").await

@@ -1,8 +1,10 @@
 //! The simulator over shared lists: the invariants of the whole system under faults, by seed.
 
+mod cards;
 mod drift;
 mod merge;
 mod planted;
+mod planted_compaction;
 pub(crate) mod schema;
 mod workload;
 
@@ -53,6 +55,8 @@ fn seeds() {
             Rare::ServerCrashInStep,
             Rare::AnswerLostAfterCommit,
             Rare::EffectsCompared,
+            Rare::Compacted,
+            Rare::Folded,
         ]);
     }
 }

@@ -225,7 +225,7 @@ fn look_for_another_history(
     let store = &mut *rebase.writer.store;
     let empties = |page: &PullResponse| page.patch.iter().any(|op| matches!(op, PatchOp::Clear { table: None }));
     let mut reset = meta.cookie.is_none() || empties(page);
-    let (_, staged_clears) = inbox::state(store)?;
+    let staged_clears = inbox::state(store)?.clears;
     let mut position = 0;
     while staged_clears && !reset {
         match inbox::next(store, position)? {

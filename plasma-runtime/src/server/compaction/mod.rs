@@ -12,6 +12,8 @@
 
 mod horizon;
 mod leases;
+pub(super) mod log;
+mod postgres;
 mod sqlite;
 
 use std::collections::BTreeSet;
@@ -21,10 +23,9 @@ pub(super) use horizon::Horizon;
 pub(super) use leases::Leases;
 
 use super::ServerEngine;
-use super::ddl::first_int;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::SqlExecutor;
-use crate::value::{Kind, Value};
+use crate::value::Value;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -161,7 +162,8 @@ impl ServerEngine {
         most: usize,
     ) -> Result<bool> {
         let before = compaction.clone();
-        db.batch("BEGIN IMMEDIATE").await?;
+        let begin = log::begin(db.dialect());
+        db.batch(begin).await?;
         let mut done = self.step(db, now_ms, compaction, most.max(1)).await;
         if done.is_ok()
             && let Err(error) = db.batch("COMMIT").await
@@ -224,24 +226,22 @@ impl ServerEngine {
         options: &CompactionOptions,
         horizon: &mut Horizon,
     ) -> Result<()> {
-        let rows = db.query("SELECT max(row_version) FROM _plasma_changes", &[], &[Kind::BigInt]).await?;
-        let head = first_int(&rows).and_then(|head| u64::try_from(head).ok());
-        let head = head.ok_or_else(|| Error::internal("the change log is empty: was `ensure_schema` run?"))?;
+        let head = super::pull::head(db).await?;
         let written_before = |ms: i64| now_ms.saturating_sub(ms);
-        let old = sqlite::newest_until(db, written_before(options.keep_ms), horizon.floor, head).await?;
+        let old = log::newest_until(db, written_before(options.keep_ms), horizon.floor, head).await?;
         let mut bound = old.max(head.saturating_sub(options.keep_entries));
         // A snapshot that began since then is protected whoever serves it: its start was the head at that time.
         if options.lease_ms > 0 {
-            bound = bound.min(sqlite::newest_until(db, written_before(options.lease_ms), horizon.floor, head).await?);
+            bound = bound.min(log::newest_until(db, written_before(options.lease_ms), horizon.floor, head).await?);
             // One that began earlier, and is still being pulled, by what its server says.
             if let Some(leased) = self.leases.lowest(db, now_ms).await? {
                 bound = bound.min(leased);
             }
         }
         // The bound has an entry: its mark tells whether a reader that stands there belongs to this history.
-        bound = sqlite::entry_until(db, bound).await?.unwrap_or_default();
+        bound = log::position_until(db, bound).await?.unwrap_or_default();
         horizon.bound = horizon.bound.max(bound);
-        let floor = sqlite::newest_until(db, written_before(options.keep_deletes_ms), horizon.floor, head).await?;
+        let floor = log::newest_until(db, written_before(options.keep_deletes_ms), horizon.floor, head).await?;
         horizon.raise_floor(floor.min(horizon.bound));
         Ok(())
     }
@@ -254,29 +254,28 @@ impl ServerEngine {
         most: usize,
     ) -> Result<bool> {
         let result = &mut compaction.result;
-        // What nobody will be served from any more.
-        let until = if horizon.done < horizon.floor { horizon.done + 1 } else { horizon.floor };
-        let mut dropped = sqlite::drop_below(db, until.min(horizon.floor), most).await?;
-        if dropped > 0 {
-            horizon.folded = horizon.folded.saturating_sub(dropped);
+        // What nobody will be served from any more: first of the part that was gone through, which is counted.
+        let mut dropped = log::drop_below(db, horizon.floor.min(horizon.done + 1), most).await?;
+        if dropped.positions > 0 {
+            horizon.folded = horizon.folded.saturating_sub(dropped.positions);
         } else if horizon.done + 1 < horizon.floor {
-            dropped = sqlite::drop_below(db, horizon.floor, most).await?;
-            if (dropped as usize) < most {
+            dropped = log::drop_below(db, horizon.floor, most).await?;
+            if dropped.positions < most as u64 {
                 horizon.done = horizon.floor - 1;
             }
         }
-        if dropped > 0 {
-            result.scanned += dropped;
-            result.removed += dropped;
+        if dropped.positions > 0 {
+            result.scanned += dropped.entries;
+            result.removed += dropped.entries;
             return Ok(true);
         }
-        let folded = sqlite::fold(db, horizon.done, horizon.bound, &self.folded_tables(), most).await?;
+        let folded = log::fold(db, horizon.done, horizon.bound, &self.folded_tables(), most).await?;
         if let Some(last) = folded.last {
             result.scanned += folded.scanned;
             result.removed += folded.removed;
             result.marked += folded.marked;
             horizon.done = last;
-            horizon.folded = (horizon.folded + folded.scanned).saturating_sub(folded.removed);
+            horizon.folded = horizon.folded.saturating_add_signed(folded.more);
             for (table, version) in folded.lost {
                 if !self.is_folded(&table) && self.definition.schema.synced().any(|synced| synced.name == table) {
                     result.restated_tables.insert(table.clone());
@@ -288,7 +287,7 @@ impl ServerEngine {
         let excess = horizon.folded.saturating_sub(compaction.options.keep_folded);
         if excess > 0 {
             let excess = usize::try_from(excess).unwrap_or(usize::MAX).min(most);
-            let floor = sqlite::nth_from_below(db, excess).await?.unwrap_or(horizon.bound);
+            let floor = log::nth_from_below(db, excess).await?.unwrap_or(horizon.bound);
             horizon.raise_floor(floor.min(horizon.bound));
             // The entries go with the next step. If there are none after all, the count was wrong.
             if floor >= horizon.bound {

@@ -1,77 +1,21 @@
 //! The statements of a compaction on SQLite's log, where every entry has a version of its own.
 
-use std::collections::BTreeMap;
-
+use super::log::{Dropped, Folded, unsigned, version};
 use crate::error::{Error, ErrorKind, Result};
-use crate::server::ddl::first_int;
 use crate::store::SqlExecutor;
 use crate::value::{Kind, Value};
-
-/// What one step folded.
-#[derive(Debug, Default)]
-pub(super) struct Folded {
-    pub(super) scanned: u64,
-    pub(super) removed: u64,
-    pub(super) marked: u64,
-    /// The last entry it looked at; none when there was none.
-    pub(super) last: Option<u64>,
-    /// Per table, the newest entry that went.
-    pub(super) lost: BTreeMap<String, u64>,
-}
-
-fn version(value: u64) -> Value {
-    Value::Int(i64::try_from(value).unwrap_or(i64::MAX))
-}
-
-fn unsigned(value: Option<i64>) -> Option<u64> {
-    value.and_then(|value| u64::try_from(value).ok())
-}
 
 fn list(versions: &[u64]) -> Value {
     Value::Text(serde_json::json!(versions).to_string())
 }
 
-/// The newest entry at or below `until`.
-pub(super) async fn entry_until(db: &mut dyn SqlExecutor, until: u64) -> Result<Option<u64>> {
-    const SQL: &str =
-        "SELECT row_version FROM _plasma_changes WHERE row_version <= ?1 ORDER BY row_version DESC LIMIT 1";
-    Ok(unsigned(first_int(&db.query(SQL, &[version(until)], &[Kind::BigInt]).await?)))
-}
-
-/// The newest entry above `after` and up to `until` that was written at or before this time; `after` when there is none.
-///
-/// Versions and times rise together but for a clock that was set back, so a search by halves finds it, or an entry that
-/// does as well.
-pub(super) async fn newest_until(db: &mut dyn SqlExecutor, time_ms: i64, after: u64, until: u64) -> Result<u64> {
-    const SQL: &str = "SELECT row_version, created_at FROM _plasma_changes \
-        WHERE row_version > ?1 AND row_version <= ?2 ORDER BY row_version LIMIT 1";
-    let (mut old, mut young) = (after, until + 1);
-    while old + 1 < young {
-        let middle = old + (young - old) / 2;
-        let rows = db.query(SQL, &[version(middle - 1), version(young - 1)], &[Kind::BigInt, Kind::BigInt]).await?;
-        match rows.first().map(|row| (unsigned(row[0].as_int()), row[1].as_int())) {
-            Some((Some(at), Some(written))) if written <= time_ms => old = at,
-            // No entry in the upper half is old enough, or there is none.
-            _ => young = middle,
-        }
-    }
-    Ok(old)
-}
-
-/// The version with so many entries below it.
-pub(super) async fn nth_from_below(db: &mut dyn SqlExecutor, entries: usize) -> Result<Option<u64>> {
-    const SQL: &str = "SELECT row_version FROM _plasma_changes ORDER BY row_version LIMIT 1 OFFSET ?1";
-    Ok(unsigned(first_int(&db.query(SQL, &[Value::Int(entries as i64)], &[Kind::BigInt]).await?)))
-}
-
-/// Removes entries below `floor`, the oldest first.
-pub(super) async fn drop_below(db: &mut dyn SqlExecutor, floor: u64, most: usize) -> Result<u64> {
+pub(super) async fn drop_below(db: &mut dyn SqlExecutor, floor: u64, most: usize) -> Result<Dropped> {
     const SQL: &str = "DELETE FROM _plasma_changes WHERE row_version IN \
         (SELECT row_version FROM _plasma_changes WHERE row_version < ?1 ORDER BY row_version LIMIT ?2)";
-    db.execute(SQL, &[version(floor), Value::Int(most as i64)]).await
+    let entries = db.execute(SQL, &[version(floor), Value::Int(most as i64)]).await?;
+    Ok(Dropped { entries, positions: entries })
 }
 
-/// Goes through entries after `done` and below `bound`. `open` lists the tables to fold, as JSON.
 pub(super) async fn fold(db: &mut dyn SqlExecutor, done: u64, bound: u64, open: &Value, most: usize) -> Result<Folded> {
     const BATCH: &str = "SELECT count(*), max(row_version) FROM (SELECT row_version FROM _plasma_changes \
         WHERE row_version > ?1 AND row_version < ?2 ORDER BY row_version LIMIT ?3)";
@@ -116,5 +60,6 @@ pub(super) async fn fold(db: &mut dyn SqlExecutor, done: u64, bound: u64, open: 
         db.execute(MARK, &[list(&marked)]).await?;
     }
     (folded.removed, folded.marked) = (gone.len() as u64, marked.len() as u64);
+    folded.more = i64::try_from(scanned).unwrap_or(i64::MAX) - gone.len() as i64;
     Ok(folded)
 }

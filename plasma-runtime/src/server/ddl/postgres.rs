@@ -14,8 +14,8 @@ use crate::value::{Kind, Value};
 
 /// The server's own tables and functions in this Postgres schema, which has to be the connection's current one.
 pub(in crate::server) fn own(schema: &str) -> String {
-    use tables::postgres::{CHANGES, CLIENT_MUTATIONS, COMMITS, FUNCTIONS, META, OUTCOMES, SEQUENCE};
-    let tables = [SEQUENCE, COMMITS, CHANGES, CLIENT_MUTATIONS, OUTCOMES, META].join(";\n");
+    use tables::postgres::{CHANGES, CLIENT_MUTATIONS, COMMITS, FOLDED, FUNCTIONS, META, OUTCOMES, SEQUENCE};
+    let tables = [SEQUENCE, COMMITS, CHANGES, FOLDED, CLIENT_MUTATIONS, OUTCOMES, META].join(";\n");
     format!("{tables};\n{}", pinned(FUNCTIONS, schema))
 }
 

@@ -141,25 +141,22 @@ impl Log {
         }
     }
 
-    /// The same log, whose entries below `bound` may be folded.
-    pub(super) fn folded_until(self, bound: u64) -> Self {
-        Log { bound, ..self }
-    }
-
     /// Whether entries of the row may be folded: what it was at the position the log was loaded from cannot be told.
     pub(super) fn is_folded(&self, entries: &[usize]) -> bool {
         entries.first().is_some_and(|first| self.entries[*first].version < self.bound)
     }
 
-    /// Reads the entries after `after`, and the tail. None when there are more than `limit`.
+    /// Reads the entries after `after`, and the tail. None when there are more than `limit`. Below `bound` they may be
+    /// folded.
     pub(super) async fn load(
         db: &mut dyn SqlExecutor,
         schema: &SchemaDef,
         after: u64,
+        bound: u64,
         head: Head,
         limit: usize,
     ) -> Result<Option<Self>> {
-        let mut log = Log::empty(head);
+        let mut log = Log { bound, ..Log::empty(head) };
         if after < head.version && !log.load_entries(db, schema, after, limit).await? {
             return Ok(None);
         }
@@ -188,10 +185,18 @@ impl Log {
         const POSTGRES: &str = "SELECT c.row_version, coalesce(e.table_name, ''), coalesce(e.row_id, ''), e.value, e.prior, \
             NULL, c.row_version, c.mark FROM _plasma_commits c LEFT JOIN _plasma_changes e ON e.unit = c.unit \
             WHERE c.row_version > ?1 AND c.row_version <= ?2 ORDER BY c.row_version, e.seq LIMIT ?3";
+        // What compaction has folded lies beside the log.
+        const FOLDED: &str = "SELECT c.row_version, coalesce(e.table_name, ''), coalesce(e.row_id, ''), e.value, e.prior, \
+            NULL, c.row_version, c.mark FROM _plasma_commits c LEFT JOIN (SELECT o.row_version, g.seq, g.table_name, \
+            g.row_id, g.value, g.prior FROM _plasma_commits o JOIN _plasma_changes g ON g.unit = o.unit \
+            WHERE o.row_version > ?1 UNION ALL SELECT f.row_version, 0, f.table_name, f.row_id, f.value, NULL \
+            FROM _plasma_folded f WHERE f.row_version > ?1) e ON e.row_version = c.row_version \
+            WHERE c.row_version > ?1 AND c.row_version <= ?2 ORDER BY c.row_version, e.seq LIMIT ?3";
         const KINDS: [Kind; 8] =
             [Kind::BigInt, Kind::Text, Kind::Text, Kind::Text, Kind::Text, Kind::Text, Kind::BigInt, Kind::BigInt];
         let sql = match db.dialect() {
             Dialect::Sqlite => SQLITE,
+            Dialect::Postgres if after < self.bound => FOLDED,
             Dialect::Postgres => POSTGRES,
         };
         let most = limit as i64 + 1;

@@ -286,10 +286,9 @@ impl Context<'_> {
             return Ok(None);
         }
         let limit = if walk.from.is_some() { DIFFERENCE_ENTRIES } else { WALK_ENTRIES };
-        let Some(log) = Log::load(db, &self.engine.definition.schema, after, self.head, limit).await? else {
+        let Some(log) = Log::load(db, &self.engine.definition.schema, after, self.horizon.bound, self.head, limit).await? else {
             return Ok(None);
         };
-        let log = log.folded_until(self.horizon.bound);
         let start = Some(Stop { table: walk.table, after: walk.after });
         let set = Set { from: walk.from, to: cut.at, restated: walk.restated, start };
         let mut page = self.empty_page();
@@ -302,12 +301,11 @@ impl Context<'_> {
     /// The page after a finished one. None: a snapshot is cheaper.
     async fn next(&self, db: &mut dyn SqlExecutor, position: Position) -> Result<Option<Pulled>> {
         let schema = &self.engine.definition.schema;
-        let Some(log) = Log::load(db, schema, position.at, self.head, DIFFERENCE_ENTRIES).await? else {
+        let Some(log) = Log::load(db, schema, position.at, self.horizon.bound, self.head, DIFFERENCE_ENTRIES).await? else {
             return Ok(None);
         };
         // Folded entries have no cuts between them: a difference that begins among them is one set, to the head.
         let folded = position.at < self.horizon.bound;
-        let log = log.folded_until(self.horizon.bound);
         let from = Resume { at: position.at, mark: position.mark, seen: position.seen };
         let mut restated = self.policies.changed(&position.policies);
         restated.extend(self.unseen.iter().cloned());
@@ -451,6 +449,11 @@ impl Context<'_> {
 #[cfg(feature = "http-server")]
 pub(super) async fn compaction_bound(db: &mut dyn SqlExecutor) -> Result<u64> {
     Ok(Horizon::load(db).await?.bound)
+}
+
+/// The version of the log's head.
+pub(super) async fn head(db: &mut dyn SqlExecutor) -> Result<u64> {
+    Ok(log::head(db).await?.version)
 }
 
 struct Meta {

@@ -50,6 +50,18 @@ pub const CHANGES: &str = "CREATE TABLE IF NOT EXISTS _plasma_changes (
   PRIMARY KEY (unit, seq)
 )";
 
+/// The newest entry of every row whose entries compaction has folded, by the position it had. `op` and `value` as in the
+/// log.
+pub const FOLDED: &str = "CREATE TABLE IF NOT EXISTS _plasma_folded (
+  table_name text COLLATE \"C\" NOT NULL,
+  row_id text COLLATE \"C\" NOT NULL,
+  row_version bigint NOT NULL,
+  op text COLLATE \"C\" NOT NULL,
+  value text,
+  PRIMARY KEY (table_name, row_id)
+);
+CREATE INDEX IF NOT EXISTS _plasma_folded_version ON _plasma_folded (row_version)";
+
 /// The ledger: one row per client. `unit` is that of its last mutation. A row whose `last_mutation_id` is 0 binds
 /// nothing: it is there to be locked.
 pub const CLIENT_MUTATIONS: &str = "CREATE TABLE IF NOT EXISTS _plasma_client_mutations (

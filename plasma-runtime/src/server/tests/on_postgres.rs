@@ -58,6 +58,13 @@ on_postgres! {
         checks_come_in_order
         refusals_are_told_with_their_kind
     }
+    upkeep {
+        old_keys_beyond_the_newest_are_forgotten_and_are_forks_then
+        outcomes_above_the_bound_stay
+        of_an_expired_client_only_its_name_stays
+        many_clients_are_gone_through_in_steps
+        readers_from_below_the_bound_hold_what_they_would_hold
+    }
     effects {
         a_client_that_read_the_same_is_told_what_was_written
         whoever_guesses_or_does_not_ask_is_told_nothing

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 
-use super::fixture::{Server, definition, job, mutation, server_with, uuid};
+use super::fixture::{Server, caller, definition, job, mutation, server_with, uuid};
 use crate::future::poll_once;
 use crate::inputs::Entropy;
 use crate::protocol::MutationStatus::{Applied, Duplicate};
@@ -17,12 +17,8 @@ fn note(text: &str) -> serde_json::Value {
     json!([["insert", "notes", { "id": uuid(text), "text": text }]])
 }
 
-/// A round, with steps of so many entries.
 fn round(server: &mut Server) -> Maintained {
-    let Server { engine, db, now, .. } = server;
-    let mut upkeep = engine.upkeep();
-    while poll_once(Box::pin(engine.upkeep_step(db, *now, &mut upkeep))).unwrap().unwrap() {}
-    upkeep.done()
+    server.upkeep().unwrap()
 }
 
 /// All but the newest so many positions.
@@ -35,7 +31,7 @@ fn everything() -> CompactionOptions {
 }
 
 #[test]
-fn old_keys_beyond_the_newest_are_forgotten_and_are_forks_then() {
+pub(super) fn old_keys_beyond_the_newest_are_forgotten_and_are_forks_then() {
     let mut server = server_with(|options| {
         options.keys_kept = 3;
         options.compaction = Some(everything());
@@ -58,7 +54,7 @@ fn old_keys_beyond_the_newest_are_forgotten_and_are_forks_then() {
 
 /// A page that ends at a cut must find the newest mutation of that cut, so what lies above the bound stays.
 #[test]
-fn outcomes_above_the_bound_stay() {
+pub(super) fn outcomes_above_the_bound_stay() {
     let mut server = server_with(|options| {
         options.keys_kept = 0;
         options.key_retention_ms = 0;
@@ -75,7 +71,7 @@ fn outcomes_above_the_bound_stay() {
 }
 
 #[test]
-fn of_an_expired_client_only_its_name_stays() {
+pub(super) fn of_an_expired_client_only_its_name_stays() {
     let mut server = server_with(|options| options.compaction = Some(everything()));
     server
         .push("alice", "idle", json!([mutation(1, "k1", note("a")), mutation(2, "k2", json!([["reject", "no"]]))]))
@@ -95,7 +91,7 @@ fn of_an_expired_client_only_its_name_stays() {
 
 /// A ledger of many clients is gone through in steps, each within its limit.
 #[test]
-fn many_clients_are_gone_through_in_steps() {
+pub(super) fn many_clients_are_gone_through_in_steps() {
     let mut server = server_with(|_| {});
     for client in 0..150 {
         let pushed =
@@ -105,6 +101,88 @@ fn many_clients_are_gone_through_in_steps() {
     server.now += 401 * DAY;
     assert_eq!(round(&mut server).clients_expired, 150);
     assert_eq!(round(&mut server).clients_expired, 0);
+}
+
+/// A reader from below the bound is told what is new; one from below the floor is sent everything.
+#[test]
+pub(super) fn readers_from_below_the_bound_hold_what_they_would_hold() {
+    let mut server = server_with(|options| options.compaction = Some(all_but(1).keep_deletes_ms(i64::MAX / 2)));
+    let (alice, mut id) = (caller("alice"), 0);
+    let mut run = |server: &mut Server, steps: serde_json::Value| {
+        id += 1;
+        let pushed = server.push("alice", "c", json!([mutation(id, &format!("k{id}"), steps)])).unwrap();
+        assert_eq!(pushed.results[0].error, None, "{:?}", pushed.results);
+    };
+    let list = |text: &str| json!([["insert", "lists", { "id": uuid("l"), "name": text, "owner": "alice" }]]);
+    run(&mut server, list("first"));
+    run(&mut server, note("stays"));
+    run(&mut server, note("goes"));
+    let pulled = |server: &mut Server, cookie: Option<&str>, limit: u64| -> crate::protocol::PullResponse {
+        let cookie = cookie.map(|cookie| format!("&cookie={cookie}")).unwrap_or_default();
+        let fingerprint = definition().schema.fingerprint_hex();
+        let query = format!(
+            "protocolVersion=1&schemaVersion=1&fingerprint={fingerprint}&clientGroupID=alice&clientID=c&limit={limit}{cookie}"
+        );
+        let request = crate::protocol::WireRequest {
+            method: crate::protocol::Method::Get,
+            path: "/sync/pull".to_owned(),
+            query,
+            headers: Vec::new(),
+            body: bytes::Bytes::new(),
+        };
+        let answer = server.handle(Some(&alice), &request);
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+        serde_json::from_slice(&answer.body).unwrap()
+    };
+    let ops = |page: &crate::protocol::PullResponse| -> Vec<String> {
+        let op = |op: &crate::protocol::PatchOp| match op {
+            crate::protocol::PatchOp::Clear { table } => format!("clear {}", table.as_deref().unwrap_or("all")),
+            crate::protocol::PatchOp::Put { table, value, .. } => {
+                let row: serde_json::Value = serde_json::from_str(value.get()).unwrap();
+                format!("put {table} {}", row["text"].as_str().or(row["name"].as_str()).unwrap())
+            }
+            crate::protocol::PatchOp::Del { table, .. } => format!("del {table}"),
+        };
+        page.patch.iter().map(op).collect()
+    };
+    let early = pulled(&mut server, None, 1000).cookie;
+    run(&mut server, json!([["update", "lists", uuid("l"), { "name": "second" }]]));
+    run(&mut server, json!([["delete", "notes", uuid("goes")]]));
+    run(&mut server, note("new"));
+    run(&mut server, json!([["update", "notes", uuid("stays"), { "text": "changed" }]]));
+    run(&mut server, note("last"));
+    let done = round(&mut server).compaction.unwrap();
+    assert!(done.removed + done.marked > 0 && done.bound > 0 && done.floor == 0, "{done:?}");
+    assert_eq!(done.restated_tables.iter().collect::<Vec<_>>(), ["lists"]);
+    let page = pulled(&mut server, Some(&early), 1000);
+    let mut told = ops(&page);
+    told.sort();
+    let mut expected = vec!["clear lists", "put lists second", "del notes", "put notes changed", "put notes last", "put notes new"];
+    expected.extend(["clear pins", "clear shares", "clear todos"]);
+    expected.sort_unstable();
+    assert_eq!(told, expected);
+    assert!(!page.partial && !page.has_more);
+    // Page by page it is one set.
+    let (mut cookie, mut pages) = (early.clone(), Vec::new());
+    loop {
+        let page = pulled(&mut server, Some(&cookie), 2);
+        pages.extend(ops(&page));
+        cookie.clone_from(&page.cookie);
+        if !page.partial {
+            break;
+        }
+    }
+    pages.sort();
+    assert_eq!(pages, expected);
+    // And a second compaction changes nothing for either.
+    assert_eq!(round(&mut server).compaction.unwrap().scanned, 0);
+    assert!(ops(&pulled(&mut server, Some(&cookie), 1000)).is_empty());
+    // The floor rises: from before it everything is sent.
+    server.engine.options.compaction = Some(all_but(1).keep_deletes_ms(i64::MIN / 2));
+    let done = round(&mut server).compaction.unwrap();
+    assert_eq!(done.floor, done.bound);
+    assert_eq!(ops(&pulled(&mut server, Some(&early), 1000))[0], "clear all");
+    assert!(ops(&pulled(&mut server, Some(&cookie), 1000)).is_empty(), "it stands above the floor");
 }
 
 #[derive(Debug)]
@@ -164,11 +242,9 @@ fn a_failed_round_is_reported() {
     let mut server = server_with(|options| options.compaction = Some(everything()));
     server.push("alice", "c", json!([mutation(1, "k1", note("a"))])).unwrap();
     server.sql("INSERT INTO _plasma_meta (key, value) VALUES ('compaction_bound', 'much')");
-    let Server { engine, db, now, .. } = &mut server;
-    let mut upkeep = engine.upkeep();
-    let failed = poll_once(Box::pin(engine.upkeep_step(db, *now, &mut upkeep))).unwrap().unwrap_err();
-    assert!(!crate::store::SqlExecutor::in_transaction(db));
-    engine.report_upkeep(Err(failed));
+    let failed = server.upkeep().unwrap_err();
+    assert!(!crate::store::SqlExecutor::in_transaction(&server.db));
+    server.engine.report_upkeep(Err(failed));
     assert_eq!(server.errors().iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [ServerErrorKind::MaintenanceFailed]);
     server.sql("DELETE FROM _plasma_meta WHERE key = 'compaction_bound'");
     assert!(round(&mut server).compaction.unwrap().bound > 0);

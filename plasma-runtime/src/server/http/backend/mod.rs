@@ -5,6 +5,7 @@ mod patience;
 mod pooled;
 mod readers;
 mod sequencer;
+mod upkeep;
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{OwnedMutexGuard, Semaphore, watch};
@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::super::database::ConnectionPool;
 use super::patience::Patience;
+use super::upkeep::UpkeepTask;
 use super::sequencer::{Committed, Sequencer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::BoxFuture;
@@ -52,6 +53,7 @@ pub(in crate::server) struct Pooled {
     closed: AtomicBool,
     committed: Arc<Committed>,
     _sequencer: Sequencer,
+    _upkeep: UpkeepTask,
 }
 
 impl fmt::Debug for Pooled {
@@ -84,7 +86,8 @@ impl Pooled {
         let committed = Arc::<Committed>::default();
         let told = (Arc::clone(&hub), Arc::clone(&committed));
         let sequencer = Sequencer::start(Arc::clone(&engine), Arc::clone(&pool), told.0, told.1);
-        Ok(Arc::new(Pooled {
+        Ok(Arc::new_cyclic(|this| Pooled {
+            _upkeep: UpkeepTask::start(Weak::clone(this)),
             writes: Semaphore::new(most),
             reads: Semaphore::new(options.readers.unwrap_or(most).clamp(1, Semaphore::MAX_PERMITS)),
             engine,
@@ -148,24 +151,40 @@ impl Pooled {
         Ok(read(&mut *db).await)
     }
 
-    /// Compacts the change log, in short transactions.
+    /// Compacts the change log, in short transactions with rests between them.
     pub(super) async fn compact(&self, options: CompactionOptions) -> Result<CompactionResult> {
         let mut upkeep = Upkeep::compaction(options);
-        while self.upkeep_step(&mut upkeep).await? {}
+        super::upkeep::round(self, &mut upkeep).await?;
         Ok(upkeep.done().compaction.unwrap_or_default())
+    }
+
+    pub(super) fn engine(&self) -> &ServerEngine {
+        &self.engine
+    }
+
+    pub(super) fn now(&self) -> i64 {
+        (self.clock)()
+    }
+
+    /// Tells the other processes which positions pages are being pulled from here.
+    pub(super) async fn publish_leases(&self) -> Result<()> {
+        let mut db = self.pool.get().await?;
+        let mut entropy = self.entropy.clone();
+        self.engine.publish_leases(&mut *db, self.now(), &mut entropy).await
     }
 
     /// One step of upkeep, on a connection of its own.
     #[expect(clippy::disallowed_methods, reason = "steps are timed")]
-    async fn upkeep_step(&self, upkeep: &mut Upkeep) -> Result<bool> {
+    pub(super) async fn upkeep_step(&self, upkeep: &mut Upkeep) -> Result<(bool, Duration)> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Closed, "the server is closed"));
         }
         let mut db = self.pool.get().await?;
         let started = std::time::Instant::now();
-        let more = self.engine.upkeep_step(&mut *db, (self.clock)(), upkeep).await;
-        self.engine.upkeep_took(upkeep, started.elapsed());
-        more
+        let more = self.engine.upkeep_step(&mut *db, self.now(), upkeep).await?;
+        let took = started.elapsed();
+        self.engine.upkeep_took(upkeep, took);
+        Ok((more, took))
     }
 
     /// Takes a job, when there is room, and runs it on a task of its own: a request that is dropped must not stop it
