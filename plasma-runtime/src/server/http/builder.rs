@@ -19,7 +19,9 @@ use crate::protocol::Limits;
 use crate::schema::Schema;
 use crate::server::ddl::hex;
 use crate::server::poke::{Hub, PokeBus, Relay};
-use crate::server::{ClockFn, CompactionOptions, Maintained, Metric, Pushed, ServerEngine, ServerError, ServerOptions};
+use crate::server::{
+    ClockFn, CompactionOptions, Concurrency, Maintained, Metric, Pushed, ServerEngine, ServerError, ServerOptions,
+};
 
 /// A server before it is opened. `A` says whether it has an `auth` yet: without one it cannot be opened.
 pub struct ServerBuilder<S, A> {
@@ -185,6 +187,13 @@ impl<S, A> ServerBuilder<S, A> {
     #[must_use]
     pub fn queue(mut self, pushes: usize) -> Self {
         self.queue = pushes;
+        self
+    }
+
+    /// How mutations run on Postgres, where those of several clients run at once.
+    #[must_use]
+    pub fn concurrency(mut self, concurrency: Concurrency) -> Self {
+        self.options.concurrency = concurrency;
         self
     }
 

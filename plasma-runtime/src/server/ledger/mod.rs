@@ -206,14 +206,16 @@ pub(super) async fn outcomes_by_key(
             let list = if db.dialect() == Dialect::Sqlite {
                 "IN (SELECT value FROM json_each(?))"
             } else {
-                "IN (SELECT json_array_elements_text(CAST(? AS json)))"
+                "= ANY (ARRAY(SELECT json_array_elements_text(CAST(? AS json))))"
             };
             (list, Value::Text(serde_json::json!(keys).to_string()))
         }
     };
+    // The index on keys holds the outcomes of those that ran.
+    let ran = if db.dialect() == Dialect::Sqlite { "" } else { " AND NOT again" };
     let sql = format!(
         "SELECT key, status, code, message, data, effects FROM _plasma_outcomes \
-         WHERE client_group_id = ? AND key {condition}"
+         WHERE client_group_id = ? AND key {condition}{ran}"
     );
     let rows = db.query(&sql, &[Value::from(group), keys], STORED).await?;
     rows.into_iter().map(|row| stored(row).map(|stored| (stored.key.clone(), stored))).collect()

@@ -73,7 +73,7 @@ impl Retry for AtOnce {
 
 /// How a statement ended that is nobody's fault but the circumstances'.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other database tells"))]
+#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "no other database tells"))]
 pub(super) enum Circumstance {
     /// The transaction was in another one's way (40001, 40P01): run again it meets another world.
     Race,

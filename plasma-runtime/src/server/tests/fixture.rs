@@ -242,6 +242,16 @@ async fn run_step(executor: &mut dyn Executor, meta: &TxMeta, step: &[Box<RawVal
             return Err(Error::rejected(text(&step[1]), "the application says no").with_data(json!({"left": 0})));
         }
         "panic" => panic!("at the disco"),
+        // A statement is under way, where statements take their time.
+        "panic while waiting" => {
+            let query = Query::all(&NOTES);
+            let mut read = executor.query(&query);
+            return std::future::poll_fn(|cx| {
+                let _ = read.as_mut().poll(cx);
+                panic!("at the disco")
+            })
+            .await;
+        }
         "fault" => return Err(Error::fault("the mail server is down")),
         "internal" => return Err(Error::internal("secret detail")),
         "await" => {

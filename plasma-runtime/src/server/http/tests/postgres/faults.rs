@@ -91,8 +91,13 @@ async fn a_stopped_database_is_answered_for_and_recovered_from() {
     let Some((mut postgres, url)) = started.await.unwrap() else { return plasma_test_postgres::skip() };
     let reports = Arc::new(AtomicU32::new(0));
     let heard = Arc::clone(&reports);
-    let server =
-        builder(quick(&url)).on_error(move |_| drop(heard.fetch_add(1, Ordering::SeqCst))).open().await.unwrap();
+    let server = builder(quick(&url))
+        .on_error(move |_| {
+            heard.fetch_add(1, Ordering::SeqCst);
+        })
+        .open()
+        .await
+        .unwrap();
     let pushing = clients(&server, 4, 40);
     for _ in 0..3 {
         let mut db = raw(&url).await;

@@ -151,6 +151,23 @@ async fn a_push_and_a_pull() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_panic_while_a_statement_is_under_way_is_one_mutations_own() {
+    let Some(url) = database().await else { return };
+    let server = builder(quick(&url)).on_error(|_| {}).open().await.unwrap();
+    let mutations = json!([
+        mutation(1, "a", note("a")),
+        mutation(2, "p", json!([note("lost")[0], ["panic while waiting"]])),
+        mutation(3, "w", json!([note("lost too")[0], ["await"]])),
+        mutation(4, "b", note("b"))
+    ]);
+    let (status, body) = push(&server, "alice", "c", mutations).await;
+    assert_eq!((status, ended(&body).join(" ")), (200, "applied panic foreign-await applied".to_owned()), "{body}");
+    let mut db = raw(&url).await;
+    assert_eq!(texts(&mut db, "SELECT text FROM notes ORDER BY text").await, ["a", "b"]);
+    assert_eq!(int(&mut db, "SELECT count(DISTINCT xid) FROM _plasma_commits WHERE client_id = 'c'").await, 1);
+}
+
+#[tokio::test]
 async fn a_long_push_is_many_short_transactions() {
     let Some(url) = database().await else { return };
     let server = open(&url).await;
