@@ -134,6 +134,8 @@ pub use plasma_runtime::http;
 pub use plasma_runtime::live::{LiveQuery, LiveState};
 #[cfg(feature = "server")]
 pub use plasma_runtime::server;
+#[cfg(all(feature = "http-server", feature = "postgres"))]
+pub use plasma_runtime::server::PostgresDatabase;
 #[cfg(all(feature = "http-server", feature = "sqlite"))]
 pub use plasma_runtime::server::SqliteDatabase;
 #[cfg(feature = "http-server")]
