@@ -32,9 +32,6 @@ impl ServerEngine {
     /// any more.
     pub async fn ensure_schema(&self, db: &mut dyn SqlExecutor, now_ms: i64, entropy: &mut dyn Entropy) -> Result<()> {
         schema::validate(&self.definition.schema)?;
-        if db.dialect() == Dialect::Postgres {
-            return self.ensure_postgres(db, now_ms, entropy).await;
-        }
         self.ensure_tables(db, now_ms, entropy).await
     }
 
@@ -60,6 +57,9 @@ impl ServerEngine {
         now_ms: i64,
         entropy: &mut dyn Entropy,
     ) -> Result<()> {
+        if db.dialect() == Dialect::Postgres {
+            return self.make_own(db, now_ms, entropy).await;
+        }
         for sql in [
             tables::CHANGES,
             tables::CLIENT_MUTATIONS,

@@ -4,20 +4,33 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use super::apply::{Apply, Phase};
+use super::apply_postgres;
 use super::diff::{Change, Class, SchemaDiff, What};
 use super::inspect::inspect;
 use super::notes::{EPOCH, Image, Notes, note, to_json};
 use super::plan::Plan;
 use super::shape::Shape;
-use super::transaction;
+use super::transaction::{self, Purpose, is_busy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inputs::Entropy;
 use crate::query::lower::Dialect;
 use crate::server::ServerEngine;
 use crate::server::compaction::Horizon;
+use crate::server::ddl::postgres::current_schema;
 use crate::server::ddl::{first_int, random_mark};
 use crate::store::SqlExecutor;
 use crate::value::{Kind, Value};
+
+/// How often a server that starts tries to get the tables of a database that others use.
+const TRIES: u32 = 40;
+
+/// What became of the tables.
+struct Ensured {
+    /// Their epoch.
+    epoch: i64,
+    /// There may be indexes to make.
+    indexes_left: bool,
+}
 
 impl ServerEngine {
     /// Makes an empty database, adds what an older one lacks, leaves one alone that has all this program needs.
@@ -27,32 +40,51 @@ impl ServerEngine {
         now_ms: i64,
         entropy: &mut dyn Entropy,
     ) -> Result<()> {
-        loop {
+        let mut tries = 0;
+        let indexes_left = loop {
             if self.is_current(db).await? {
                 return Ok(());
             }
             let empty = !has_meta(db).await?;
             // A database that is made has no rows that refer to others.
-            let begun = transaction::begin(db, !empty).await?;
+            let begun = transaction::begin(db, if empty { Purpose::Rows } else { Purpose::Tables }).await?;
             let done = self.ensure_within(db, now_ms, entropy, empty).await;
-            if let Some(epoch) = transaction::end(db, begun, done).await? {
-                self.epoch.store(epoch, Ordering::Relaxed);
-                return Ok(());
+            match transaction::end(db, begun, done).await {
+                Ok(Some(Ensured { epoch, indexes_left })) => {
+                    self.epoch.store(epoch, Ordering::Relaxed);
+                    break indexes_left;
+                }
+                Ok(None) => {}
+                // On Postgres tables are taken one after the other; somebody may have had one for too long.
+                Err(error) if db.dialect() == Dialect::Postgres && is_busy(&error) && tries < TRIES => tries += 1,
+                Err(error) => return Err(error),
             }
-        }
+        };
+        if indexes_left { self.make_indexes(db).await } else { Ok(()) }
     }
 
-    /// The epoch of the tables; none when the database was empty and is no longer: it is to be looked at again.
+    /// Makes indexes on Postgres without holding up writers, and then notes that all is there.
+    pub(super) async fn make_indexes(&self, db: &mut dyn SqlExecutor) -> Result<()> {
+        let locked = transaction::lock(db).await?;
+        let mut made = apply_postgres::indexes(self, db).await;
+        if made.is_ok() {
+            made = self.note_current(db).await;
+        }
+        let unlocked = transaction::unlock(db, locked).await;
+        made.and(unlocked)
+    }
+
+    /// None when the database was empty and is no longer: it is to be looked at again.
     async fn ensure_within(
         &self,
         db: &mut dyn SqlExecutor,
         now_ms: i64,
         entropy: &mut dyn Entropy,
         empty: bool,
-    ) -> Result<Option<i64>> {
+    ) -> Result<Option<Ensured>> {
         // Somebody else may have done it between the first look and the lock.
         if self.is_current(db).await? {
-            return Ok(Some(self.epoch.load(Ordering::Relaxed)));
+            return Ok(Some(Ensured { epoch: self.epoch.load(Ordering::Relaxed), indexes_left: false }));
         }
         if empty && has_meta(db).await? {
             return Ok(None);
@@ -68,12 +100,17 @@ impl ServerEngine {
         }
         if is_older {
             // A younger program has the say over indexes and triggers.
-            return Ok(Some(notes.epoch()));
+            return Ok(Some(Ensured { epoch: notes.epoch(), indexes_left: false }));
         }
         self.make_server_tables(db, now_ms, entropy).await?;
         self.apply(db, &notes, &plan, Phase::Expand, now_ms, entropy).await?;
-        self.note_current(db).await?;
-        epoch(db).await.map(Some)
+        // On Postgres they come behind the transaction.
+        let indexes_left = !empty && db.dialect() == Dialect::Postgres;
+        match indexes_left {
+            true => note(db, "fingerprint", String::new()).await?,
+            false => self.note_current(db).await?,
+        }
+        Ok(Some(Ensured { epoch: epoch(db).await?, indexes_left }))
     }
 
     /// What the database notes, and the way from there to this program, without written steps.
@@ -97,7 +134,10 @@ impl ServerEngine {
     ) -> Result<bool> {
         let images = notes.images()?;
         let mut apply = Apply { engine: self, db, plan, phase, images, restate: false };
-        let shape = apply.run().await?;
+        let shape = match apply.db.dialect() {
+            Dialect::Sqlite => apply.run().await?,
+            Dialect::Postgres => apply.run_postgres().await?,
+        };
         let Apply { mut images, restate, .. } = apply;
         if restate {
             void_positions(db, now_ms, random_mark(entropy)).await?;
@@ -122,7 +162,16 @@ impl ServerEngine {
         let schema = &self.definition.schema;
         note(db, "schema_version", schema.version.to_owned()).await?;
         note(db, "fingerprint", schema.fingerprint_hex()).await?;
-        note(db, "triggers", self.revision()).await
+        let revision = self.revision_of(db).await?;
+        note(db, "triggers", revision).await
+    }
+
+    /// Tells what of the database the fingerprint does not.
+    async fn revision_of(&self, db: &mut dyn SqlExecutor) -> Result<String> {
+        match db.dialect() {
+            Dialect::Sqlite => Ok(self.revision()),
+            Dialect::Postgres => Ok(self.revision_postgres(&current_schema(db).await?)),
+        }
     }
 
     /// Whether the database holds exactly this schema with these triggers and indexes: one look.
@@ -134,7 +183,7 @@ impl ServerEngine {
         let schema = &self.definition.schema;
         let current = notes.get("fingerprint") == Some(&*schema.fingerprint_hex())
             && notes.get("schema_version") == Some(schema.version)
-            && notes.get("triggers") == Some(&*self.revision());
+            && notes.get("triggers") == Some(&*self.revision_of(db).await?);
         if current {
             self.epoch.store(notes.epoch(), Ordering::Relaxed);
         }
@@ -153,9 +202,6 @@ impl ServerEngine {
 
     /// [`still_fits`](Self::still_fits), with the epoch read already.
     pub(in crate::server) async fn fits_at(&self, db: &mut dyn SqlExecutor, epoch: i64) -> Result<()> {
-        if db.dialect() != Dialect::Sqlite {
-            return Ok(());
-        }
         if epoch == self.epoch.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -200,8 +246,18 @@ impl ServerEngine {
 
 /// Whether the database was made by this library.
 pub(super) async fn has_meta(db: &mut dyn SqlExecutor) -> Result<bool> {
-    let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '_plasma_meta'";
-    Ok(first_int(&db.query(sql, &[], &[Kind::Int]).await?) != Some(0))
+    has_table(db, "_plasma_meta").await
+}
+
+/// Whether there is such a table.
+pub(super) async fn has_table(db: &mut dyn SqlExecutor, name: &str) -> Result<bool> {
+    let sql = match db.dialect() {
+        Dialect::Sqlite => "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?",
+        Dialect::Postgres => {
+            "SELECT count(*) FROM pg_class WHERE relnamespace = CAST(current_schema() AS regnamespace) AND relname = ?"
+        }
+    };
+    Ok(first_int(&db.query(sql, &[Value::from(name)], &[Kind::BigInt]).await?) != Some(0))
 }
 
 async fn epoch(db: &mut dyn SqlExecutor) -> Result<i64> {
@@ -212,6 +268,9 @@ async fn epoch(db: &mut dyn SqlExecutor) -> Result<i64> {
 /// Whoever asks from before this point is told everything anew: an entry that marks the point, and the bound below which
 /// positions are void.
 async fn void_positions(db: &mut dyn SqlExecutor, now_ms: i64, mark: i64) -> Result<()> {
+    if db.dialect() == Dialect::Postgres {
+        return apply_postgres::void_positions(db, now_ms, mark).await;
+    }
     const ENTRY: &str =
         "INSERT INTO _plasma_changes (table_name, row_id, op, created_at, mark) VALUES ('', '', 'begin', ?, ?)";
     db.execute(ENTRY, &[Value::Int(now_ms), Value::Int(mark)]).await?;

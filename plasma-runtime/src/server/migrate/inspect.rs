@@ -1,10 +1,11 @@
-//! What a SQLite database has.
+//! What a database has.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::shape::{ColumnShape, Shape, TableShape, kind_of};
 use super::sql_text::definitions;
 use crate::error::Result;
+use crate::query::lower::Dialect;
 use crate::store::SqlExecutor;
 use crate::store::ddl::storage_class;
 use crate::value::{Kind, Row, Value};
@@ -12,6 +13,9 @@ use crate::value::{Kind, Row, Value};
 /// The tables of `noted` and `declared` that the database has, as they are. What the database does not know (the kinds of
 /// values, the rules of the program) is taken from `noted`, then from `declared`.
 pub(super) async fn inspect(db: &mut dyn SqlExecutor, noted: &Shape, declared: &Shape) -> Result<Shape> {
+    if db.dialect() == Dialect::Postgres {
+        return super::inspect_postgres::inspect(db, noted, declared).await;
+    }
     let tables = db.query("SELECT name, sql FROM sqlite_schema WHERE type = 'table'", &[], &[Kind::Text; 2]).await?;
     let facts = Facts::read(db).await?;
     let mut shape = Shape::default();

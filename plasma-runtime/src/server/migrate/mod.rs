@@ -3,9 +3,11 @@
 #[cfg(feature = "http-server")]
 mod api;
 mod apply;
+mod apply_postgres;
 mod diff;
 mod ensure;
 mod inspect;
+mod inspect_postgres;
 mod notes;
 mod plan;
 mod run;

@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use super::apply::Phase;
 use super::diff::{Class, SchemaDiff, What};
-use super::ensure::has_meta;
+use super::ensure::{has_meta, has_table};
 use super::inspect::inspect;
 use super::notes::{MIGRATIONS, Notes, Record, note, record, records};
 use super::plan::{Plan, Rename};
 use super::shape::Shape;
 use super::step::{Action, Named};
-use super::transaction::{self, Begun, is_busy};
+use super::transaction::{self, Begun, Purpose, is_busy};
 use crate::error::{Error, Result};
 use crate::future::BoxFuture;
 use crate::inputs::Entropy;
@@ -83,7 +83,8 @@ impl Run<'_> {
         if !self.rehearsal {
             return self.phases().await;
         }
-        let begun = transaction::begin(self.db, true).await?;
+        let purpose = if has_meta(self.db).await? { Purpose::Tables } else { Purpose::Rows };
+        let begun = transaction::begin(self.db, purpose).await?;
         let done = self.phases().await;
         transaction::cancel(self.db, begun).await?;
         done
@@ -132,7 +133,7 @@ impl Run<'_> {
 
     /// An empty database is made as the program declares it; there is nothing that a step could have to do.
     async fn make(&mut self) -> Result<()> {
-        let begun = self.begin(false).await?;
+        let begun = self.begin(Purpose::Rows).await?;
         let made = self.make_within().await;
         self.end(begun, made).await
     }
@@ -153,9 +154,26 @@ impl Run<'_> {
     }
 
     async fn structure(&mut self, phase: Phase, migrated: &mut Migrated) -> Result<()> {
-        let begun = self.begin(true).await?;
-        let done = self.structure_within(phase, migrated).await;
-        self.end(begun, done).await
+        let mut tries = 0;
+        loop {
+            let before = migrated.clone();
+            let begun = self.begin(Purpose::Tables).await?;
+            let done = self.structure_within(phase, migrated).await;
+            match self.end(begun, done).await {
+                // On Postgres tables are taken one after the other; somebody may have had one for too long.
+                Err(error) if !self.rehearsal && is_busy(&error) && tries < LOCK_TRIES => {
+                    tries += 1;
+                    *migrated = before;
+                    (self.pause)().await;
+                }
+                Err(error) => return Err(error),
+                Ok(()) => break,
+            }
+        }
+        if phase == Phase::Finish && !self.rehearsal && self.db.dialect() == Dialect::Postgres {
+            self.engine.make_indexes(self.db).await?;
+        }
+        Ok(())
     }
 
     async fn structure_within(&mut self, phase: Phase, migrated: &mut Migrated) -> Result<()> {
@@ -179,6 +197,8 @@ impl Run<'_> {
         match phase {
             // Between two schemas: nobody's own.
             Phase::Expand => note(self.db, "fingerprint", String::new()).await,
+            // Indexes come behind the transaction.
+            Phase::Finish if self.db.dialect() == Dialect::Postgres => Ok(()),
             Phase::Finish => self.engine.note_current(self.db).await,
         }
     }
@@ -186,7 +206,7 @@ impl Run<'_> {
     /// Runs a step over rows, or what is left of it.
     async fn data(&mut self, named: &Named, migrated: &mut Migrated) -> Result<()> {
         loop {
-            let begun = self.begin(false).await?;
+            let begun = self.begin(Purpose::Rows).await?;
             let done = self.data_within(named, migrated).await;
             if self.end(begun, done).await? {
                 return Ok(());
@@ -236,13 +256,13 @@ impl Run<'_> {
     }
 
     /// Begins to write, as soon as whoever writes now is done.
-    async fn begin(&mut self, frees_keys: bool) -> Result<Option<Begun>> {
+    async fn begin(&mut self, purpose: Purpose) -> Result<Option<Begun>> {
         if self.rehearsal {
             return Ok(None);
         }
         let mut tries = 0;
         loop {
-            match transaction::begin(self.db, frees_keys).await {
+            match transaction::begin(self.db, purpose).await {
                 Err(error) if is_busy(&error) && tries < LOCK_TRIES => {
                     tries += 1;
                     (self.pause)().await;
@@ -348,15 +368,11 @@ impl Batch<'_> {
     }
 }
 
-async fn has_table(db: &mut dyn SqlExecutor, name: &str) -> Result<bool> {
-    let sql = match db.dialect() {
-        Dialect::Sqlite => "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?",
-        Dialect::Postgres => "SELECT count(*) FROM pg_class WHERE oid = to_regclass(?)",
-    };
-    Ok(first_int(&db.query(sql, &[Value::from(name)], &[Kind::BigInt]).await?) != Some(0))
-}
-
 async fn end_unit(db: &mut dyn SqlExecutor, now_ms: i64, mark: i64) -> Result<()> {
+    if db.dialect() == Dialect::Postgres {
+        // There every transaction is one.
+        return Ok(());
+    }
     const ENTRY: &str = "INSERT INTO _plasma_changes (table_name, row_id, op, created_at, client_id, mark) \
         VALUES ('', '', 'ack', ?, '_plasma_migrations', ?)";
     db.execute(ENTRY, &[Value::Int(now_ms), Value::Int(mark)]).await.map(drop)

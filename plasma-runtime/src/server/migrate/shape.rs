@@ -110,7 +110,10 @@ impl ColumnShape {
             kind: kind_word(column.kind).to_owned(),
             nullable: column.nullable,
             unique: column.unique && index != table.id,
-            default: ddl::default_sql(column),
+            default: match dialect {
+                Dialect::Sqlite => ddl::default_sql(column),
+                Dialect::Postgres => ddl::postgres::default(column),
+            },
             references: column.references.filter(|_| index != table.id).map(str::to_owned),
             on_delete: match column.references {
                 Some(_) => on_delete_word(column.on_delete).to_owned(),

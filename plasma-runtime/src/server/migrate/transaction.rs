@@ -1,7 +1,9 @@
 //! Transactions that change tables.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::query::lower::Dialect;
 use crate::store::SqlExecutor;
+use crate::store::ddl::quote_text;
 use crate::value::{Kind, Value};
 
 /// A transaction under way.
@@ -11,10 +13,28 @@ pub(super) struct Begun {
     enforces_keys: bool,
 }
 
-/// Begins to write. With `frees_keys` foreign keys are not enforced inside.
-pub(super) async fn begin(db: &mut dyn SqlExecutor, frees_keys: bool) -> Result<Begun> {
+/// What a transaction is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To make tables where there are none, or to write rows.
+    Rows,
+    /// To change tables that servers work on: they are waited for, and wait. On SQLite foreign keys are not enforced inside.
+    Tables,
+}
+
+/// Taken by whoever migrates, or makes tables. The second number tells Postgres schemas apart.
+const ALONE: &str = "1886151028, hashtext(current_schema())";
+
+/// How often a lock is asked for; between two times half a second at most goes by.
+const TRIES: u32 = 1_200;
+
+/// Begins to write.
+pub(super) async fn begin(db: &mut dyn SqlExecutor, purpose: Purpose) -> Result<Begun> {
+    if db.dialect() == Dialect::Postgres {
+        return begin_postgres(db, purpose).await;
+    }
     let mut begun = Begun { enforces_keys: false };
-    if frees_keys {
+    if purpose == Purpose::Tables {
         let on = db.query("PRAGMA foreign_keys", &[], &[Kind::Int]).await?;
         begun.enforces_keys = on.first().is_some_and(|row| row[0] == Value::Int(1));
         if begun.enforces_keys {
@@ -27,6 +47,82 @@ pub(super) async fn begin(db: &mut dyn SqlExecutor, frees_keys: bool) -> Result<
         Ok(()) => Ok(begun),
         Err(error) => end(db, begun, Err(error)).await,
     }
+}
+
+/// Asks for its locks again and again: a statement that waits for one would keep an index that somebody makes
+/// concurrently from being ready, and everybody behind it waiting.
+async fn begin_postgres(db: &mut dyn SqlExecutor, purpose: Purpose) -> Result<Begun> {
+    let mut tries = 0;
+    loop {
+        db.batch("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+        let locked = lock_postgres(db, purpose).await;
+        if let Ok(true) = locked {
+            return Ok(Begun { enforces_keys: false });
+        }
+        db.batch("ROLLBACK").await?;
+        tries += 1;
+        match locked {
+            Err(error) if !is_busy(&error) || tries == TRIES => return Err(error),
+            Ok(_) if tries == TRIES => return Err(held()),
+            _ => pause(db).await?,
+        }
+    }
+}
+
+async fn lock_postgres(db: &mut dyn SqlExecutor, purpose: Purpose) -> Result<bool> {
+    if !ask(db, &format!("SELECT pg_try_advisory_xact_lock({ALONE})")).await? {
+        return Ok(false);
+    }
+    db.batch("SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = 0").await?;
+    if purpose == Purpose::Tables {
+        // Every push holds it from its beginning to its end.
+        db.batch("LOCK TABLE _plasma_meta IN ACCESS EXCLUSIVE MODE").await?;
+    }
+    Ok(true)
+}
+
+fn held() -> Error {
+    Error::new(ErrorKind::Fault, "another process is migrating the database for too long")
+}
+
+async fn ask(db: &mut dyn SqlExecutor, sql: &str) -> Result<bool> {
+    let rows = db.query(sql, &[], &[Kind::Bool]).await?;
+    Ok(rows.first().is_some_and(|row| row[0] == Value::Bool(true)))
+}
+
+async fn pause(db: &mut dyn SqlExecutor) -> Result<()> {
+    db.query("SELECT CAST(pg_sleep(0.05) AS text)", &[], &[Kind::Text]).await.map(drop)
+}
+
+/// Other migrations are kept out.
+#[must_use]
+pub(super) struct Locked {
+    /// The connection's own timeouts.
+    timeouts: [String; 2],
+}
+
+/// Keeps other migrations out, beyond transactions: on Postgres, until [`unlock`] or the end of the connection. Statements
+/// may take as long as they need meanwhile.
+pub(super) async fn lock(db: &mut dyn SqlExecutor) -> Result<Locked> {
+    const TIMEOUTS: &str = "SELECT current_setting('statement_timeout'), current_setting('lock_timeout')";
+    for _ in 0..TRIES {
+        if ask(db, &format!("SELECT pg_try_advisory_lock({ALONE})")).await? {
+            let found = db.query(TIMEOUTS, &[], &[Kind::Text; 2]).await?;
+            let text = |at: usize| found.first().and_then(|row| row[at].as_text()).unwrap_or("0").to_owned();
+            let timeouts = [text(0), text(1)];
+            db.batch("SET statement_timeout = 0; SET lock_timeout = 0").await?;
+            return Ok(Locked { timeouts });
+        }
+        pause(db).await?;
+    }
+    Err(held())
+}
+
+/// Lets them in.
+pub(super) async fn unlock(db: &mut dyn SqlExecutor, locked: Locked) -> Result<()> {
+    let [statement, lock] = locked.timeouts.map(|timeout| quote_text(&timeout));
+    db.batch(&format!("SET statement_timeout = {statement}; SET lock_timeout = {lock}")).await?;
+    ask(db, &format!("SELECT pg_advisory_unlock({ALONE})")).await.map(drop)
 }
 
 /// Commits what went well and takes back what did not.
@@ -61,10 +157,14 @@ async fn enforce_keys(db: &mut dyn SqlExecutor, begun: Begun) -> Result<()> {
     Ok(())
 }
 
-/// Whether another connection holds the lock: waiting helps.
+/// Whether another connection holds a lock: waiting helps.
 pub(super) fn is_busy(error: &Error) -> bool {
     #[cfg(feature = "sqlite")]
     if crate::store::sqlite::error::is_busy(error) {
+        return true;
+    }
+    #[cfg(feature = "postgres")]
+    if crate::store::postgres::error::is_locked(error) || crate::store::postgres::error::is_retryable(error) {
         return true;
     }
     error.kind() == ErrorKind::Fault

@@ -40,17 +40,23 @@ impl Default for Concurrency {
 }
 
 impl Concurrency {
-    /// Begins the transaction of a group.
+    /// Begins the transaction of a group. On Postgres it keeps migrations out, before it takes its snapshot: the tables
+    /// stay what it finds them to be.
     pub(super) fn begin(&self, dialect: Dialect) -> &'static str {
         match (dialect, self.isolation) {
             (Dialect::Sqlite, _) => "BEGIN IMMEDIATE",
             // A scan of a small table counts as having read all of it: then every two pushes are in each other's way.
             // Without this even the ledger would be read so. Compiling what looks expensive would cost more than it.
             (Dialect::Postgres, Isolation::Serializable) => {
-                "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
+                "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE _plasma_meta IN ACCESS SHARE MODE; \
+                 SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
             }
-            (Dialect::Postgres, Isolation::RepeatableRead) => "BEGIN ISOLATION LEVEL REPEATABLE READ",
-            (Dialect::Postgres, Isolation::ReadCommitted) => "BEGIN ISOLATION LEVEL READ COMMITTED",
+            (Dialect::Postgres, Isolation::RepeatableRead) => {
+                "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE _plasma_meta IN ACCESS SHARE MODE"
+            }
+            (Dialect::Postgres, Isolation::ReadCommitted) => {
+                "BEGIN ISOLATION LEVEL READ COMMITTED; LOCK TABLE _plasma_meta IN ACCESS SHARE MODE"
+            }
         }
     }
 }

@@ -162,14 +162,79 @@ pub(super) fn texts(db: &mut dyn SqlExecutor, sql: &str) -> Vec<String> {
 
 /// What the database has, by what the database says: tables, indexes, triggers.
 pub(super) fn anatomy(engine: &ServerEngine, db: &mut dyn SqlExecutor) -> (Shape, Vec<Row>) {
-    let declared = Shape::declared(&engine.definition.schema, Dialect::Sqlite);
+    let declared = Shape::declared(&engine.definition.schema, db.dialect());
     let mut shape = wait(inspect(db, &Shape::default(), &declared)).unwrap();
     shape.tables.values_mut().for_each(|table| table.checks.clear());
+    #[cfg(feature = "postgres")]
+    if db.dialect() == Dialect::Postgres {
+        return (shape, anatomy_postgres(db));
+    }
     let sql = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema \
                WHERE type <> 'table' OR name LIKE '\\_plasma\\_%' ESCAPE '\\' ORDER BY 1, 2, 3";
     let mut rest = rows(db, sql, 4);
     rest.retain(|row| row[1] != Value::from("_plasma_migrations") && row[2] != Value::from("_plasma_migrations"));
     (shape, rest)
+}
+
+/// What Postgres has besides.
+#[cfg(feature = "postgres")]
+fn anatomy_postgres(db: &mut dyn SqlExecutor) -> Vec<Row> {
+    const SQL: &str = "SELECT 'check', CAST(t.relname AS text), CAST(c.conname AS text), pg_get_constraintdef(c.oid) \
+        FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid \
+        WHERE c.connamespace = CAST(current_schema() AS regnamespace) AND c.contype IN ('c', 'f') \
+        AND NOT starts_with(t.relname, '_plasma_') UNION ALL \
+        SELECT 'index', CAST(tablename AS text), CAST(indexname AS text), replace(indexdef, current_schema() || '.', '') \
+        FROM pg_indexes WHERE schemaname = current_schema() AND starts_with(indexname, '_plasma_') \
+        AND NOT starts_with(tablename, '_plasma_') UNION ALL \
+        SELECT 'trigger', CAST(t.relname AS text), CAST(g.tgname AS text), replace(pg_get_triggerdef(g.oid), current_schema() || '.', '') \
+        FROM pg_trigger g JOIN pg_class t ON t.oid = g.tgrelid \
+        WHERE t.relnamespace = CAST(current_schema() AS regnamespace) AND NOT g.tgisinternal UNION ALL \
+        SELECT 'function', '', CAST(p.proname AS text), regexp_replace(replace(p.prosrc, quote_ident(current_schema()), ''), \
+        'unit_[0-9a-f]+', 'unit', 'g') FROM pg_proc p WHERE p.pronamespace = CAST(current_schema() AS regnamespace) \
+        AND (starts_with(p.proname, '_plasma_log_') OR starts_with(p.proname, '_plasma_truncate_')) \
+        ORDER BY 1, 2, 3";
+    rows(db, SQL, 4)
+}
+
+/// Makes empty databases.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    Sqlite,
+    /// Each a Postgres schema of one database.
+    #[cfg(feature = "postgres")]
+    Postgres(plasma_test_postgres::Database),
+}
+
+impl Place {
+    /// The databases of this machine.
+    pub(super) fn all() -> Vec<Place> {
+        let places = vec![Place::Sqlite];
+        #[cfg(feature = "postgres")]
+        let places = [places, plasma_test_postgres::database().map(Place::Postgres).into_iter().collect()].concat();
+        places
+    }
+
+    pub(super) fn empty(&self) -> Box<dyn SqlExecutor> {
+        match self {
+            Place::Sqlite => Box::new(sqlite()),
+            #[cfg(feature = "postgres")]
+            Place::Postgres(database) => {
+                use crate::store::postgres::{PostgresOptions, PostgresPool};
+                static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+                let name = format!("s{}", NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+                database.connect().batch_execute(&format!("CREATE SCHEMA {name}")).unwrap();
+                let mut options = PostgresOptions::new(&database.url);
+                options.schema = Some(name);
+                Box::new(wait(async { PostgresPool::new(options)?.get().await }).unwrap())
+            }
+        }
+    }
+
+    pub(super) fn fresh(&self, engine: &ServerEngine) -> Box<dyn SqlExecutor> {
+        let mut db = self.empty();
+        open(engine, &mut *db).unwrap();
+        db
+    }
 }
 
 pub(super) fn sqlite() -> SqliteConnection {
