@@ -87,7 +87,8 @@ pub(super) enum Circumstance {
     Held,
     /// It ran for too long (57014).
     TooLong,
-    /// The session was ended, or its database is going down or coming up (57P01 to 57P03).
+    /// The connection is gone. Who ended it cannot be told from what a session hears between two statements, and a mutation
+    /// must not be rejected because its database was restarted a few times.
     Ended,
 }
 
@@ -101,7 +102,7 @@ pub(super) fn circumstance(error: &Error) -> Option<Circumstance> {
         Some(Circumstance::Held)
     } else if error::is_canceled(error) {
         Some(Circumstance::TooLong)
-    } else if matches!(error::sql_state(error), Some("57P01" | "57P02" | "57P03")) {
+    } else if error::is_connection(error) {
         Some(Circumstance::Ended)
     } else {
         None

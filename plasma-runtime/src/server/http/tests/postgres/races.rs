@@ -7,6 +7,7 @@ use crate::server::http::Server;
 use crate::server::tests::fixture::{App, mutation, uuid};
 use crate::server::{Concurrency, Isolation};
 use crate::store::SqlExecutor;
+use crate::store::postgres::PostgresOptions;
 
 #[tokio::test]
 async fn pushes_of_one_client_at_once_run_each_mutation_once() {
@@ -121,7 +122,9 @@ async fn a_weaker_isolation_is_weaker() {
 #[tokio::test]
 async fn a_deadlock_is_run_again() {
     let Some(url) = database().await else { return };
-    let server = open(&url).await;
+    // The wait for a lock must be longer than the time after which Postgres looks for deadlocks, a second.
+    let options = PostgresOptions { lock_timeout_ms: 10_000, ..quick(&url) };
+    let server = builder(options).open().await.unwrap();
     let notes: Json = ["a", "b", "ga", "gb"].iter().map(|name| note(name)[0].clone()).collect();
     assert_eq!(ended(&push(&server, "m", "m", json!([mutation(1, "m", notes)])).await.1), ["applied"]);
     let mut gate = raw(&url).await;
