@@ -146,6 +146,22 @@ impl Dialect {
         }
     }
 
+    /// A calculation of two parameters.
+    #[cfg(test)]
+    pub(crate) fn arithmetic_text(self, op: ArithmeticOp, kind: Kind) -> (String, Vec<Value>) {
+        let zero = || self.literal(&if kind == Kind::Float { Value::Float(0.0) } else { Value::Int(0) });
+        let (sql, params) = self.render(SelectStatement::new().expr(self.arithmetic(op, kind, zero(), zero())), false);
+        (sql.replacen("SELECT ", "", 1), params)
+    }
+
+    /// An aggregate of a column.
+    #[cfg(test)]
+    pub(crate) fn aggregate_text(self, function: Aggregate, column: &str, kind: Kind) -> String {
+        let arg = Sql::cust(column.to_owned());
+        let call = self.aggregate(function, Some(arg), Some(kind), None);
+        self.render(SelectStatement::new().expr(call), false).0.replacen("SELECT ", "", 1)
+    }
+
     /// `kind` is that of the first argument, none when it is always NULL.
     pub(super) fn function(self, function: Function, kind: Option<Kind>, args: Vec<Sql>) -> Sql {
         match (self, function) {

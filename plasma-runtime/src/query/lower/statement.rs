@@ -223,7 +223,10 @@ fn order(scope: &mut Scope<'_>, query: &Query) -> Vec<Key> {
 
 /// An expression to sort or to group by, where Postgres takes a constant for the position of a column.
 fn sort_key(scope: &mut Scope<'_>, expr: &Expr) -> Sql {
-    if scope.is_always_null(expr) { scope.dialect.null_of(None) } else { expression(scope, expr) }
+    match expression(scope, expr) {
+        Sql::Custom(word) if word == "NULL" => scope.dialect.null_of(None),
+        key => key,
+    }
 }
 
 /// All rows are one group also when nothing that is selected folds them. The database must see an aggregate among it;

@@ -115,6 +115,14 @@ impl SqlExecutor for Statements<'_> {
         })
     }
 
+    fn read<'a>(&'a mut self, sql: &'a str, params: &'a [Value], kinds: &'a [Kind]) -> BoxFuture<'a, Result<Vec<Row>>> {
+        Box::pin(async move {
+            self.before().await?;
+            let rows = self.db.read(sql, params, kinds).await;
+            self.after(rows).await
+        })
+    }
+
     fn in_transaction(&self) -> bool {
         self.db.in_transaction()
     }

@@ -174,5 +174,5 @@ fn the_evaluator_answers_as_sqlite_does() {
 #[test]
 fn the_evaluator_answers_as_postgres_does() {
     let Some(mut postgres) = super::backend::Postgres::new() else { return };
-    compare_with(&mut postgres, 1_000, 20_000);
+    compare_with(&mut postgres, 500, 20_000);
 }

@@ -1,6 +1,8 @@
 //! The comparison is worth something: bugs are found when there are any.
 
-use super::backend::Sqlite;
+#[cfg(feature = "postgres")]
+use super::backend::Postgres;
+use super::backend::{Backend, Sqlite};
 use super::differential::{Tally, agree};
 use crate::query::ir::{Aggregate, ArithmeticOp, CompareOp, Expr, Function, Part, PartMut, Query, Select};
 use crate::value::{Kind, Value};
@@ -21,11 +23,15 @@ fn numbers(state: &mut u64, count: usize) -> Vec<u16> {
 fn assert_found(name: &str, spoil: fn(String) -> String, rewrite: &dyn Fn(&mut Query)) {
     let mut sqlite = Sqlite::new();
     sqlite.spoil = spoil;
+    assert_found_by(&mut sqlite, name, rewrite);
+}
+
+fn assert_found_by(backend: &mut dyn Backend, name: &str, rewrite: &dyn Fn(&mut Query)) {
     let mut state = 1;
     let found = (0..CASES).any(|_| {
         let (rows, queries) = (numbers(&mut state, 500), numbers(&mut state, 1_000));
-        // A difference in rows, not a statement that SQLite refuses.
-        agree(&mut sqlite, &rows, &queries, rewrite, &mut Tally::default())
+        // A difference in rows, not a statement that the database refuses.
+        agree(backend, &rows, &queries, rewrite, &mut Tally::default())
             .is_err_and(|difference| difference.starts_with("rows differ"))
     });
     assert!(found, "the planted bug `{name}` was not found");
@@ -88,6 +94,29 @@ fn bugs_in_the_sql_are_found() {
     ];
     for (name, spoil) in bugs {
         assert_found(name, spoil, &|_| {});
+    }
+}
+
+/// The same of Postgres. What is changed in the query itself is the same query to both; see below.
+#[cfg(feature = "postgres")]
+#[test]
+fn bugs_in_the_sql_of_postgres_are_found() {
+    type Spoil = (&'static str, fn(String) -> String);
+    let bugs: [Spoil; 9] = [
+        ("NULL last", |sql| sql.replace("NULLS FIRST", "NULLS LAST")),
+        ("case-insensitive LIKE", |sql| sql.replace(" LIKE ", " ILIKE ")),
+        ("text in the order of a language", |sql| sql.replace("COLLATE \"C\"", "COLLATE \"und-x-icu\"")),
+        ("IS as equality", |sql| sql.replace("IS NOT DISTINCT FROM", "=")),
+        ("ties in any order", |sql| sql.replace("\"id\" ASC", "\"id\" DESC")),
+        ("no offset", |sql| sql.replace(" OFFSET ?", " OFFSET 0 * ?").replace(" OFFSET '", " OFFSET 0 * '")),
+        ("descending is ascending", |sql| sql.replace(" DESC", " ASC")),
+        ("trim of nothing", |sql| sql.replace("btrim(", "lower(")),
+        ("the other day", |sql| sql.replace("plasma_date(", "plasma_date(86400000000 + ")),
+    ];
+    let Some(mut postgres) = Postgres::new() else { return };
+    for (name, spoil) in bugs {
+        postgres.spoil = spoil;
+        assert_found_by(&mut postgres, name, &|_| {});
     }
 }
 
