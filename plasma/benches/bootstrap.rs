@@ -1,6 +1,9 @@
 //! The first pull of a new client: 100,000 todos in 1,000 lists, from a server with policies, over HTTP on loopback, into
 //! a file. Server, client and raw program are processes of their own, so that the peak memory of each can be told.
 //!
+//! The same by image: the rows as one file, written by the server for this client and copied by SQL. Beside it what a file
+//! costs that is only copied.
+//!
 //! The baseline is a raw rusqlite program that inserts the same rows, which it has in memory, into the same tables in
 //! one transaction at the client's durability (`synchronous = NORMAL`).
 
@@ -16,7 +19,7 @@ use std::process::{Child, Command, Stdio};
 use plasma::Schema as _;
 use plasma_runtime::client::{Client, Headers, SqliteStore};
 use plasma_runtime::future::poll_once;
-use plasma_runtime::server::{Auth, Server, ServerEngine, ServerOptions, SqliteDatabase};
+use plasma_runtime::server::{Auth, ImageOptions, Server, ServerEngine, ServerOptions, SqliteDatabase};
 use plasma_runtime::store::ddl::{Side, create_table};
 use plasma_runtime::store::sqlite::{SqliteConnection, SqliteOptions};
 use tokio::net::{TcpListener, TcpStream};
@@ -31,8 +34,9 @@ fn main() {
     let argument = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is set"));
     match std::env::var("PLASMA_BENCH_ROLE").as_deref() {
         Ok("serve") => runtime().block_on(serve(Path::new(&argument("PLASMA_BENCH_FILE")))),
-        Ok("pull") => {
-            runtime().block_on(pull(Path::new(&argument("PLASMA_BENCH_FILE")), &argument("PLASMA_BENCH_SERVER")))
+        Ok(role @ ("pull" | "image")) => {
+            let (file, server) = (argument("PLASMA_BENCH_FILE"), argument("PLASMA_BENCH_SERVER"));
+            runtime().block_on(pull(Path::new(&file), &server, role == "image"));
         }
         Ok("raw") => raw_inserts(Path::new(&argument("PLASMA_BENCH_FILE"))),
         _ => measure(),
@@ -55,6 +59,7 @@ fn measure() {
 
     let (mut plasma, mut baseline) = (Samples::default(), Samples::default());
     let (mut client_kib, mut raw_kib) = (Samples::default(), Samples::default());
+    let (mut image, mut image_kib, mut copy) = (Samples::default(), Samples::default(), Samples::default());
     for round in 0..rounds(5) {
         let run = |name: &str, server: Option<SocketAddr>| {
             let path = folder.path().join(format!("{name}{round}.db"));
@@ -67,6 +72,10 @@ fn measure() {
         let (seconds, kib) = run("pull", Some(address));
         plasma.push(ROWS as f64 / seconds);
         client_kib.push(kib);
+        let (seconds, kib) = run("image", Some(address));
+        image.push(ROWS as f64 / seconds);
+        image_kib.push(kib);
+        copy.push(ROWS as f64 / copied(&folder.path().join(format!("image{round}.db"))));
         let (seconds, kib) = run("raw", None);
         baseline.push(ROWS as f64 / seconds);
         raw_kib.push(kib);
@@ -81,11 +90,15 @@ fn measure() {
     assert!(server.wait().expect("the server ends").success());
 
     rate("bootstrap of 100k rows over HTTP to disk", "rows/s", &plasma, &baseline, Some(0.4));
+    rate("the same by image", "rows/s", &image, &baseline, None);
+    rate("the same by image, to pages", "rows/s", &image, &plasma, None);
+    rate("the same by image, to a copy of the file", "rows/s", &image, &copy, None);
     println!("  bytes from the server: {bytes} ({:.1} a row)", bytes as f64 / ROWS as f64);
     println!(
-        "  peak memory, MiB: server {:.0}, client {:.0}, raw program {:.0}",
+        "  peak memory, MiB: server {:.0}, client {:.0} (by image {:.0}), raw program {:.0}",
         peak.trim().parse::<f64>().expect("KiB") / 1024.0,
         client_kib.median() / 1024.0,
+        image_kib.median() / 1024.0,
         raw_kib.median() / 1024.0
     );
 }
@@ -132,7 +145,8 @@ async fn authenticate(parts: &http::request::Parts) -> plasma::Result<Auth<Ctx>>
 
 async fn serve(path: &Path) {
     let server =
-        Server::<Bench>::builder(SqliteDatabase::file(path)).auth(authenticate).open().await.expect("a server");
+        Server::<Bench>::builder(SqliteDatabase::file(path)).auth(authenticate).images(ImageOptions::default());
+    let server = server.open().await.expect("a server");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     println!("{}", listener.local_addr().expect("an address"));
     std::io::stdout().flush().expect("a pipe");
@@ -150,8 +164,9 @@ async fn serve(path: &Path) {
     println!("{}", peak_kib());
 }
 
-async fn client(path: &Path, server: &str) -> Client<Bench> {
+async fn client(path: &Path, server: &str, images: bool) -> Client<Bench> {
     Client::<Bench>::builder(SqliteStore::open(path))
+        .images(images)
         .server(format!("http://{server}"))
         .auth(|| async { Ok(Headers::bearer("alice")) })
         .group("alice")
@@ -161,15 +176,26 @@ async fn client(path: &Path, server: &str) -> Client<Bench> {
         .expect("a client")
 }
 
-async fn pull(path: &Path, server: &str) {
+async fn pull(path: &Path, server: &str, images: bool) {
     let start = std::time::Instant::now();
-    let client = client(path, server).await;
+    let client = client(path, server, images).await;
     client.pull_once().await.expect("a pull");
     let elapsed = start.elapsed();
     client.close().await;
     drop(client);
     check(path);
     println!("{} {}", elapsed.as_secs_f64(), peak_kib());
+}
+
+/// Copies a store to disk; returns the seconds.
+fn copied(path: &Path) -> f64 {
+    let to = path.with_extension("copy");
+    let (elapsed, result) = timed(|| {
+        std::fs::copy(path, &to)?;
+        std::fs::File::open(&to)?.sync_all()
+    });
+    result.expect("a copy");
+    elapsed.as_secs_f64()
 }
 
 /// Pulls through a relay; returns how many bytes came from the server.
@@ -203,7 +229,7 @@ async fn counted(server: SocketAddr, path: &Path) -> u64 {
             });
         }
     });
-    let client = client(path, &relay.to_string()).await;
+    let client = client(path, &relay.to_string(), false).await;
     client.pull_once().await.expect("a pull");
     client.close().await;
     accept.abort();

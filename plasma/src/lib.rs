@@ -121,6 +121,8 @@ pub use plasma_runtime::{Date, Error, ErrorKind, FileHash, FileRef, Fixed, Id, J
 pub use plasma_runtime::{alias, columns};
 pub use plasma_runtime::{error, future, inputs, mutate, protocol, query, schema, store, value};
 
+#[cfg(feature = "client")]
+pub use plasma_runtime::client;
 #[cfg(all(feature = "client", feature = "sqlite"))]
 pub use plasma_runtime::client::SqliteStore;
 #[cfg(feature = "client")]
@@ -130,6 +132,8 @@ pub use plasma_runtime::client::{
 };
 #[cfg(feature = "http-server")]
 pub use plasma_runtime::http;
+#[cfg(any(feature = "client", feature = "http-server"))]
+pub use plasma_runtime::live;
 #[cfg(feature = "client")]
 pub use plasma_runtime::live::{LiveQuery, LiveState};
 #[cfg(feature = "server")]
@@ -142,5 +146,3 @@ pub use plasma_runtime::server::SqliteDatabase;
 pub use plasma_runtime::server::{Auth, Server, ServerDb, serve};
 #[cfg(feature = "sim")]
 pub use plasma_runtime::sim;
-#[cfg(feature = "client")]
-pub use plasma_runtime::{client, live};
