@@ -164,6 +164,7 @@ impl World {
 }
 
 /// A server on each kind of database there is here. Two organisations; `me(1)` is a member of the first.
+#[cfg_attr(feature = "postgres", expect(clippy::disallowed_methods, reason = "a client that blocks needs a thread"))]
 pub(in crate::server) async fn worlds() -> Vec<World> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("server.db");

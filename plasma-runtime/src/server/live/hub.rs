@@ -148,6 +148,7 @@ fn spawn(task: impl Future<Output = ()> + Send + 'static) {
 }
 
 /// The task. It ends with the last query, or with the server.
+#[expect(clippy::disallowed_methods, reason = "between two looks it waits")]
 async fn follow(inner: Weak<Inner>, hub: Arc<Hub>) {
     let mut end = Closing { hub: &hub, armed: true };
     let mut place = None;

@@ -73,6 +73,7 @@ pub(super) struct Image {
 struct Temporary(PathBuf);
 
 impl Temporary {
+    #[expect(clippy::disallowed_methods, reason = "the name of a file of this adapter must be nobody's yet")]
     fn in_folder(folder: &Path) -> Self {
         Temporary(folder.join(format!("plasma-image-{}.db", uuid::Uuid::new_v4().simple())))
     }
