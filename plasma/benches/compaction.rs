@@ -84,7 +84,12 @@ async fn measure(path: &Path) {
     );
     let (done, took) = compacted;
     println!("compaction of {} entries ({} removed) while serving", done.scanned, done.removed);
-    println!("  {:.1} s, {:.0} entries/s, {} steps", took.as_secs_f64(), done.scanned as f64 / took.as_secs_f64(), done.steps);
+    println!(
+        "  {:.1} s, {:.0} entries/s, {} steps",
+        took.as_secs_f64(),
+        done.scanned as f64 / took.as_secs_f64(),
+        done.steps
+    );
     println!("  longest hold of the writer {:.1} ms", done.longest_step.as_secs_f64() * 1e3);
     for (what, at) in [("pull", 0), ("push", 1)] {
         println!(

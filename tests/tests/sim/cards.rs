@@ -113,7 +113,10 @@ impl Workload for OnCards {
         let (turn, title) = (nonce.to_string(), format!("t{}", rng.below(9)));
         let card = if rng.chance(35) { None } else { rng.pick(&cards) };
         let (name, args) = match card {
-            None => ("cards.deal", json!({ "turn": turn, "id": rng.uuid().to_string(), "twin": rng.uuid().to_string(), "title": title })),
+            None => (
+                "cards.deal",
+                json!({ "turn": turn, "id": rng.uuid().to_string(), "twin": rng.uuid().to_string(), "title": title }),
+            ),
             Some(card) => {
                 let (id, twin) = (text(card, "id"), text(card, "twin"));
                 if rng.chance(50) {

@@ -79,8 +79,11 @@ fn policy_table_folded() {
     struct Fold;
     impl Tamper for Fold {
         fn compacted(&self, db: &mut dyn SqlConnection) -> plasma::Result<()> {
-            db.execute("UPDATE _plasma_meta SET value = json_set(value, '$.lost', json('{}')) WHERE key = 'compaction_state'", &[])
-                .map(drop)
+            db.execute(
+                "UPDATE _plasma_meta SET value = json_set(value, '$.lost', json('{}')) WHERE key = 'compaction_state'",
+                &[],
+            )
+            .map(drop)
         }
     }
     finds(lists(), Fold, &["I5", "I7", "I9", "I11"]);
@@ -109,7 +112,8 @@ fn folded_range_served_page_by_page() {
             Ok(())
         }
         fn response(&self, request: &WireRequest, response: &mut WireResponse) {
-            let cookie = request.query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == "cookie");
+            let cookie =
+                request.query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == "cookie");
             let Some(asked) = cookie.and_then(|(_, cookie)| Position::decode(cookie).ok()) else { return };
             let from = asked.walk.as_ref().and_then(|walk| walk.from).map_or(asked.at, |from| from.at);
             if request.method != Method::Get || (from as i64) >= self.0.load(Ordering::Relaxed) {

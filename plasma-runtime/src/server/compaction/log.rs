@@ -92,9 +92,8 @@ pub(super) async fn newest_until(db: &mut dyn SqlExecutor, time_ms: i64, after: 
 /// The position with so many below it.
 pub(super) async fn nth_from_below(db: &mut dyn SqlExecutor, positions: usize) -> Result<Option<u64>> {
     let table = self::positions(db.dialect());
-    let sql = format!(
-        "SELECT row_version FROM {table} WHERE row_version IS NOT NULL ORDER BY row_version LIMIT 1 OFFSET ?1"
-    );
+    let sql =
+        format!("SELECT row_version FROM {table} WHERE row_version IS NOT NULL ORDER BY row_version LIMIT 1 OFFSET ?1");
     Ok(unsigned(first_int(&db.query(&sql, &[Value::Int(positions as i64)], &[Kind::BigInt]).await?)))
 }
 
@@ -107,13 +106,7 @@ pub(super) async fn drop_below(db: &mut dyn SqlExecutor, floor: u64, most: usize
 }
 
 /// Goes through positions after `done` and below `bound`. `open` lists the tables to fold, as JSON.
-pub(super) async fn fold(
-    db: &mut dyn SqlExecutor,
-    done: u64,
-    bound: u64,
-    open: &Value,
-    most: usize,
-) -> Result<Folded> {
+pub(super) async fn fold(db: &mut dyn SqlExecutor, done: u64, bound: u64, open: &Value, most: usize) -> Result<Folded> {
     match db.dialect() {
         Dialect::Sqlite => sqlite::fold(db, done, bound, open, most).await,
         Dialect::Postgres => postgres::fold(db, done, bound, open, most).await,

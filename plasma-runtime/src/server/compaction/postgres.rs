@@ -21,13 +21,7 @@ pub(super) async fn drop_below(db: &mut dyn SqlExecutor, floor: u64, most: usize
     Ok(Dropped { entries, positions: db.execute(POSITIONS, &params).await? })
 }
 
-pub(super) async fn fold(
-    db: &mut dyn SqlExecutor,
-    done: u64,
-    bound: u64,
-    open: &Value,
-    most: usize,
-) -> Result<Folded> {
+pub(super) async fn fold(db: &mut dyn SqlExecutor, done: u64, bound: u64, open: &Value, most: usize) -> Result<Folded> {
     const BATCH: &str = "SELECT count(*), max(row_version) FROM (SELECT row_version FROM _plasma_commits \
         WHERE row_version > ?1 AND row_version < ?2 ORDER BY row_version LIMIT ?3) AS batch";
     const KEEP: &str = "INSERT INTO _plasma_folded (table_name, row_id, row_version, op, value) \

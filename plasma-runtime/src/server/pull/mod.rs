@@ -286,7 +286,9 @@ impl Context<'_> {
             return Ok(None);
         }
         let limit = if walk.from.is_some() { DIFFERENCE_ENTRIES } else { WALK_ENTRIES };
-        let Some(log) = Log::load(db, &self.engine.definition.schema, after, self.horizon.bound, self.head, limit).await? else {
+        let Some(log) =
+            Log::load(db, &self.engine.definition.schema, after, self.horizon.bound, self.head, limit).await?
+        else {
             return Ok(None);
         };
         let start = Some(Stop { table: walk.table, after: walk.after });
@@ -301,7 +303,8 @@ impl Context<'_> {
     /// The page after a finished one. None: a snapshot is cheaper.
     async fn next(&self, db: &mut dyn SqlExecutor, position: Position) -> Result<Option<Pulled>> {
         let schema = &self.engine.definition.schema;
-        let Some(log) = Log::load(db, schema, position.at, self.horizon.bound, self.head, DIFFERENCE_ENTRIES).await? else {
+        let Some(log) = Log::load(db, schema, position.at, self.horizon.bound, self.head, DIFFERENCE_ENTRIES).await?
+        else {
             return Ok(None);
         };
         // Folded entries have no cuts between them: a difference that begins among them is one set, to the head.

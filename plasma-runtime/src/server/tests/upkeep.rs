@@ -157,7 +157,8 @@ pub(super) fn readers_from_below_the_bound_hold_what_they_would_hold() {
     let page = pulled(&mut server, Some(&early), 1000);
     let mut told = ops(&page);
     told.sort();
-    let mut expected = vec!["clear lists", "put lists second", "del notes", "put notes changed", "put notes last", "put notes new"];
+    let mut expected =
+        vec!["clear lists", "put lists second", "del notes", "put notes changed", "put notes last", "put notes new"];
     expected.extend(["clear pins", "clear shares", "clear todos"]);
     expected.sort_unstable();
     assert_eq!(told, expected);

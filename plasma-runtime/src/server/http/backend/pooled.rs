@@ -11,8 +11,8 @@ use tokio::time::timeout;
 
 use super::super::database::ConnectionPool;
 use super::patience::Patience;
-use super::upkeep::UpkeepTask;
 use super::sequencer::{Committed, Sequencer};
+use super::upkeep::UpkeepTask;
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::BoxFuture;
 use crate::inputs::Entropy;
