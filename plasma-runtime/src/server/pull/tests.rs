@@ -11,3 +11,4 @@ mod random;
 mod schema;
 mod speed;
 mod world;
+mod write;

@@ -3,11 +3,13 @@
 //! The model knows transactions as Postgres has them ([`store`]), the sequencer in two steps (what it looked at, and when
 //! that becomes visible), and a reader. The designs and slips that lose changes are in it too, and have to be found.
 
+mod kinds;
 mod store;
 
 use std::collections::HashSet;
 
-use self::store::{Bug, Program, State, Step, Wrong};
+use self::kinds::{Bug, Program, Step, Wrong};
+use self::store::State;
 use Step::{Read, Write};
 
 const fn raw(steps: &'static [Step]) -> Program {
