@@ -245,6 +245,7 @@ async fn read(
     Ok(device)
 }
 
+#[expect(clippy::disallowed_methods, reason = "a storm has tasks and a length")]
 fn storm(slip: Slip) -> Result<(), String> {
     let (writers, pullers) = (asked("PLASMA_LOG_WRITERS", 32), asked("PLASMA_LOG_PULLERS", 8));
     let seconds = asked("PLASMA_LOG_SECONDS", 2);
@@ -287,10 +288,8 @@ fn storm(slip: Slip) -> Result<(), String> {
                 read(&engine, &mut db, puller, slip, &quiet).await
             }));
         }
-        #[expect(clippy::disallowed_methods, reason = "a storm has a length")]
         let until = Instant::now() + Duration::from_secs(seconds);
         // On a slow machine it goes on until it is one.
-        #[expect(clippy::disallowed_methods, reason = "the condition is asked now and then")]
         while Instant::now() < until || done.load(Ordering::Relaxed) < 5 * writers {
             tokio::time::sleep(Duration::from_millis(10)).await;
             if writing.iter().any(tokio::task::JoinHandle::is_finished)

@@ -21,6 +21,7 @@ impl Entropy for Fixed {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "servers are tasks")]
 fn ten_servers_start_at_once() {
     let Some(database) = database() else { return };
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
