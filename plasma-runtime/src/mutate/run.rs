@@ -36,6 +36,10 @@ impl MutatorDef {
     }
 }
 
+/// Statements on an executor, with the envelope they are of.
+pub(crate) type Statements =
+    dyn for<'r> Fn(&'r mut dyn Executor, &'r TxMeta) -> BoxFuture<'r, Result<()>> + Send + Sync;
+
 /// Runs statements that are no mutator's, under the same rules.
 ///
 /// # Errors
@@ -43,7 +47,7 @@ impl MutatorDef {
 pub(crate) fn start_statements<'t>(
     executor: &'t mut dyn Executor,
     meta: &'t TxMeta,
-    run: &'t (dyn for<'r> Fn(&'r mut dyn Executor, &'r TxMeta) -> BoxFuture<'r, Result<()>> + Send + Sync),
+    run: &'t Statements,
 ) -> BoxFuture<'t, Result<()>> {
     Box::pin(async move {
         let mut recorded = Recorded { executor, meta };

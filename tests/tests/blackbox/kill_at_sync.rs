@@ -50,7 +50,7 @@ fn a_client_loses_nothing_mutate_has_returned_for() {
     let folder = tempfile::tempdir().expect("a folder");
     let Some(shim) = shim(folder.path()) else { return };
     const MUTATIONS: usize = 8;
-    let whole = command("mutate", &folder.path().join("whole.db"), MUTATIONS)
+    let whole = command("mutate", folder.path().join("whole.db"), MUTATIONS)
         .env("LD_PRELOAD", &shim)
         .env("COUNT", "1")
         .output()

@@ -146,11 +146,13 @@ pub(in crate::server) fn id<T>(n: u128) -> Id<T> {
     Id::from_uuid(uuid::Uuid::from_u128(n))
 }
 
+type Other = Box<dyn FnMut(&str) + Send>;
+
 /// A server on one kind of database, with another program's connection to it.
 pub(in crate::server) struct World {
     pub(in crate::server) kind: &'static str,
     pub(in crate::server) server: Server<Tracker>,
-    other: Mutex<Box<dyn FnMut(&str) + Send>>,
+    other: Mutex<Other>,
     _folder: Option<tempfile::TempDir>,
 }
 

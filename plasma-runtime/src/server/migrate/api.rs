@@ -160,6 +160,7 @@ impl<S: Schema> Migrations<S> {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the adapter that waits between two tries")]
 async fn answer(
     engine: &ServerEngine,
     db: &mut dyn SqlExecutor,

@@ -203,9 +203,7 @@ impl Entropy for Counting {
 async fn the_writer_keeps_the_log_short_by_itself() {
     let (told, hears) = std::sync::mpsc::channel();
     let told = Mutex::new(told);
-    let mut options = ServerOptions::default();
-    options.compaction = Some(all_but(10));
-    options.upkeep_every_ms = 1;
+    let mut options = ServerOptions { compaction: Some(all_but(10)), upkeep_every_ms: 1, ..ServerOptions::default() };
     options.hooks.on_maintained = Some(Arc::new(move |done: &Maintained| {
         let _ = told.lock().unwrap().send(done.clone());
     }));

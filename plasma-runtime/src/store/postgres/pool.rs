@@ -99,6 +99,7 @@ impl PostgresPool {
     }
 
     /// How many connections there may be.
+    #[expect(clippy::misnamed_getters, reason = "`size` of the pool is what it has just now")]
     pub fn size(&self) -> usize {
         self.pool.status().max_size
     }
@@ -121,6 +122,7 @@ impl PostgresPool {
 }
 
 impl Opener {
+    #[expect(clippy::disallowed_methods, reason = "a connection is driven by a task of its own")]
     async fn open(&self) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
         let (client, driver) = self.config.connect(self.tls.clone()).await?;
         let task = tokio::spawn(async move {

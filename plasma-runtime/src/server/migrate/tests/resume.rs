@@ -223,8 +223,8 @@ fn killed_at_any_time_it_is_gone_on_with() {
     let mut db = connect();
     run(&new, &mut db, &steps).unwrap();
     assert_eq!(anatomy(&new, &mut db), anatomy(&new, &mut fresh(&new)));
-    let right = format!("SELECT CAST(count(*) AS TEXT) FROM todos WHERE words = title || '.'");
-    assert_eq!(texts(&mut db, &right), [ROWS.to_string()]);
+    let right = "SELECT CAST(count(*) AS TEXT) FROM todos WHERE words = title || '.'";
+    assert_eq!(texts(&mut db, right), [ROWS.to_string()]);
     // Every row was written once: what was committed was not done again.
     let entries = "SELECT CAST(count(*) AS TEXT) FROM _plasma_changes WHERE prior IS NOT NULL";
     assert_eq!(texts(&mut db, entries), [ROWS.to_string()]);

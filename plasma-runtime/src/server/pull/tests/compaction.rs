@@ -242,7 +242,7 @@ fn every_step_leaves_the_log_true() {
 fn history(seed: u64) {
     let mut random = Random(seed);
     // With raw writes a reader may stand where no mark is kept, and is sent everything.
-    let raw = seed % 3 == 0;
+    let raw = seed.is_multiple_of(3);
     let mut world = World::with(ServerOptions::default(), seed ^ 0xabcd);
     let mut readers: Vec<Reader> = USERS.iter().map(|name| Reader::new(user(name))).collect();
     let mut nth = 0;

@@ -43,6 +43,7 @@ macro_rules! also_on_postgres {
 }
 pub(super) use also_on_postgres;
 
+#[expect(clippy::large_enum_variant, reason = "one a test")]
 pub(super) enum Database {
     Sqlite(SqliteConnection),
     #[cfg(feature = "postgres")]

@@ -41,10 +41,10 @@ fn explore(case: &[Program], bug: Bug) -> (Option<Wrong>, usize) {
     let mut open = vec![first];
     while let Some(state) = open.pop() {
         let actions = state.actions();
-        if actions.is_empty() {
-            if let Err(wrong) = state.clone().finish() {
-                return (Some(wrong), seen.len());
-            }
+        if actions.is_empty()
+            && let Err(wrong) = state.clone().finish()
+        {
+            return (Some(wrong), seen.len());
         }
         for action in actions {
             let mut next = state.clone();

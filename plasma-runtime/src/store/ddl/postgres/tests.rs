@@ -339,7 +339,7 @@ fn calculations_are_the_evaluator_s_bit_by_bit() {
         let sum = format!("SELECT {} FROM (SELECT CAST(? AS float8)) AS t (x)", {
             Dialect::Postgres.aggregate_text(Aggregate::Sum, "x", Kind::Float)
         });
-        assert_eq!(db.query(&sum, &third, &[Kind::Float]).await.unwrap(), [third.clone()]);
+        assert_eq!(db.query(&sum, &third, &[Kind::Float]).await.unwrap(), std::slice::from_ref(&third));
         let rounds = sum.replace("plasma_exact(", "\"numeric\"(");
         assert_ne!(db.query(&rounds, &third, &[Kind::Float]).await.unwrap(), [third]);
         for (micros, date) in

@@ -110,6 +110,7 @@ fn a_server_that_is_not_there() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the server's own clock runs here")]
 fn sessions_are_set_up() {
     on_postgres(|pool, database| async move {
         let mut db = pool.get().await.unwrap();
