@@ -79,12 +79,19 @@ impl Server {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("t{}_{number}", std::process::id());
-        let mut client = postgres::Client::connect(&format!("{}/postgres", self.base), postgres::NoTls)
-            .unwrap_or_else(|e| panic!("the test server at {} does not answer: {e}", self.base));
-        client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).expect("an old database goes");
-        client.batch_execute(&format!("CREATE DATABASE {name}")).expect("a database is made");
+        aside(|| {
+            let mut client = postgres::Client::connect(&format!("{}/postgres", self.base), postgres::NoTls)
+                .unwrap_or_else(|e| panic!("the test server at {} does not answer: {e}", self.base));
+            client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).expect("an old one goes");
+            client.batch_execute(&format!("CREATE DATABASE {name}")).expect("a database is made");
+        });
         Database { url: format!("{}/{name}", self.base), name }
     }
+}
+
+/// Runs what blocks on a thread of its own: the blocking client has a runtime inside, which cannot start in another.
+pub(crate) fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 impl Database {

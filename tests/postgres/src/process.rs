@@ -140,14 +140,19 @@ impl Process {
         let mut holder = Command::new("sh");
         holder.args(["-c", HOLDER, "holder"]).arg(server.get_program()).args(server.get_args());
         holder.env("LOG", &log).env("DIR", &self.dir).current_dir("/");
-        let mut holder = holder.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell can be started");
+        let mut holder = holder
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a shell can be started");
         let mut first = String::new();
         let output = holder.stdout.take().expect("the output is piped");
         let _ = BufReader::new(output).read_line(&mut first);
         self.holder = Some(holder);
         let started = Instant::now();
         let url = format!("{}/postgres", self.url());
-        while let Err(error) = postgres::Client::connect(&url, postgres::NoTls) {
+        while let Err(error) = crate::aside(|| postgres::Client::connect(&url, postgres::NoTls).map(drop)) {
             if started.elapsed() > Duration::from_secs(30) {
                 let log = fs::read_to_string(&log).unwrap_or_default();
                 panic!("the test server does not answer: {error}\n{log}");
