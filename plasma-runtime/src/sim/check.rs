@@ -43,7 +43,7 @@ impl World {
             })
             .collect();
         let position = |cookie: &str| Position::decode(cookie).map_or(0, |position| position.at);
-        let asked_at = parameter(&wire.query, "cookie").map(position);
+        let asked_at = parameter(&wire.query, "cookie").as_deref().map(position);
         self.note(format_args!(
             "pull of client {id} from {asked_at:?} is answered to {}{}{} {:?} {ops:?}",
             position(&page.cookie),
@@ -55,7 +55,7 @@ impl World {
             self.reached.insert(Rare::PartialSet);
         }
         // I4: a position the server has not reached yet belongs to another history.
-        let asked = parameter(&wire.query, "cookie").and_then(|cookie| Position::decode(cookie).ok());
+        let asked = parameter(&wire.query, "cookie").and_then(|cookie| Position::decode(&cookie).ok());
         let clears = page.patch.iter().any(|op| matches!(op, PatchOp::Clear { .. }));
         if let Some(asked) = asked
             && asked.at > head
@@ -65,7 +65,7 @@ impl World {
             let message = format!("a cookie at {} was taken as valid although the log ends at {head}", asked.at);
             self.fail(Violation::new("I4", message));
         }
-        self.check_compaction(id, &wire.query, &page)?;
+        self.check_compaction(id, &wire.query, &page, head)?;
         // I11: nothing is sent that may not be read now. A row that is gone by now has no rules to be judged by.
         let principal = self.nodes[id].principal.clone();
         let writes = page.patch.iter().any(|op| !matches!(op, PatchOp::Clear { .. }));
@@ -91,17 +91,17 @@ impl World {
     }
 
     /// I14: a client that stands at or above the floor, in this history, is told what is new.
-    fn check_compaction(&mut self, id: NodeId, query: &str, page: &PullResponse) -> Result<()> {
+    fn check_compaction(&mut self, id: NodeId, query: &str, page: &PullResponse, head: u64) -> Result<()> {
         let history = self.server.history;
         self.cookies.insert(page.cookie.clone(), history);
-        let Some(cookie) = parameter(query, "cookie").filter(|cookie| self.cookies.get(*cookie) == Some(&history))
+        let Some(cookie) = parameter(query, "cookie").filter(|cookie| self.cookies.get(cookie) == Some(&history))
         else {
             return Ok(());
         };
-        let Ok(asked) = Position::decode(cookie) else { return Ok(()) };
+        let Ok(asked) = Position::decode(&cookie) else { return Ok(()) };
         let (bound, floor) = self.server.horizon()?;
         let reset = matches!(page.patch.first(), Some(PatchOp::Clear { table: None }));
-        if asked.walk.is_none() && asked.at >= floor && reset {
+        if asked.walk.is_none() && (floor..=head).contains(&asked.at) && reset {
             let message =
                 format!("client {id} stands at {}, above the floor {floor}, and is sent everything", asked.at);
             self.fail(Violation::new("I14", message));

@@ -68,8 +68,8 @@ pub(super) struct Ghost {
 }
 
 /// The value of a parameter of a query string; values of the protocol need no decoding.
-pub(super) fn parameter<'q>(query: &'q str, name: &str) -> Option<&'q str> {
-    query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
+    crate::server::handler::query::parse(query).ok()?.remove(name)
 }
 
 pub(super) fn is_pull(wire: &WireRequest) -> bool {

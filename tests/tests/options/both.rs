@@ -96,7 +96,6 @@ async fn sets_of_values_change_places_in_one_pull(place: Place) {
 }
 
 #[test_case::test_case(Place::Sqlite; "sqlite")]
-#[test_case::test_case(Place::Postgres; "postgres")]
 #[tokio::test]
 async fn rows_that_raw_sql_replaces_by_a_unique_set_are_gone_everywhere(place: Place) {
     let Some(server) = Server::<App>::new(place).await else { return };

@@ -98,7 +98,7 @@ fn bound_ignored() {
             db.execute("DELETE FROM _plasma_meta WHERE key IN ('compaction_bound', 'compaction_state')", &[]).map(drop)
         }
     }
-    finds(lists(), Ignore, &["I5", "I7", "I9", "I11", "application"]);
+    finds(lists(), Ignore, &["I5", "I7", "I9", "I11", "I14", "application"]);
 }
 
 /// A difference that begins in the folded range is cut into pages that a client shows one by one.
@@ -114,7 +114,9 @@ fn folded_range_served_page_by_page() {
         fn response(&self, request: &WireRequest, response: &mut WireResponse) {
             let cookie =
                 request.query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == "cookie");
-            let Some(asked) = cookie.and_then(|(_, cookie)| Position::decode(cookie).ok()) else { return };
+            let Some(asked) = cookie.and_then(|(_, cookie)| Position::decode(&cookie.replace("%3A", ":")).ok()) else {
+                return;
+            };
             let from = asked.walk.as_ref().and_then(|walk| walk.from).map_or(asked.at, |from| from.at);
             if request.method != Method::Get || (from as i64) >= self.0.load(Ordering::Relaxed) {
                 return;

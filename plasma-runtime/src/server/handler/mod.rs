@@ -3,7 +3,7 @@
 //! The checks ([`check`]) need no database, so that an HTTP adapter can make them before it takes a place in a queue.
 
 pub mod check;
-mod query;
+pub(crate) mod query;
 mod respond;
 mod strict;
 

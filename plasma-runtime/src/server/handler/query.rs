@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 ///
 /// # Errors
 /// What is wrong: a malformed escape, text that is not UTF-8, a parameter given twice.
-pub(super) fn parse(query: &str) -> Result<BTreeMap<String, String>, String> {
+pub(crate) fn parse(query: &str) -> Result<BTreeMap<String, String>, String> {
     let mut parameters = BTreeMap::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
