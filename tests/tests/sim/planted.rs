@@ -226,7 +226,7 @@ fn restored_server_unnoticed() {
             db.execute("UPDATE _plasma_changes SET mark = 7", &[]).map(drop)
         }
     }
-    finds(Markless, Faults { restore: 8, ..Faults::ALL }, &["I1", "I4", "I5", "I6", "I7", "I9"]);
+    finds(Markless, Faults { restore: 8, ..Faults::ALL }, &["I1", "I4", "I5", "I6", "I7", "I9", "I14"]);
 }
 
 /// The pages of a set without inner cuts are applied one by one.
