@@ -36,10 +36,12 @@ impl MutatorDef {
     }
 }
 
+#[cfg(feature = "server")]
 /// Statements on an executor, with the envelope they are of.
 pub(crate) type Statements =
     dyn for<'r> Fn(&'r mut dyn Executor, &'r TxMeta) -> BoxFuture<'r, Result<()>> + Send + Sync;
 
+#[cfg(feature = "server")]
 /// Runs statements that are no mutator's, under the same rules.
 ///
 /// # Errors
