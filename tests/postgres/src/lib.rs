@@ -7,6 +7,7 @@
 //! databases); `PLASMA_POSTGRES_BIN` the folder of the binaries (`initdb`, `postgres`).
 
 mod binaries;
+mod dump;
 mod process;
 
 use std::io::Write as _;
@@ -124,7 +125,11 @@ pub fn database() -> Option<Database> {
 /// # Panics
 /// When `CI=true`: there nothing is skipped.
 pub fn skip() {
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "no Postgres binaries, and CI=true: a skip is a failure");
+    skip_for("Postgres");
+}
+
+fn skip_for(what: &str) {
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "no {what} was found, and CI=true: a skip is a failure");
     // Not by `eprintln`, which the test harness keeps to itself when the test passes. A closed stderr hides nothing else.
-    let _ = writeln!(std::io::stderr(), "!!! SKIPPED: no Postgres binaries were found; scripts/test installs them");
+    let _ = writeln!(std::io::stderr(), "!!! SKIPPED: no {what} was found; scripts/test installs it");
 }

@@ -8,6 +8,7 @@ mod errors;
 mod http;
 mod life;
 mod local;
+mod restore;
 mod sync;
 mod validation;
 
@@ -23,7 +24,7 @@ use plasma::protocol::{Limits, WireRequest, WireResponse};
 use plasma::server::Auth;
 use plasma::{Error, Result};
 
-use crate::place::{Data, Place};
+use crate::place::{Backup, Data, Place};
 
 /// Who calls.
 #[derive(Debug, Clone, PartialEq)]
@@ -240,7 +241,7 @@ pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A server in this process, and the network to it.
 pub struct Server {
-    server: plasma::server::Server<App>,
+    server: Mutex<plasma::server::Server<App>>,
     /// No request gets through.
     pub down: AtomicBool,
     /// A captive portal answers everything.
@@ -251,7 +252,7 @@ pub struct Server {
     pub requests: AtomicUsize,
     /// Requests that are being answered, and the most there ever were of one kind.
     pub pushes: AtomicUsize,
-    _data: Data,
+    data: Mutex<Data>,
 }
 
 impl Server {
@@ -259,6 +260,18 @@ impl Server {
     pub async fn new(place: Place) -> Option<Arc<Self>> {
         let data = place.data()?;
         let expired = Arc::<Mutex<Vec<String>>>::default();
+        Some(Arc::new(Server {
+            server: Mutex::new(Self::open(&data, &expired).await),
+            down: AtomicBool::new(false),
+            portal: AtomicBool::new(false),
+            expired,
+            requests: AtomicUsize::new(0),
+            pushes: AtomicUsize::new(0),
+            data: Mutex::new(data),
+        }))
+    }
+
+    async fn open(data: &Data, expired: &Arc<Mutex<Vec<String>>>) -> plasma::server::Server<App> {
         let known = expired.clone();
         let auth = move |parts: &plasma::http::request::Parts| {
             let header = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
@@ -272,16 +285,20 @@ impl Server {
         };
         let builder = plasma::server::Server::<App>::builder(data.database()).auth(auth);
         // Pulls are answered at once: these tests look at the loop, which polls quickly.
-        let server = builder.limits(Limits { held_pulls: 0, ..Limits::default() }).open().await.expect("opens");
-        Some(Arc::new(Server {
-            server,
-            down: AtomicBool::new(false),
-            portal: AtomicBool::new(false),
-            expired,
-            requests: AtomicUsize::new(0),
-            pushes: AtomicUsize::new(0),
-            _data: data,
-        }))
+        builder.limits(Limits { held_pulls: 0, ..Limits::default() }).open().await.expect("opens")
+    }
+
+    /// A backup of its database; none where there are no programs for that.
+    pub fn backup(&self) -> Option<Backup> {
+        lock(&self.data).backup()
+    }
+
+    /// The server goes on with another database.
+    pub async fn restore(&self, backup: &Backup) {
+        let data = backup.restored();
+        let server = Self::open(&data, &self.expired).await;
+        *lock(&self.server) = server;
+        *lock(&self.data) = data;
     }
 
     async fn answer(&self, request: WireRequest) -> Result<WireResponse, SendFailure> {
@@ -296,7 +313,8 @@ impl Server {
         if request.path.ends_with("/push") {
             self.pushes.fetch_add(1, Ordering::SeqCst);
         }
-        Ok(self.server.respond(request).await)
+        let server = lock(&self.server).clone();
+        Ok(server.respond(request).await)
     }
 
     pub fn transport(self: &Arc<Self>) -> InProcess {

@@ -19,6 +19,31 @@ pub enum Data {
     Postgres(plasma_test_postgres::Database),
 }
 
+/// What an operator has put away.
+#[derive(Debug)]
+pub enum Backup {
+    Sqlite(tempfile::TempDir),
+    Postgres(String),
+}
+
+impl Backup {
+    /// A fresh database with it.
+    pub fn restored(&self) -> Data {
+        match self {
+            Backup::Sqlite(kept) => {
+                let folder = tempfile::tempdir().expect("a folder");
+                let copied = std::fs::copy(kept.path().join("server.db"), folder.path().join("server.db"));
+                copied.expect("the backup is copied");
+                Data::Sqlite(folder)
+            }
+            Backup::Postgres(dump) => {
+                let server = plasma_test_postgres::Server::shared().expect("it made the dump");
+                Data::Postgres(server.restored(dump))
+            }
+        }
+    }
+}
+
 impl Place {
     /// A fresh database; none when this machine has no Postgres, which was said then.
     pub fn data(self) -> Option<Data> {
@@ -35,6 +60,18 @@ impl Data {
         match self {
             Data::Sqlite(folder) => Box::new(SqliteDatabase::file(folder.path().join("server.db"))),
             Data::Postgres(database) => Box::new(PostgresDatabase::url(&database.url)),
+        }
+    }
+
+    /// A backup, made while the server runs; none where the programs for it are missing, which was said then.
+    pub fn backup(&self) -> Option<Backup> {
+        match self {
+            Data::Sqlite(_) => {
+                let folder = tempfile::tempdir().expect("a folder");
+                self.sql(&format!("VACUUM INTO '{}'", folder.path().join("server.db").display()));
+                Some(Backup::Sqlite(folder))
+            }
+            Data::Postgres(database) => database.dump().map(Backup::Postgres),
         }
     }
 
