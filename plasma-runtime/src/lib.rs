@@ -1,10 +1,12 @@
 //! The engines behind plasma. Everything here is usable without the macros; most people want the `plasma` crate.
 
-// What engines share is not all used by each alone; with all of them together nothing may be left over.
-#![cfg_attr(not(all(feature = "client", feature = "http-server", feature = "sqlite")), allow(dead_code))]
+#![cfg_attr(
+    not(all(feature = "client", feature = "http-server", feature = "sqlite")),
+    allow(dead_code, reason = "what engines share is not all used by each alone; all together leave nothing over")
+)]
 #![cfg_attr(
     not(any(feature = "client", feature = "server")),
-    allow(dead_code, unused_imports, reason = "a crate that only declares a schema has no engine to use these")
+    allow(unused_imports, reason = "a crate that only declares a schema has no engine to use these")
 )]
 
 pub mod error;

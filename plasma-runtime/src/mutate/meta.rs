@@ -108,7 +108,6 @@ impl TxMeta {
         random::fill(self.key, trusted, position, bytes);
     }
 
-    #[cfg(feature = "server")]
     /// The same run once more, from its beginning: it draws the same ids and bytes. A record has to be begun again.
     pub(crate) fn restart(&self) {
         lock(&self.drawn).clear();

@@ -32,6 +32,9 @@ pub use random::RandomValue;
 pub(crate) use record::Effects;
 pub use registry::{ErasedCtx, MutatorDef, PolicyDef, RulesFn, RunFn, TableRules};
 #[cfg(feature = "server")]
+#[cfg(feature = "server")]
+pub use run::StatementsFn;
+#[cfg(feature = "server")]
 pub(crate) use run::start_statements;
 pub(crate) use stamp::{time, touch};
 pub use tx::{OfCaller, OfServer, Rights, Trusted, Tx};

@@ -38,8 +38,7 @@ impl MutatorDef {
 
 #[cfg(feature = "server")]
 /// Statements on an executor, with the envelope they are of.
-pub(crate) type Statements =
-    dyn for<'r> Fn(&'r mut dyn Executor, &'r TxMeta) -> BoxFuture<'r, Result<()>> + Send + Sync;
+pub type StatementsFn = dyn for<'r> Fn(&'r mut dyn Executor, &'r TxMeta) -> BoxFuture<'r, Result<()>> + Send + Sync;
 
 #[cfg(feature = "server")]
 /// Runs statements that are no mutator's, under the same rules.
@@ -49,7 +48,7 @@ pub(crate) type Statements =
 pub(crate) fn start_statements<'t>(
     executor: &'t mut dyn Executor,
     meta: &'t TxMeta,
-    run: &'t Statements,
+    run: &'t StatementsFn,
 ) -> BoxFuture<'t, Result<()>> {
     Box::pin(async move {
         let mut recorded = Recorded { executor, meta };

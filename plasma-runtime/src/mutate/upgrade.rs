@@ -11,7 +11,6 @@ use crate::error::{Error, ErrorKind, Result, panic_message};
 pub type UpgradeFn = fn(&str, serde_json::Value) -> Result<serde_json::Value>;
 
 impl MutatorDef {
-    #[cfg(any(feature = "server", feature = "client"))]
     /// The wire names that call it: today's first.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())

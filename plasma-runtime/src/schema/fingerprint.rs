@@ -9,6 +9,11 @@ use crate::value::Kind;
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0100_0000_01b3;
 
+/// A fingerprint as it goes over the wire: 16 lower-case hex digits.
+pub(crate) fn hex(fingerprint: u64) -> String {
+    format!("{fingerprint:016x}")
+}
+
 /// `==` on strings, in const.
 pub const fn str_eq(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());

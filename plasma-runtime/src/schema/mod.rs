@@ -311,7 +311,7 @@ impl SchemaDef {
 
     /// The fingerprint as it goes over the wire: 16 lower-case hex digits.
     pub fn fingerprint_hex(&self) -> String {
-        format!("{:016x}", self.fingerprint)
+        fingerprint::hex(self.fingerprint)
     }
 }
 

@@ -57,9 +57,21 @@ impl ServerEngine {
         now_ms: i64,
         entropy: &mut dyn Entropy,
     ) -> Result<()> {
-        if db.dialect() == Dialect::Postgres {
-            return self.make_own(db, now_ms, entropy).await;
+        match db.dialect() {
+            Dialect::Postgres => self.make_own_postgres(db, now_ms, entropy).await?,
+            Dialect::Sqlite => self.make_own_sqlite(db, now_ms, entropy).await?,
         }
+        let mut digest_key = [0u8; 32];
+        entropy.fill(&mut digest_key);
+        db.execute(
+            "INSERT INTO _plasma_meta (key, value) VALUES ('digest_key', ?) ON CONFLICT (key) DO NOTHING",
+            &[Value::Text(hex(&digest_key))],
+        )
+        .await
+        .map(drop)
+    }
+
+    async fn make_own_sqlite(&self, db: &mut dyn SqlExecutor, now_ms: i64, entropy: &mut dyn Entropy) -> Result<()> {
         for sql in [
             tables::CHANGES,
             tables::CLIENT_MUTATIONS,
@@ -74,13 +86,6 @@ impl ServerEngine {
             "INSERT INTO _plasma_changes (table_name, row_id, op, created_at, mark) \
              SELECT '', '', 'begin', ?, ? WHERE NOT EXISTS (SELECT 1 FROM _plasma_changes)",
             &[Value::Int(now_ms), Value::Int(random_mark(entropy))],
-        )
-        .await?;
-        let mut digest_key = [0u8; 32];
-        entropy.fill(&mut digest_key);
-        db.execute(
-            "INSERT OR IGNORE INTO _plasma_meta (key, value) VALUES ('digest_key', ?)",
-            &[Value::Text(hex(&digest_key))],
         )
         .await
         .map(drop)

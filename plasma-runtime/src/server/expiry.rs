@@ -4,7 +4,7 @@
 //! for ever: no other group can take the id. Of a client that lives, the newest keys are always known; an older key that
 //! has gone is, under its id, a fork, and the client was told that it is not to be sent again after so long.
 
-use super::compaction::Horizon;
+use super::compaction::{Horizon, log};
 use super::ledger::sql_id;
 use super::{JOBS, ServerEngine};
 use crate::error::Result;
@@ -62,19 +62,11 @@ impl ServerEngine {
         most: usize,
     ) -> Result<bool> {
         let before = expiry.clone();
-        let begin = super::compaction::log::begin(db.dialect());
-        db.batch(begin).await?;
-        let mut done = self.expire_some(db, now_ms, expiry, most.max(1)).await;
-        if done.is_ok()
-            && let Err(error) = db.batch("COMMIT").await
-        {
-            done = Err(error);
-        }
+        log::begin(db).await?;
+        let done = self.expire_some(db, now_ms, expiry, most.max(1)).await;
+        let done = log::end(db, done).await;
         if done.is_err() {
             *expiry = before;
-            if db.in_transaction() {
-                db.batch("ROLLBACK").await?;
-            }
         }
         done
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Refusal;
+use crate::schema::fingerprint::hex;
 use crate::schema::{Incompatible, Lens, SchemaDef};
 
 /// The versions whose clients are served, and those that are known but refused. Made once, at start-up.
@@ -65,10 +66,6 @@ impl Lenses {
     pub(super) fn of(&self, fingerprint: Option<&str>) -> &Lens {
         fingerprint.and_then(parse).and_then(|fingerprint| self.get(fingerprint)).unwrap_or(&self.own)
     }
-}
-
-fn hex(fingerprint: u64) -> String {
-    format!("{fingerprint:016x}")
 }
 
 /// Reads the one spelling of a fingerprint.

@@ -112,7 +112,6 @@ impl Dialect {
         }
     }
 
-    #[cfg(feature = "server")]
     /// `value IN (..)` over a list of text that is one parameter, an array of JSON.
     pub(crate) fn in_texts(self, value: &str) -> String {
         match self {
@@ -124,7 +123,6 @@ impl Dialect {
         }
     }
 
-    #[cfg(feature = "server")]
     /// SQL for a new value of a column, where no column says what a lone parameter is.
     pub(crate) fn of_kind(self, kind: Kind, value: String) -> String {
         match self {

@@ -33,7 +33,7 @@ pub struct LockedVersion {
 impl LockedVersion {
     /// The fingerprint as it goes over the wire: 16 lower-case hex digits.
     pub fn fingerprint_hex(&self) -> String {
-        format!("{:016x}", self.fingerprint)
+        super::fingerprint::hex(self.fingerprint)
     }
 
     /// The lines of the shape.

@@ -47,15 +47,30 @@ fn positions(dialect: Dialect) -> &'static str {
     }
 }
 
-/// Begins a transaction that writes. On Postgres compactions of several processes take turns, step by step.
-pub(in crate::server) fn begin(dialect: Dialect) -> &'static str {
-    match dialect {
+/// Begins the transaction of a step. On Postgres the processes take turns, step by step.
+pub(in crate::server) async fn begin(db: &mut dyn SqlExecutor) -> Result<()> {
+    db.batch(match db.dialect() {
         Dialect::Sqlite => "BEGIN IMMEDIATE",
         Dialect::Postgres => {
             "BEGIN ISOLATION LEVEL READ COMMITTED; \
              SELECT pg_advisory_xact_lock(1886151028, CAST(CAST(CAST('_plasma_commits' AS regclass) AS oid) AS integer))"
         }
+    })
+    .await
+}
+
+/// Commits a step that went well, and takes back one that did not.
+pub(in crate::server) async fn end<T>(db: &mut dyn SqlExecutor, mut done: Result<T>) -> Result<T> {
+    if done.is_ok()
+        && let Err(error) = db.batch("COMMIT").await
+    {
+        done = Err(error);
     }
+    // A failed commit may leave the transaction open.
+    if done.is_err() && db.in_transaction() {
+        db.batch("ROLLBACK").await?;
+    }
+    done
 }
 
 /// The newest position at or below `until`.

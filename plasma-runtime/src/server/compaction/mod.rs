@@ -162,20 +162,11 @@ impl ServerEngine {
         most: usize,
     ) -> Result<bool> {
         let before = compaction.clone();
-        let begin = log::begin(db.dialect());
-        db.batch(begin).await?;
-        let mut done = self.step(db, now_ms, compaction, most.max(1)).await;
-        if done.is_ok()
-            && let Err(error) = db.batch("COMMIT").await
-        {
-            done = Err(error);
-        }
+        log::begin(db).await?;
+        let done = self.step(db, now_ms, compaction, most.max(1)).await;
+        let done = log::end(db, done).await;
         if done.is_err() {
             *compaction = before;
-            // A failed commit may leave the transaction open.
-            if db.in_transaction() {
-                db.batch("ROLLBACK").await?;
-            }
         }
         done
     }

@@ -19,7 +19,7 @@ use crate::query::lower::Dialect;
 use crate::schema::{ColumnDef, ColumnDefault, TableDef};
 use crate::server::ServerEngine;
 use crate::server::http::Inner;
-use crate::server::pull::{compaction_bound, log};
+use crate::server::pull::{compaction_bound, end_reading, log};
 use crate::store::SqlExecutor;
 use crate::store::ddl::{quote, quote_text};
 use crate::store::query::{Reading, run_on};
@@ -102,11 +102,7 @@ async fn read(engine: &ServerEngine, db: &mut dyn SqlExecutor, moment: AsOf, que
         Ok(reading.finish())
     };
     let rows = rows.await;
-    // Nothing was written: a failed end must not hide why the read failed.
-    let end = db.execute(if rows.is_ok() { "COMMIT" } else { "ROLLBACK" }, &[]).await;
-    let rows = rows?;
-    end?;
-    Ok(rows)
+    end_reading(db, rows).await
 }
 
 /// Whether the log still reaches back to the position.

@@ -62,8 +62,8 @@ impl ServerEngine {
         hex(&hash.finalize()[..8])
     }
 
-    /// The server's own tables and functions, and what they start with, where they are missing.
-    pub(in crate::server) async fn make_own(
+    /// The server's own tables and functions, and the first position, where they are missing.
+    pub(super) async fn make_own_postgres(
         &self,
         db: &mut dyn SqlExecutor,
         now_ms: i64,
@@ -77,13 +77,6 @@ impl ServerEngine {
             "INSERT INTO _plasma_commits (unit, last_seq, row_version, mark, created_at) \
              SELECT 0, 0, 1, ?, ? WHERE NOT EXISTS (SELECT FROM _plasma_commits)",
             &[Value::Int(random_mark(entropy)), Value::Int(now_ms)],
-        )
-        .await?;
-        let mut digest_key = [0u8; 32];
-        entropy.fill(&mut digest_key);
-        db.execute(
-            "INSERT INTO _plasma_meta (key, value) VALUES ('digest_key', ?) ON CONFLICT (key) DO NOTHING",
-            &[Value::Text(hex(&digest_key))],
         )
         .await
         .map(drop)

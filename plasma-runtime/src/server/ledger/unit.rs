@@ -7,9 +7,10 @@
 
 use super::{Stored, sql_id};
 use crate::error::{Error, Result};
+use crate::inputs::Entropy;
 use crate::protocol::MutationStatus;
 use crate::query::lower::Dialect;
-use crate::server::ddl::first_int;
+use crate::server::ddl::{first_int, random_mark};
 use crate::store::SqlExecutor;
 use crate::value::{Kind, Value};
 
@@ -35,7 +36,7 @@ pub(in crate::server) async fn head(db: &mut dyn SqlExecutor) -> Result<i64> {
 pub(in crate::server) async fn begin(
     db: &mut dyn SqlExecutor,
     who: Option<Who<'_>>,
-    mark: i64,
+    entropy: &mut dyn Entropy,
     now_ms: i64,
 ) -> Result<()> {
     if db.dialect() != Dialect::Sqlite {
@@ -52,7 +53,7 @@ pub(in crate::server) async fn begin(
     };
     db.execute(
         "UPDATE _plasma_origin SET client_group_id = ?, client_id = ?, mutation_id = ?, mark = ?, now = ? WHERE id = 1",
-        &[group, client, mutation, Value::Int(mark), Value::Int(now_ms)],
+        &[group, client, mutation, Value::Int(random_mark(entropy)), Value::Int(now_ms)],
     )
     .await?;
     Ok(())
@@ -93,14 +94,14 @@ pub(in crate::server) async fn finish(
     again: bool,
     wrote: bool,
     head: &mut i64,
-    mark: i64,
+    entropy: &mut dyn Entropy,
     now_ms: i64,
 ) -> Result<i64> {
     if db.dialect() != Dialect::Sqlite {
         return finish_postgres(db, who, stored, again, now_ms).await;
     }
     let now = if wrote { self::head(db).await? } else { *head };
-    *head = if now > *head { now } else { acknowledge(db, who, mark, now_ms).await? };
+    *head = if now > *head { now } else { acknowledge(db, who, random_mark(entropy), now_ms).await? };
     record(db, who, stored, *head, now_ms).await?;
     Ok(*head)
 }

@@ -18,6 +18,7 @@ use crate::server::ServerEngine;
 use crate::server::compaction::Horizon;
 use crate::server::ddl::postgres::current_schema;
 use crate::server::ddl::{first_int, random_mark};
+use crate::server::ledger::unit;
 use crate::store::SqlExecutor;
 use crate::value::{Kind, Value};
 
@@ -274,7 +275,6 @@ async fn void_positions(db: &mut dyn SqlExecutor, now_ms: i64, mark: i64) -> Res
     const ENTRY: &str =
         "INSERT INTO _plasma_changes (table_name, row_id, op, created_at, mark) VALUES ('', '', 'begin', ?, ?)";
     db.execute(ENTRY, &[Value::Int(now_ms), Value::Int(mark)]).await?;
-    let head = db.query("SELECT max(row_version) FROM _plasma_changes", &[], &[Kind::BigInt]).await?;
-    let head = first_int(&head).and_then(|head| u64::try_from(head).ok());
-    Horizon::void_below(db, head.ok_or_else(|| Error::internal("the change log is empty"))?).await
+    let head = unit::head(db).await?;
+    Horizon::void_below(db, head.cast_unsigned()).await
 }

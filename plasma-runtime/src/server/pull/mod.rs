@@ -67,6 +67,15 @@ impl From<Error> for PullFailure {
     }
 }
 
+/// Ends a transaction that has only read. Nothing was written, so both ends do; and a failed end must not hide why the
+/// read failed.
+pub(in crate::server) async fn end_reading<T>(db: &mut dyn SqlExecutor, read: Result<T>) -> Result<T> {
+    let end = db.execute(if read.is_ok() { "COMMIT" } else { "ROLLBACK" }, &[]).await;
+    let read = read?;
+    end?;
+    Ok(read)
+}
+
 impl ServerEngine {
     /// Answers a pull with one page, in one read transaction of its own.
     ///
@@ -112,11 +121,7 @@ impl ServerEngine {
         self.sequence(db).await?;
         self.begin_reading(db).await?;
         let page = self.page(db, now_ms, caller, request, cookie).await;
-        // Nothing was written: both end the read, and a failed end must not hide why the page failed.
-        let end = db.execute(if page.is_ok() { "COMMIT" } else { "ROLLBACK" }, &[]).await;
-        let page = page?;
-        end?;
-        Ok(page)
+        Ok(end_reading(db, page).await?)
     }
 
     /// Whether a pull with this cookie could say anything to this caller: a cheap test for long polls, wrong only on the

@@ -11,7 +11,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::mutate::{Effects, ErasedCtx, Location, MutatorDef, Reason, TxMeta, start_statements};
 use crate::protocol::{MutationResult, MutationStatus, PushedMutation};
 use crate::server::PushJob;
-use crate::server::ddl::random_mark;
 use crate::server::executor::{Bases, Plans, ServerExecutor};
 use crate::server::ledger::Stored;
 use crate::server::ledger::unit::{self, Who};
@@ -120,9 +119,8 @@ impl Group<'_> {
         again: bool,
         wrote: bool,
     ) -> Result<i64, Lost> {
-        let mark = random_mark(self.entropy);
         let who = Who { group, client, mutation: id };
-        let position = unit::finish(self.db, who, stored, again, wrote, &mut self.head, mark, self.now).await?;
+        let position = unit::finish(self.db, who, stored, again, wrote, &mut self.head, self.entropy, self.now).await?;
         Ok(position)
     }
 
@@ -135,8 +133,7 @@ impl Group<'_> {
         who: Option<Who<'_>>,
         body: Body<'_>,
     ) -> Result<Ran, Lost> {
-        let mark = random_mark(self.entropy);
-        unit::begin(self.db, who, mark, self.now).await?;
+        unit::begin(self.db, who, self.entropy, self.now).await?;
         self.db.execute("SAVEPOINT plasma_mutation", &[]).await?;
         let mut careful = false;
         let outcome = loop {

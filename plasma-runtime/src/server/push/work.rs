@@ -6,13 +6,12 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::future::BoxFuture;
-use crate::mutate::{ErasedCtx, Executor, TxMeta};
+use crate::mutate::{ErasedCtx, StatementsFn};
 use crate::protocol::{MutationStatus, PushResponse};
 use crate::server::{PushJob, Refusal};
 
 /// The statements of a [`Task`]. It may be run again when the database loses the transaction.
-pub type TaskFn = dyn for<'t> Fn(&'t mut dyn Executor, &'t TxMeta) -> BoxFuture<'t, Result<()>> + Send + Sync;
+pub type TaskFn = StatementsFn;
 
 /// Work of the server itself: a job (`invoke`) or a transaction of the application.
 #[derive(Clone)]

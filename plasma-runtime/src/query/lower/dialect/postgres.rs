@@ -41,7 +41,6 @@ pub(crate) fn type_of(kind: Kind) -> &'static str {
     }
 }
 
-#[cfg(feature = "server")]
 pub(super) fn of_kind(kind: Kind, value: &str) -> String {
     match type_of(kind) {
         "text" => format!("(CAST({value} AS text) COLLATE \"C\")"),
