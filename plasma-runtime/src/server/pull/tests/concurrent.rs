@@ -17,6 +17,7 @@ use crate::protocol::cookie::Position;
 use crate::protocol::{MutationStatus, PatchOp, PullResponse};
 use crate::server::ledger::unit::{self, Who};
 use crate::server::ledger::{self, Stored};
+use crate::server::tests::fixture::Counter;
 use crate::server::{Caller, ServerEngine};
 use crate::store::SqlExecutor;
 use crate::store::postgres::error::is_retryable;
@@ -90,7 +91,7 @@ async fn unit_of(
         let who = mutation.map(|mutation| Who { group: "bob", client, mutation });
         if let Some(who) = who {
             ledger::lock(db, client, who.group, 5).await?;
-            unit::begin(db, Some(who), 0, 5).await?;
+            unit::begin(db, Some(who), &mut Counter::default(), 5).await?;
             db.batch("SAVEPOINT mutation").await?;
         }
         for sql in statements {
@@ -100,7 +101,7 @@ async fn unit_of(
             db.batch("RELEASE mutation").await?;
             let key = key(client, who.mutation);
             let stored = Stored { key, status: MutationStatus::Applied, error: None, effects: None };
-            let position = unit::finish(db, who, &stored, false, true, &mut 0, 0, 5).await?;
+            let position = unit::finish(db, who, &stored, false, true, &mut 0, &mut Counter::default(), 5).await?;
             ledger::advance(db, client, who.group, who.mutation, position, 5).await?;
         }
         db.batch("COMMIT").await

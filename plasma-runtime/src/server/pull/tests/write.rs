@@ -1,10 +1,21 @@
 //! Writing a unit, and noting it in the history.
 
 use super::world::{World, Writer, key};
+use crate::inputs::Entropy;
 use crate::protocol::{MutationError, MutationStatus};
 use crate::query::lower::Dialect;
 use crate::server::ledger::unit::{self, Who};
 use crate::server::ledger::{self, Stored};
+
+/// Random bits that are known.
+#[derive(Debug)]
+struct Mark(i64);
+
+impl Entropy for Mark {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        bytes.copy_from_slice(&self.0.to_le_bytes());
+    }
+}
 
 impl World {
     /// Runs statements as one unit. Statements that violate a constraint are skipped.
@@ -20,7 +31,7 @@ impl World {
             Who { group, client, mutation: acks.len() as u64 + 1 }
         });
         if who.is_some() {
-            self.db.run(|db| Box::pin(unit::begin(db, who, mark, 5))).unwrap();
+            self.db.run(|db| Box::pin(async move { unit::begin(db, who, &mut Mark(mark), 5).await })).unwrap();
         }
         let before = self.head();
         // Where a unit is one position, that is known when it is committed.
@@ -51,8 +62,11 @@ impl World {
                 effects: None,
             };
             let mut last = before as i64;
-            let position =
-                self.db.run(|db| Box::pin(unit::finish(db, who, &stored, false, true, &mut last, mark, 5))).unwrap();
+            let mut mark = Mark(mark);
+            let position = self
+                .db
+                .run(|db| Box::pin(unit::finish(db, who, &stored, false, true, &mut last, &mut mark, 5)))
+                .unwrap();
             if dialect == Dialect::Sqlite && self.head() > head {
                 head = self.head();
                 let state = self.read();
