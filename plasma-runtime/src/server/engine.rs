@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicI64;
 use super::compaction::{CompactionOptions, Leases};
 use super::hooks::Hooks;
 use super::lenses::Lenses;
-use super::push::{Concurrency, FaultBook};
+use super::push::{Caution, Concurrency, FaultBook};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mutate::{ErasedCtx, TableRules};
 use crate::protocol::{Limits, PushRequest};
@@ -96,6 +96,7 @@ pub struct ServerEngine {
     pub(crate) options: ServerOptions,
     lenses: Lenses,
     faults: FaultBook,
+    pub(super) caution: Caution,
     /// Positions that sets of pages under way stand on.
     pub(super) leases: Leases,
     /// The number of changes of the tables that this engine has looked at; none yet at first.
@@ -143,6 +144,7 @@ impl ServerEngine {
             options,
             lenses,
             faults: FaultBook::default(),
+            caution: Caution::default(),
             leases: Leases::default(),
             epoch: AtomicI64::new(i64::MIN),
         })

@@ -10,7 +10,7 @@ mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
-pub use sql::{SqlConnection, SqlExecutor};
+pub use sql::{SqlConnection, SqlExecutor, SqlStep};
 
 use crate::error::Error;
 use crate::query::lower::Dialect;

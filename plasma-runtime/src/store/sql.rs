@@ -49,6 +49,17 @@ pub trait SqlConnection: MaybeSend {
     ) -> Result<()>;
 }
 
+/// One of several statements that are sent together ([`SqlExecutor::run_all`]).
+#[derive(Debug, Clone, Copy)]
+pub enum SqlStep<'s> {
+    /// Statements without parameters, as of [`SqlExecutor::batch`]; those that begin or end a transaction, too.
+    Batch(&'s str),
+    /// A statement that changes rows.
+    Execute(&'s str, &'s [Value]),
+    /// A query, with how to read its columns.
+    Query(&'s str, &'s [Value], &'s [Kind]),
+}
+
 /// An asynchronous SQL connection: what the server engine runs on. Same contract as [`SqlConnection`].
 ///
 /// A statement's parameters are written `?` (or `?1`, `?2`, ..) on every database.
@@ -65,6 +76,26 @@ pub trait SqlExecutor: MaybeSend {
 
     /// Runs several statements separated by `;`.
     fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>>;
+
+    /// Runs statements one after the other, none after one that failed, and returns the rows of each (none where it asks
+    /// for none). A database that is elsewhere is sent all of them at once: one journey. They have to be of one
+    /// transaction: the first may begin it, the last may end it.
+    ///
+    /// # Errors
+    /// That of the first that failed.
+    fn run_all<'a>(&'a mut self, steps: &'a [SqlStep<'a>]) -> BoxFuture<'a, Result<Vec<Vec<Row>>>> {
+        Box::pin(async move {
+            let mut all = Vec::with_capacity(steps.len());
+            for step in steps {
+                all.push(match *step {
+                    SqlStep::Batch(sql) => self.batch(sql).await.map(|()| Vec::new())?,
+                    SqlStep::Execute(sql, params) => self.execute(sql, params).await.map(|_| Vec::new())?,
+                    SqlStep::Query(sql, params, kinds) => self.query(sql, params, kinds).await?,
+                });
+            }
+            Ok(all)
+        })
+    }
 
     /// Refuses a text that is not one statement that only reads.
     ///

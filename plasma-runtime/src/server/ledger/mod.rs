@@ -65,9 +65,19 @@ fn unsigned(value: Option<&Value>) -> u64 {
     value.and_then(Value::as_int).and_then(|n| u64::try_from(n).ok()).unwrap_or_default()
 }
 
+macro_rules! entry_sql {
+    ($end:literal) => {
+        concat!(
+            "SELECT client_group_id, last_mutation_id, settled, seen_at, expired FROM _plasma_client_mutations ",
+            "WHERE client_id = ?",
+            $end
+        )
+    };
+}
+
 /// The client's entry, as it is now: nothing keeps it so. Who is about to change it takes it by [`lock`].
 pub(super) async fn entry(db: &mut dyn SqlExecutor, client_id: &str) -> Result<Option<Entry>> {
-    read_entry(db, client_id, "").await.map(|entry| entry.filter(Entry::is_bound))
+    read_entry(db, entry_sql!(""), client_id).await.map(|entry| entry.filter(Entry::is_bound))
 }
 
 /// The client's entry, which nobody else changes until this transaction ends: pushes of one client run one after the
@@ -81,8 +91,18 @@ pub(super) async fn lock(db: &mut dyn SqlExecutor, client_id: &str, group: &str,
         // One writer: its transaction is the lock.
         return entry(db, client_id).await;
     }
-    const LOCK: &str = " FOR UPDATE";
-    let mut found = read_entry(db, client_id, LOCK).await?;
+    let found = read_entry(db, LOCK, client_id).await?;
+    lock_found(db, found, client_id, group, now_ms).await
+}
+
+/// [`lock`], on Postgres, with the entry read already, by [`LOCK`].
+pub(super) async fn lock_found(
+    db: &mut dyn SqlExecutor,
+    mut found: Option<Entry>,
+    client_id: &str,
+    group: &str,
+    now_ms: i64,
+) -> Result<Option<Entry>> {
     if found.is_none() {
         // Waits for whoever inserts the same.
         db.execute(
@@ -91,7 +111,7 @@ pub(super) async fn lock(db: &mut dyn SqlExecutor, client_id: &str, group: &str,
             &[Value::from(client_id), Value::from(group), Value::Int(now_ms)],
         )
         .await?;
-        found = read_entry(db, client_id, LOCK).await?;
+        found = read_entry(db, LOCK, client_id).await?;
     }
     Ok(found.filter(Entry::is_bound))
 }
@@ -108,21 +128,26 @@ pub(super) async fn unbind(db: &mut dyn SqlExecutor, client_id: &str) -> Result<
     Ok(())
 }
 
-async fn read_entry(db: &mut dyn SqlExecutor, client_id: &str, lock: &str) -> Result<Option<Entry>> {
-    let sql = format!(
-        "SELECT client_group_id, last_mutation_id, settled, seen_at, expired FROM _plasma_client_mutations \
-         WHERE client_id = ?{lock}"
-    );
-    const KINDS: &[Kind] = &[Kind::Text, Kind::BigInt, Kind::BigInt, Kind::BigInt, Kind::Bool];
-    let rows = db.query(&sql, &[Value::from(client_id)], KINDS).await?;
-    Ok(rows.into_iter().next().map(|row| Entry {
+async fn read_entry(db: &mut dyn SqlExecutor, sql: &str, client_id: &str) -> Result<Option<Entry>> {
+    db.query(sql, &[Value::from(client_id)], ENTRY).await.map(read)
+}
+
+/// The columns of an entry.
+pub(super) const ENTRY: &[Kind] = &[Kind::Text, Kind::BigInt, Kind::BigInt, Kind::BigInt, Kind::Bool];
+
+/// The entry in these rows.
+pub(super) fn read(rows: Vec<Row>) -> Option<Entry> {
+    rows.into_iter().next().map(|row| Entry {
         group: row[0].as_text().unwrap_or_default().to_owned(),
         last: unsigned(row.get(1)),
         settled: unsigned(row.get(2)),
         seen_at: row[3].as_int().unwrap_or_default(),
         expired: row[4] == Value::Bool(true),
-    }))
+    })
 }
+
+/// Reads the entry of a client, a parameter, on Postgres, and keeps it from everybody else.
+pub(super) const LOCK: &str = entry_sql!(" FOR UPDATE");
 
 /// Advances the client's entry, and binds the client to its group when it has none. `position` is that of its last
 /// mutation's unit, as [`unit::finish`] returned it.
@@ -134,24 +159,38 @@ pub(super) async fn advance(
     position: i64,
     now_ms: i64,
 ) -> Result<()> {
-    let at = position_column(db.dialect());
-    // The group of an entry never changes: another group's client was refused before it came here.
-    let sql = format!(
-        "INSERT INTO _plasma_client_mutations (client_id, client_group_id, last_mutation_id, {at}, seen_at) \
-         VALUES (?, ?, ?, ?, ?) ON CONFLICT (client_id) DO UPDATE SET client_group_id = excluded.client_group_id, \
-         last_mutation_id = excluded.last_mutation_id, {at} = excluded.{at}, seen_at = excluded.seen_at"
-    );
-    db.execute(
-        &sql,
-        &[Value::from(client_id), Value::from(group), sql_id(last), Value::Int(position), Value::Int(now_ms)],
-    )
-    .await?;
-    Ok(())
+    let (sql, params) = advance_by(db.dialect(), client_id, group, last, position, now_ms);
+    db.execute(sql, &params).await.map(drop)
 }
 
-/// What says where in the log an acknowledgement stands: its position, or the unit that will be given one.
-fn position_column(dialect: Dialect) -> &'static str {
-    if dialect == Dialect::Sqlite { "row_version" } else { "unit" }
+macro_rules! advance_sql {
+    ($at:literal) => {
+        concat!(
+            "INSERT INTO _plasma_client_mutations (client_id, client_group_id, last_mutation_id, ",
+            $at,
+            ", seen_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (client_id) DO UPDATE SET ",
+            "client_group_id = excluded.client_group_id, last_mutation_id = excluded.last_mutation_id, ",
+            $at,
+            " = excluded.",
+            $at,
+            ", seen_at = excluded.seen_at"
+        )
+    };
+}
+
+/// The statement of [`advance`].
+pub(super) fn advance_by(
+    dialect: Dialect,
+    client_id: &str,
+    group: &str,
+    last: u64,
+    position: i64,
+    now_ms: i64,
+) -> (&'static str, [Value; 5]) {
+    // The group of an entry never changes: another group's client was refused before it came here. Where in the log the
+    // acknowledgement stands is its position, or the unit that will be given one.
+    let sql = if dialect == Dialect::Sqlite { advance_sql!("row_version") } else { advance_sql!("unit") };
+    (sql, [Value::from(client_id), Value::from(group), sql_id(last), Value::Int(position), Value::Int(now_ms)])
 }
 
 /// Notes that the client is alive.

@@ -261,9 +261,11 @@ pub(super) async fn has_table(db: &mut dyn SqlExecutor, name: &str) -> Result<bo
     Ok(first_int(&db.query(sql, &[Value::from(name)], &[Kind::BigInt]).await?) != Some(0))
 }
 
+/// Reads the number of changes of the tables; its parameter is [`EPOCH`]. No row is 0.
+pub(in crate::server) const READ_EPOCH: &str = "SELECT CAST(value AS BIGINT) FROM _plasma_meta WHERE key = ?";
+
 async fn epoch(db: &mut dyn SqlExecutor) -> Result<i64> {
-    let sql = "SELECT CAST(value AS BIGINT) FROM _plasma_meta WHERE key = ?";
-    Ok(first_int(&db.query(sql, &[Value::from(EPOCH)], &[Kind::BigInt]).await?).unwrap_or(0))
+    Ok(first_int(&db.query(READ_EPOCH, &[Value::from(EPOCH)], &[Kind::BigInt]).await?).unwrap_or(0))
 }
 
 /// Whoever asks from before this point is told everything anew: an entry that marks the point, and the bound below which

@@ -21,5 +21,7 @@ mod transaction;
 #[cfg(feature = "http-server")]
 pub use api::{Migrations, migrations};
 pub use diff::{Change, Class, SchemaDiff, What};
+pub(super) use ensure::READ_EPOCH;
+pub(super) use notes::EPOCH;
 pub use run::Migrated;
 pub use step::{Sql, Step};

@@ -53,6 +53,7 @@ impl ServerEngine {
         let mut tries = 0;
         loop {
             tries += 1;
+            let terms = Terms { look_up: tries > 1, ..terms };
             match Group::run(self, db, now_ms, entropy, &[one], &mut || true, terms).await {
                 Err(lost) if lost.is_race() && !db.in_transaction() && retry.again(tries).await => {}
                 ended => return ended,

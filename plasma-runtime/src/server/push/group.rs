@@ -9,12 +9,15 @@ use crate::error::{Error, Result};
 use crate::inputs::Entropy;
 use crate::protocol::{MutationResult, PushResponse, PushedMutation};
 use crate::query::lower::Dialect;
+use crate::server::ddl::first_int;
 use crate::server::executor::Plans;
 use crate::server::hooks::{ServerError, ServerErrorKind};
 use crate::server::ledger::unit;
-use crate::server::ledger::{self, Stored};
+use crate::server::ledger::{self, Entry, Stored};
+use crate::server::migrate::{EPOCH, READ_EPOCH};
 use crate::server::{JOBS, PushJob, Refusal, ServerEngine};
-use crate::store::SqlExecutor;
+use crate::store::{SqlExecutor, SqlStep};
+use crate::value::{Kind, Value};
 
 /// After this long without a push that advances its ledger, a client's sign of life is noted anyway, ms.
 const TOUCH_AFTER_MS: i64 = 86_400_000;
@@ -25,11 +28,20 @@ pub(super) struct Lost {
     pub(super) error: Error,
     /// The mutation that was running.
     pub(super) at: Option<u64>,
+    /// Only because a mutation had no savepoint.
+    pub(super) unsaved: bool,
+}
+
+impl Lost {
+    /// A mutation failed and has to be undone, and there is no savepoint.
+    pub(super) fn unsaved(error: Error) -> Self {
+        Lost { error, at: None, unsaved: true }
+    }
 }
 
 impl From<Error> for Lost {
     fn from(error: Error) -> Self {
-        Lost { error, at: None }
+        Lost { error, at: None, unsaved: false }
     }
 }
 
@@ -42,6 +54,9 @@ pub(super) struct Terms<'t> {
     pub(super) stop_before: Option<u64>,
     /// What this push has committed already, in earlier transactions.
     pub(super) committed: &'t [MutationResult],
+    /// Looks up on Postgres whether keys were issued before. That is rare, and found without it when the outcome is
+    /// stored: so only a transaction that is run again does.
+    pub(super) look_up: bool,
 }
 
 /// A transaction that was committed.
@@ -62,8 +77,16 @@ pub(super) struct Group<'g> {
     /// The last position of the change log.
     pub(super) head: i64,
     pub(super) terms: Terms<'g>,
+    /// Each mutation runs inside a savepoint.
+    pub(super) savepoints: bool,
     /// Which keys were issued before, where that is read before the transaction begins.
     known: Option<BTreeMap<String, Stored>>,
+    /// The client's entry, where it was read with the transaction's begin.
+    entry: Option<Option<Entry>>,
+    /// The next mutation's unit has begun with the transaction.
+    pub(super) unit_begun: bool,
+    /// The last statement, sent with the commit.
+    last: Option<(&'static str, [Value; 5])>,
     more: bool,
     /// Told after the commit: a lost transaction did not happen.
     reports: Vec<ServerError>,
@@ -75,47 +98,64 @@ impl<'g> Group<'g> {
     /// Runs `work` in one transaction and commits it.
     pub(super) async fn run(
         engine: &'g ServerEngine,
-        db: &'g mut dyn SqlExecutor,
+        db: &mut dyn SqlExecutor,
         now: i64,
-        entropy: &'g mut dyn Entropy,
+        entropy: &mut dyn Entropy,
         work: &[Work<'_>],
         more: &mut (dyn FnMut() -> bool + Send),
         terms: Terms<'g>,
     ) -> Result<Committed, Lost> {
-        let mut group = Group {
-            engine,
-            db,
-            entropy,
-            now,
-            head: 0,
-            terms,
-            known: None,
-            more: false,
-            reports: Vec::new(),
-            finished: Vec::new(),
-            faulty: Vec::new(),
-        };
-        let outcome = group.transaction(work, more).await;
-        match outcome {
-            Ok(done) => {
-                engine.faults().committed(group.finished.iter());
-                for (client, id) in &group.faulty {
-                    engine.faults().note(client, *id);
+        let mut savepoints = engine.caution.begin();
+        loop {
+            let mut group = Group {
+                engine,
+                db: &mut *db,
+                entropy: &mut *entropy,
+                now,
+                head: 0,
+                terms,
+                savepoints,
+                known: None,
+                entry: None,
+                unit_begun: false,
+                last: None,
+                more: false,
+                reports: Vec::new(),
+                finished: Vec::new(),
+                faulty: Vec::new(),
+            };
+            match group.transaction(work, more).await {
+                Ok(done) => return Ok(group.committed(done)),
+                Err(lost) => {
+                    group.roll_back().await;
+                    if !lost.unsaved || savepoints {
+                        return Err(lost);
+                    }
+                    engine.caution.lacked_one();
+                    savepoints = true;
                 }
-                for report in &group.reports {
-                    engine.options().hooks.report(report);
-                }
-                Ok(Committed { done, more: group.more })
             }
-            Err(lost) => {
-                if group.db.in_transaction()
-                    && let Err(error) = group.db.batch("ROLLBACK").await
-                {
-                    // The next BEGIN fails for the same reason, and says so.
-                    engine.options().hooks.report(&ServerError::new(ServerErrorKind::Internal, error));
-                }
-                Err(lost)
-            }
+        }
+    }
+
+    /// Tells what is told only of a transaction that happened.
+    fn committed(self, done: Vec<Done>) -> Committed {
+        self.engine.faults().committed(self.finished.iter());
+        for (client, id) in &self.faulty {
+            self.engine.faults().note(client, *id);
+        }
+        for report in &self.reports {
+            self.engine.options().hooks.report(report);
+        }
+        Committed { done, more: self.more }
+    }
+
+    async fn roll_back(&mut self) {
+        if self.db.in_transaction()
+            && let Err(error) = self.db.batch("ROLLBACK").await
+        {
+            // The next BEGIN fails for the same reason, and says so.
+            self.engine.options().hooks.report(&ServerError::new(ServerErrorKind::Internal, error));
         }
     }
 
@@ -124,13 +164,14 @@ impl<'g> Group<'g> {
         work: &[Work<'_>],
         more: &mut (dyn FnMut() -> bool + Send),
     ) -> Result<Vec<Done>, Lost> {
-        let dialect = self.db.dialect();
-        if let (Dialect::Postgres, Some(first)) = (dialect, work.first()) {
-            self.known = Some(self.known_before(first).await?);
+        match (self.db.dialect(), work.first()) {
+            (Dialect::Postgres, Some(first)) => self.open(first).await?,
+            (dialect, _) => {
+                self.db.batch(self.engine.options().concurrency.begin(dialect)).await?;
+                self.engine.still_fits(self.db).await?;
+                self.head = unit::head(self.db).await?;
+            }
         }
-        self.db.batch(self.engine.options().concurrency.begin(dialect)).await?;
-        self.engine.still_fits(self.db).await?;
-        self.head = unit::head(self.db).await?;
         let mut done = Vec::with_capacity(work.len());
         for (index, one) in work.iter().enumerate() {
             if index > 0 && !more() {
@@ -143,8 +184,32 @@ impl<'g> Group<'g> {
         }
         unit::clear(self.db).await?;
         // Constraints are immediate: a commit fails for the machine's reasons, or because of what else was committed.
-        self.db.batch("COMMIT").await?;
+        let last = self.last.as_ref().map(|(sql, params)| SqlStep::Execute(sql, params));
+        let steps: Vec<SqlStep<'_>> = last.into_iter().chain([SqlStep::Batch("COMMIT")]).collect();
+        self.db.run_all(&steps).await?;
         Ok(done)
+    }
+
+    /// Begins a transaction on Postgres: one journey for all that is known of it before.
+    async fn open(&mut self, work: &Work<'_>) -> Result<(), Lost> {
+        self.known = Some(if self.terms.look_up { self.known_before(work).await? } else { BTreeMap::new() });
+        let begin = self.engine.options().concurrency.begin(Dialect::Postgres);
+        let epoch = [Value::from(EPOCH)];
+        let mut steps = vec![SqlStep::Batch(begin), SqlStep::Query(READ_EPOCH, &epoch, &[Kind::BigInt])];
+        let client = match work {
+            Work::Push(job) => [Value::from(job.request.client_id.as_str())],
+            Work::Task(_) => [Value::Null],
+        };
+        if let Work::Push(_) = work {
+            steps.push(SqlStep::Query(ledger::LOCK, &client, ledger::ENTRY));
+            steps.push(SqlStep::Query(unit::BEGIN_POSTGRES, &[], &[Kind::BigInt]));
+        }
+        let mut rows = self.db.run_all(&steps).await?.into_iter().skip(1);
+        let epoch = rows.next().and_then(|rows| first_int(&rows)).unwrap_or(0);
+        self.engine.fits_at(self.db, epoch).await?;
+        self.entry = rows.next().map(ledger::read);
+        self.unit_begun = self.entry.is_some();
+        Ok(())
     }
 
     /// Which keys were issued before. Looked up outside of the transaction: inside of one that is serializable, it would
@@ -180,7 +245,10 @@ impl<'g> Group<'g> {
         if request.client_group_id != group {
             return Ok(Err(Refusal::client_group_mismatch()));
         }
-        let entry = ledger::lock(self.db, client, group, self.now).await?;
+        let entry = match self.entry.take() {
+            Some(found) => ledger::lock_found(self.db, found, client, group, self.now).await?,
+            None => ledger::lock(self.db, client, group, self.now).await?,
+        };
         if entry.as_ref().is_some_and(|entry| entry.group != group) {
             return Ok(Err(Refusal::client_id_taken()));
         }
@@ -242,7 +310,11 @@ impl<'g> Group<'g> {
             }
         }
         if last > before {
-            ledger::advance(self.db, client, group, last, version, self.now).await?;
+            match self.db.dialect() {
+                // Another push of this group may be the client's, too.
+                Dialect::Sqlite => ledger::advance(self.db, client, group, last, version, self.now).await?,
+                dialect => self.last = Some(ledger::advance_by(dialect, client, group, last, version, self.now)),
+            }
         } else if let Some(entry) = entry {
             if self.now - entry.seen_at > TOUCH_AFTER_MS {
                 ledger::touch(self.db, client, self.now).await?;

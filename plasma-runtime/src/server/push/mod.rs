@@ -1,12 +1,13 @@
 //! Pushes: many clients' mutations in one durable commit, each run at most once.
 //!
-//! The group of pushes shares one transaction. Each mutation runs inside a savepoint; its ledger row is written outside
-//! of it, so that a mutator that fails by its own word leaves no write but its outcome. When the whole transaction is
+//! The group of pushes shares one transaction. A mutator that fails by its own word leaves no write but its outcome: when
+//! it had written before, the transaction is run again with a savepoint for each mutation ([`caution`]). When the whole transaction is
 //! lost nothing of the group was acknowledged: every push is tried again alone, so that the one that cannot be
 //! committed is the only one refused.
 //!
 //! Where pushes run at once ([`concurrent`]), each has transactions of its own.
 
+mod caution;
 mod concurrent;
 mod faults;
 mod group;
@@ -17,6 +18,7 @@ mod statements;
 mod task;
 mod work;
 
+pub(super) use caution::Caution;
 pub(super) use faults::FaultBook;
 use group::{Group, Lost, Terms};
 pub use isolation::{AtOnce, Concurrency, Isolation, Retry};

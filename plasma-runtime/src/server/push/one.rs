@@ -1,4 +1,4 @@
-//! One mutation of a group: run inside a savepoint, its outcome stored outside of it.
+//! One mutation of a group: what a failed run wrote is undone, its outcome is stored all the same.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,7 @@ use super::work::TaskFn;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mutate::{Effects, ErasedCtx, Location, MutatorDef, Reason, TxMeta, start_statements};
 use crate::protocol::{MutationResult, MutationStatus, PushedMutation};
+use crate::query::lower::Dialect;
 use crate::server::PushJob;
 use crate::server::executor::{Bases, Plans, ServerExecutor};
 use crate::server::ledger::Stored;
@@ -22,7 +23,7 @@ pub(super) enum Ran {
     Fault(Error),
 }
 
-/// What runs inside the savepoint.
+/// What runs.
 #[derive(Clone, Copy)]
 pub(super) enum Body<'b> {
     Mutator { mutator: &'b MutatorDef, ctx: &'b ErasedCtx, args: &'b str, bases: &'b Bases },
@@ -96,6 +97,8 @@ impl Group<'_> {
                     self.report(job, mutation, error);
                 }
             }
+            // Perhaps because it ran before, as another client's.
+            Ok(Ran::Fault(error)) if self.may_be_known() => return Err(again(error)),
             Ok(Ran::Fault(error)) => {
                 self.report(job, mutation, error);
                 self.faulty.push((client.to_owned(), mutation.id));
@@ -109,7 +112,7 @@ impl Group<'_> {
         Ok(Step::Done(stored.first(mutation.id), position))
     }
 
-    /// Stores key and outcome, outside the mutation's savepoint; returns the position of the acknowledgement.
+    /// Stores key and outcome, outside of what a failed run is undone by; returns the position of the acknowledgement.
     pub(super) async fn store(
         &mut self,
         group: &str,
@@ -120,11 +123,17 @@ impl Group<'_> {
         wrote: bool,
     ) -> Result<i64, Lost> {
         let who = Who { group, client, mutation: id };
+        self.unit_begun = false;
         let position = unit::finish(self.db, who, stored, again, wrote, &mut self.head, self.entropy, self.now).await?;
         Ok(position)
     }
 
-    /// Runs statements inside a savepoint. An error is a lost transaction.
+    /// Whether a key may have been issued before without this transaction's knowing.
+    pub(super) fn may_be_known(&self) -> bool {
+        self.db.dialect() == Dialect::Postgres && !self.terms.look_up
+    }
+
+    /// Runs statements so that those of a failed run leave nothing. An error is a lost transaction.
     pub(super) async fn run_one(
         &mut self,
         ctx: Option<&ErasedCtx>,
@@ -133,10 +142,16 @@ impl Group<'_> {
         who: Option<Who<'_>>,
         body: Body<'_>,
     ) -> Result<Ran, Lost> {
-        unit::begin(self.db, who, self.entropy, self.now).await?;
-        self.db.execute("SAVEPOINT plasma_mutation", &[]).await?;
+        if !std::mem::take(&mut self.unit_begun) {
+            unit::begin(self.db, who, self.entropy, self.now).await?;
+        }
+        // An application's own statements are not run twice without need: it would see that.
+        let saved = self.savepoints || matches!(body, Body::Task(_));
+        if saved {
+            self.db.execute("SAVEPOINT plasma_mutation", &[]).await?;
+        }
         let mut careful = false;
-        let outcome = loop {
+        let (outcome, clean) = loop {
             let mut statements = Statements::new(self.db, careful);
             let mut executor = ServerExecutor::new(self.engine, &mut statements, ctx, plans);
             let outcome = mutator::guarded(match body {
@@ -148,10 +163,14 @@ impl Group<'_> {
             });
             let outcome = outcome.await;
             let outcome = executor.finish(outcome).await;
-            if careful || !statements.needs_care(&outcome) || !self.db.in_transaction() {
-                break outcome;
+            let (needs_care, clean) = (statements.needs_care(&outcome), statements.is_clean());
+            if careful || !needs_care || !self.db.in_transaction() {
+                break (outcome, clean);
             }
             // It goes on after a statement that failed: from the beginning, with a savepoint for each.
+            if !saved {
+                return Err(Lost::unsaved(outcome.err().unwrap_or_else(unsaved)));
+            }
             careful = true;
             self.db.execute("ROLLBACK TO plasma_mutation", &[]).await?;
             let recorded = meta.effects().is_some();
@@ -170,20 +189,34 @@ impl Group<'_> {
             Err(error) if matches!(circumstance(&error), Some(Circumstance::Race | Circumstance::Held)) => {
                 return Err(error.into());
             }
+            Err(error) if !saved && !clean => return Err(Lost::unsaved(error)),
             Err(error) if circumstance(&error) == Some(Circumstance::TooLong) => {
                 let message = "a statement of the mutator ran for longer than the database allows";
                 Err(Error::rejected("internal", message).with_source(error))
             }
             outcome => outcome,
         };
-        if outcome.is_err() {
-            self.db.execute("ROLLBACK TO plasma_mutation", &[]).await?;
+        if saved {
+            if outcome.is_err() {
+                self.db.execute("ROLLBACK TO plasma_mutation", &[]).await?;
+            }
+            self.db.execute("RELEASE plasma_mutation", &[]).await?;
         }
-        self.db.execute("RELEASE plasma_mutation", &[]).await?;
         Ok(match outcome {
             Ok(()) => Ran::Applied,
             Err(error) if error.is_refusal() => Ran::Rejected(error),
             Err(error) => Ran::Fault(error),
         })
     }
+}
+
+#[cold]
+fn unsaved() -> Error {
+    Error::new(ErrorKind::Fault, "a statement of the mutation failed")
+}
+
+/// The transaction is run again, with its keys looked up.
+#[cold]
+pub(super) fn again(error: Error) -> Lost {
+    Error::new(ErrorKind::Conflict, "the mutation's key may have been issued before").with_source(error).into()
 }

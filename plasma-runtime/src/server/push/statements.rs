@@ -15,6 +15,7 @@ use crate::value::{Kind, Row, Value};
 pub(super) struct Statements<'s> {
     db: &'s mut dyn SqlExecutor,
     mode: Mode,
+    wrote: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +40,12 @@ impl<'s> Statements<'s> {
             Dialect::Postgres if careful => Mode::Careful,
             Dialect::Postgres => Mode::Bare,
         };
-        Statements { db, mode }
+        Statements { db, mode, wrote: false }
+    }
+
+    /// Whether nothing has to be undone: nothing was written, and the transaction can go on.
+    pub(super) fn is_clean(&self) -> bool {
+        !self.wrote && matches!(self.mode, Mode::Alone | Mode::Bare | Mode::Careful)
     }
 
     /// Whether the run has to begin again with savepoints: it went on after a failure, by a statement or by ending well.
@@ -82,6 +88,7 @@ impl SqlExecutor for Statements<'_> {
         Box::pin(async move {
             self.before().await?;
             let changed = self.db.execute(sql, params).await;
+            self.wrote |= changed.is_ok();
             self.after(changed).await
         })
     }
@@ -95,6 +102,8 @@ impl SqlExecutor for Statements<'_> {
         Box::pin(async move {
             self.before().await?;
             let rows = self.db.query(sql, params, kinds).await;
+            // What returns rows may write them, too.
+            self.wrote |= rows.is_ok() && !sql.starts_with("SELECT ");
             self.after(rows).await
         })
     }
@@ -103,6 +112,7 @@ impl SqlExecutor for Statements<'_> {
         Box::pin(async move {
             self.before().await?;
             let done = self.db.batch(sql).await;
+            self.wrote |= done.is_ok();
             self.after(done).await
         })
     }

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::group::{Group, Lost};
 use super::mutator;
-use super::one::{Body, Ran};
+use super::one::{Body, Ran, again};
 use super::work::Task;
 use crate::error::{Error, Result};
 use crate::mutate::{Location, Reason, TxMeta};
@@ -49,6 +49,7 @@ impl Group<'_> {
         let (status, error) = match ran.map_err(at)? {
             Ran::Applied => (MutationStatus::Applied, None),
             Ran::Rejected(error) => (MutationStatus::Rejected, Some(error)),
+            Ran::Fault(error) if self.may_be_known() => return Err(again(error)),
             Ran::Fault(error) => return Ok(Err(error)),
         };
         let stored = Stored { key: text, status, error: error.as_ref().map(mutator::wire_error), effects: None };

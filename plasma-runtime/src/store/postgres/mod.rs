@@ -11,6 +11,7 @@
 mod bind;
 pub mod error;
 mod options;
+mod pipeline;
 mod pool;
 mod read;
 #[cfg(test)]
@@ -31,7 +32,7 @@ use tokio_postgres::{Client, Statement};
 use self::bind::Param;
 use self::error::{from_postgres, is_connection, is_stale};
 use self::text::Control;
-use super::SqlExecutor;
+use super::{SqlExecutor, SqlStep};
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::BoxFuture;
 use crate::query::lower::Dialect;
@@ -227,13 +228,7 @@ impl PostgresConnection {
 
     async fn try_query(&self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>> {
         let statement = self.prepare(sql, params.len()).await?;
-        if statement.columns().len() != kinds.len() {
-            return Err(Error::internal(format!(
-                "the query has {} columns, {} kinds were given: {sql}",
-                statement.columns().len(),
-                kinds.len()
-            )));
-        }
+        check_columns(&statement, kinds, sql)?;
         let params: Vec<Param<'_>> = params.iter().map(Param).collect();
         let rows = self.wrapper()?.query(&statement, &erased(&params)).await.map_err(from_postgres)?;
         rows.iter().map(|row| read::row(row, kinds)).collect()
@@ -343,6 +338,14 @@ fn no_query(sql: &str) -> Error {
     Error::internal(format!("raw SQL only reads (`SELECT`, `WITH`, `VALUES`): {sql}"))
 }
 
+fn check_columns(statement: &Statement, kinds: &[Kind], sql: &str) -> Result<()> {
+    let columns = statement.columns().len();
+    if columns == kinds.len() {
+        return Ok(());
+    }
+    Err(Error::internal(format!("the query has {columns} columns, {} kinds were given: {sql}", kinds.len())))
+}
+
 fn erased<'p>(params: &'p [Param<'p>]) -> Vec<&'p (dyn ToSql + Sync)> {
     params.iter().map(|param| param as &(dyn ToSql + Sync)).collect()
 }
@@ -391,6 +394,10 @@ impl SqlExecutor for PostgresConnection {
             }
             Ok(())
         })
+    }
+
+    fn run_all<'a>(&'a mut self, steps: &'a [SqlStep<'a>]) -> BoxFuture<'a, Result<Vec<Vec<Row>>>> {
+        Box::pin(self.send_all(steps))
     }
 
     fn check_reads<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>> {
