@@ -22,15 +22,19 @@ use std::time::Instant;
 use plasma::protocol::{Method, WireRequest};
 use plasma::server::{Auth, PostgresDatabase, Server};
 use plasma_test_postgres::{Database, Durability, Server as Postgres};
+use tokio::sync::Barrier;
 use tokio_postgres::{Client, NoTls, Statement};
 use util::load::{LIST, Load, NOW, bodies};
 use util::schema::{Bench, Ctx};
 use util::{Numbers, Samples, rate, rounds};
 
+/// Turns before the clock starts: connections, and what Postgres learns of each statement.
+const WARM_UP: usize = 20;
+
 const LOADS: [Load; 3] = [
     Load { what: "Postgres, 1 client, 1 mutation a push", clients: 1, size: 1, turns: 600 },
-    Load { what: "Postgres, 8 clients, 1 mutation a push", clients: 8, size: 1, turns: 200 },
-    Load { what: "Postgres, 32 clients, 1 mutation a push", clients: 32, size: 1, turns: 100 },
+    Load { what: "Postgres, 8 clients, 1 mutation a push", clients: 8, size: 1, turns: 320 },
+    Load { what: "Postgres, 32 clients, 1 mutation a push", clients: 32, size: 1, turns: 120 },
 ];
 
 fn main() {
@@ -42,7 +46,7 @@ fn main() {
     };
     for load in &LOADS {
         let (mut plasma, mut same, mut single) = (Samples::default(), Samples::default(), Samples::default());
-        let count = (load.clients * load.size * load.turns) as f64;
+        let count = (load.clients * load.size * (load.turns - WARM_UP)) as f64;
         for round in 0..rounds(5) {
             let (a, b, c) = (postgres.database(), postgres.database(), postgres.database());
             runtime.block_on(async {
@@ -88,12 +92,15 @@ fn request(method: Method, path: &str, query: String, body: String) -> WireReque
 async fn plasma_round(load: &Load, database: &Database, round: usize) -> f64 {
     let server = server(database).await;
     let turns = Arc::new(bodies(load, round));
-    let start = Instant::now();
+    let warm = Arc::new(Barrier::new(load.clients + 1));
     let clients: Vec<_> = (0..load.clients)
         .map(|client| {
-            let (turns, server) = (Arc::clone(&turns), server.clone());
+            let (turns, server, warm) = (Arc::clone(&turns), server.clone(), Arc::clone(&warm));
             tokio::spawn(async move {
-                for turn in turns.iter() {
+                for (index, turn) in turns.iter().enumerate() {
+                    if index == WARM_UP {
+                        warm.wait().await;
+                    }
                     let push = request(Method::Post, "/sync/push", String::new(), turn[client].clone());
                     let answer = server.respond(push).await;
                     assert_eq!(answer.status, 200, "{:?}", answer.body);
@@ -101,6 +108,8 @@ async fn plasma_round(load: &Load, database: &Database, round: usize) -> f64 {
             })
         })
         .collect();
+    warm.wait().await;
+    let start = Instant::now();
     for client in clients {
         client.await.expect("a client");
     }
@@ -195,13 +204,17 @@ async fn raw_round(load: &Load, database: &Database, ledger: bool) -> f64 {
         connected.push((db, statements, Numbers(1_000 + client as u64)));
     }
     let (turns, size) = (load.turns, load.size);
-    let start = Instant::now();
+    let warm = Arc::new(Barrier::new(load.clients + 1));
     let clients: Vec<_> = connected
         .into_iter()
         .map(|(mut db, statements, mut numbers)| {
+            let warm = Arc::clone(&warm);
             tokio::spawn(async move {
                 let client = numbers.id();
                 for id in 1..=(turns * size) as i64 {
+                    if id == (WARM_UP * size) as i64 + 1 {
+                        warm.wait().await;
+                    }
                     if ledger {
                         statements.mutation(&mut db, &client, id, &mut numbers).await.expect("a mutation");
                     } else {
@@ -214,6 +227,8 @@ async fn raw_round(load: &Load, database: &Database, ledger: bool) -> f64 {
             })
         })
         .collect();
+    warm.wait().await;
+    let start = Instant::now();
     for client in clients {
         client.await.expect("a client");
     }
