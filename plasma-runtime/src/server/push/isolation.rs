@@ -46,10 +46,10 @@ impl Concurrency {
         match (dialect, self.isolation) {
             (Dialect::Sqlite, _) => "BEGIN IMMEDIATE",
             // A scan of a small table counts as having read all of it: then every two pushes are in each other's way.
-            // Without this even the ledger would be read so. Compiling what looks expensive would cost more than it.
+            // Without this even the ledger would be read so.
             (Dialect::Postgres, Isolation::Serializable) => {
                 "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE _plasma_meta IN ACCESS SHARE MODE; \
-                 SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
+                 SET LOCAL enable_seqscan = off"
             }
             (Dialect::Postgres, Isolation::RepeatableRead) => {
                 "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE _plasma_meta IN ACCESS SHARE MODE"

@@ -128,9 +128,10 @@ impl PostgresOptions {
         config.keepalives(true).keepalives_idle(keepalive).keepalives_interval(keepalive).keepalives_retries(3);
         // What was sent is answered for, too: a server that vanished is noticed in the middle of a statement.
         config.tcp_user_timeout(keepalive * 3);
+        // Without `jit`: statements are short, and compiling what only looks expensive costs more than it.
         let mut setup = format!(
             "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; \
-             SET standard_conforming_strings = on; SET TimeZone = 'UTC'",
+             SET standard_conforming_strings = on; SET TimeZone = 'UTC'; SET jit = off",
             self.statement_timeout_ms, self.lock_timeout_ms, self.idle_in_transaction_timeout_ms
         );
         if let Some(schema) = &self.schema {

@@ -2,7 +2,8 @@
 //!
 //! One task a process. It runs after this process's commits (what comes together is done together), and from time to time
 //! while somebody waits: another program may have written, and a poke of another process may be lost. So whoever waits
-//! hears of a change within [`LOOK`], whatever else fails.
+//! hears of a change within [`LOOK`], whatever else fails. Commits in quick succession wait for each other for [`PACE`]:
+//! a look costs the database about as much as a small push.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::super::database::ConnectionPool;
 use crate::error::{Error, ErrorKind, Result};
@@ -23,6 +24,8 @@ use crate::value::Kind;
 
 /// How often the log is looked at while somebody waits.
 const LOOK: Duration = Duration::from_millis(250);
+/// From one look to the next, at least.
+const PACE: Duration = Duration::from_millis(5);
 /// How long one look may take.
 const TIME: Duration = Duration::from_secs(30);
 /// The rest after a look that failed, and the longest.
@@ -112,6 +115,7 @@ impl Work {
     async fn run(mut self) {
         let mut rest = REST.0;
         let mut failed = false;
+        let mut next = Instant::now();
         loop {
             if self.hub.is_heard() {
                 // The end of the time is a reason to look as well.
@@ -119,6 +123,8 @@ impl Work {
             } else {
                 self.committed.wake.notified().await;
             }
+            sleep_until(next).await;
+            next = Instant::now() + PACE;
             let own = self.committed.take();
             let looked = timeout(TIME, self.look()).await;
             match looked.unwrap_or_else(|_| Err(Error::new(ErrorKind::Fault, "the log's order was not given in time")))
