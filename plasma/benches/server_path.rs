@@ -42,7 +42,7 @@ fn main() {
             full.push(count / raw_round(load, &folder.path().join("raw.db"), round, true));
             bare.push(count / raw_round(load, &folder.path().join("bare.db"), round, false));
         }
-        rate(load.what, "mutations/s", &plasma, &full, Some(0.5));
+        rate(load.what, "mutations/s", &plasma, &full, Some(0.8));
         rate("  against rows and log only, no ledger", "mutations/s", &plasma, &bare, None);
     }
 }
