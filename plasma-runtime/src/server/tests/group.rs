@@ -4,7 +4,9 @@ use serde_json::{Value as Json, json};
 
 use super::fixture::*;
 use crate::protocol::{MutationResult, MutationStatus};
+use crate::query::lower::Dialect;
 use crate::server::PushJob;
+use crate::store::SqlExecutor;
 
 fn insert(name: &str) -> Json {
     json!(["insert", "notes", { "id": uuid(name), "text": name, "tag": null }])
@@ -161,6 +163,51 @@ fn a_trigger_that_rolls_everything_back_is_the_mutations_own_fault() {
     assert_eq!(answers[1].as_ref().unwrap().results[1].error.as_ref().unwrap().code, "conflict");
     assert_eq!(ended(&answers[2]), [(1, Applied, None)]);
     assert_eq!(server.texts("SELECT text FROM notes ORDER BY text"), ["a1", "b1", "b3", "c1"]);
+}
+
+#[test]
+pub(super) fn savepoints_are_taken_where_one_was_needed() {
+    let mut server = server();
+    let sqlite = server.db.dialect() == Dialect::Sqlite;
+    let none = |server: &Server, what: &str| assert_eq!(server.db.savepoints, 0, "{what}");
+    server.push("alice", "a", json!([one(1, "a1"), one(2, "a2")])).unwrap();
+    none(&server, "what goes well");
+    // It fails before it wrote: by its own word, by a policy, or by its first statement (which Postgres does not undo alone).
+    server.push("alice", "a", json!([mutation(3, "a3", json!([["reject", "no"]])), one(4, "a4")])).unwrap();
+    none(&server, "nothing to undo");
+    if sqlite {
+        let taken = server.push("alice", "a", json!([mutation(5, "a5", json!([insert("a1")])), one(6, "a6")])).unwrap();
+        assert_eq!(taken.results.iter().map(status).collect::<Vec<_>>(), [(5, Rejected, None), (6, Applied, None)]);
+        none(&server, "the statement is undone alone");
+    } else {
+        server.push("alice", "a", json!([one(5, "a5"), one(6, "a6")])).unwrap();
+    }
+    // It wrote: the transaction of three runs again, with savepoints, and nothing of the failed one stays.
+    let late = json!([insert("x"), insert("a1")]);
+    let push = json!([one(7, "a7"), mutation(8, "a8", late.clone()), one(9, "a9")]);
+    let answer = server.push("alice", "a", push).unwrap();
+    let expected = [(7, Applied, None), (8, Rejected, None), (9, Applied, None)];
+    assert_eq!(answer.results.iter().map(status).collect::<Vec<_>>(), expected);
+    assert_eq!(server.db.savepoints, 3);
+    assert_eq!(server.int("SELECT count(*) FROM notes WHERE text = 'x'"), 0);
+    assert_eq!(server.int("SELECT count(*) FROM notes WHERE text IN ('a7', 'a9')"), 2);
+    assert_eq!(server.log_since(0).iter().filter(|entry| entry.contains("\"x\"")).count(), 0);
+    // The next transactions have them from the start: a second failure costs no second run.
+    let before = server.db.count;
+    server.push("bob", "b", json!([mutation(1, "b1", late.clone())])).unwrap();
+    assert_eq!(server.db.savepoints, 4);
+    let cautious = server.db.count - before;
+    for id in 1..=63 {
+        server.push("carol", "c", json!([one(id, &format!("c{id}"))])).unwrap();
+    }
+    assert_eq!(server.db.savepoints, 4 + 63);
+    // Then no more, until the next one is needed.
+    server.push("carol", "c", json!([one(64, "c64")])).unwrap();
+    assert_eq!(server.db.savepoints, 4 + 63);
+    let before = server.db.count;
+    server.push("bob", "b", json!([mutation(2, "b2", late)])).unwrap();
+    assert_eq!(server.db.savepoints, 4 + 64);
+    assert!(server.db.count - before > cautious, "it ran twice");
 }
 
 #[test]

@@ -36,6 +36,7 @@ on_postgres! {
         nasty_case_group_commit
         a_mutation_that_can_never_be_committed_blocks_its_client_only_until_it_is_hopeless
         a_database_that_is_down_is_nobodys_fault
+        savepoints_are_taken_where_one_was_needed
     }
     policy {
         inserts_are_checked_with_their_image_at_the_end

@@ -47,6 +47,54 @@ fn a_connection_knows_of_its_transaction() {
 }
 
 #[test]
+fn steps_sent_together_stop_at_the_first_that_fails() {
+    use SqlStep::{Batch, Execute, Query};
+    on_postgres(|pool, _| async move {
+        let mut db = pool.get().await.unwrap();
+        db.batch("CREATE TABLE t (id int PRIMARY KEY)").await.unwrap();
+        let [zero, one, two, three] = [0, 1, 2, 3].map(|id| [Value::Int(id)]);
+        let insert = "INSERT INTO t VALUES (?)";
+        let returning = "INSERT INTO t VALUES (?) RETURNING id";
+        let steps = [Batch("BEGIN; SET LOCAL jit = off"), Execute(insert, &one), Query(returning, &two, &[Kind::Int])];
+        let rows = db.run_all(&steps).await.unwrap();
+        assert_eq!(rows, [vec![], vec![], vec![vec![Value::Int(2)]]]);
+        assert!(db.in_transaction() && !db.transaction_failed());
+        db.run_all(&[Batch("COMMIT")]).await.unwrap();
+        assert!(!db.in_transaction());
+
+        // The commit at the end is none.
+        let steps =
+            [Batch("BEGIN"), Execute(insert, &three), Execute(insert, &one), Execute(insert, &zero), Batch("COMMIT")];
+        assert_eq!(db.run_all(&steps).await.unwrap_err().kind(), ErrorKind::Conflict);
+        assert!(!db.in_transaction());
+        assert_eq!(count(&mut db).await, Value::Int(2));
+
+        // Without it the transaction is open and has failed, up to the savepoint.
+        let steps = [Batch("BEGIN; SAVEPOINT s"), Execute(insert, &one), Execute(insert, &zero)];
+        assert_eq!(db.run_all(&steps).await.unwrap_err().kind(), ErrorKind::Conflict);
+        assert!(db.in_transaction() && db.transaction_failed());
+        db.run_all(&[Batch("ROLLBACK TO s"), Execute(insert, &three), Batch("COMMIT")]).await.unwrap();
+        assert!(!db.in_transaction());
+        assert_eq!(count(&mut db).await, Value::Int(3));
+
+        // A begin that fails in the middle of its text may have begun.
+        assert!(db.run_all(&[Batch("BEGIN; SELECT nothing"), Execute(insert, &zero)]).await.is_err());
+        db.batch("ROLLBACK").await.unwrap();
+        assert!(!db.in_transaction());
+
+        // A value that does not fit its parameter is not sent, and nothing after it is: not even the commit.
+        db.batch("BEGIN").await.unwrap();
+        let wrong = [Value::Int(i64::MAX)];
+        let steps = [Execute(insert, &zero), Execute(insert, &wrong), Batch("COMMIT")];
+        let error = db.run_all(&steps).await.unwrap_err();
+        assert!(sql_state(&error).is_none(), "the server never saw it: {error:?}");
+        assert!(db.in_transaction());
+        db.batch("ROLLBACK").await.unwrap();
+        assert_eq!(count(&mut db).await, Value::Int(3));
+    });
+}
+
+#[test]
 fn raw_sql_that_writes_is_refused_whatever_it_looks_like() {
     on_postgres(|pool, _| async move {
         let mut db = pool.get().await.unwrap();
