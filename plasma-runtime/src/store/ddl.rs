@@ -67,18 +67,20 @@ pub fn index_changes(tables: &[&TableDef], found: &[Row]) -> Vec<String> {
             _ => None,
         })
         .collect();
-    let mut changes = Vec::new();
+    // A table that was renamed may still have the name that an index of another one is to get: all drops come first.
+    let (mut drops, mut creates) = (Vec::new(), Vec::new());
     for table in tables {
         let wanted = table.named_indexes();
         for (_, name) in found.range((table.name, "")..).take_while(|(of, _)| *of == table.name) {
             if !wanted.iter().any(|index| index.name == **name) {
-                changes.push(format!("DROP INDEX {};", quote(name)));
+                drops.push(format!("DROP INDEX {};", quote(name)));
             }
         }
         let missing = wanted.iter().filter(|index| !found.contains(&(table.name, index.name.as_str())));
-        changes.extend(missing.map(|index| create_index(table, index)));
+        creates.extend(missing.map(|index| create_index(table, index)));
     }
-    changes
+    drops.extend(creates);
+    drops
 }
 
 /// The statement that removes a table with its indexes and triggers, if it is there.

@@ -71,7 +71,16 @@ impl AsOf {
 impl sealed::Moment for Now {
     #[expect(private_interfaces, reason = "nobody else can name this trait")]
     fn run<'r>(&'r self, inner: &'r Inner, query: ir::Query) -> BoxFuture<'r, Result<Vec<Row>>> {
-        Box::pin(async move { inner.backend.read(move |db| Box::pin(async move { run_on(db, &query).await })).await? })
+        let engine = Arc::clone(&inner.engine);
+        Box::pin(async move {
+            let read = inner.backend.read(move |db| {
+                Box::pin(async move {
+                    engine.still_fits(db).await?;
+                    run_on(db, &query).await
+                })
+            });
+            read.await?
+        })
     }
 }
 
@@ -91,6 +100,7 @@ impl sealed::Moment for AsOf {
 async fn read(engine: &ServerEngine, db: &mut dyn SqlExecutor, moment: AsOf, query: ir::Query) -> Result<Vec<Row>> {
     engine.begin_reading(db).await?;
     let rows = async {
+        engine.still_fits(db).await?;
         check(db, moment).await?;
         let past = Past::new(db.dialect(), &query.tables(), moment.at);
         let mut reading = Reading::new(db.dialect(), &query);

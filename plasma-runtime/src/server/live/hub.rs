@@ -310,7 +310,10 @@ async fn look(
     let mut failed: Vec<(usize, Arc<Error>)> = Vec::new();
     loop {
         engine.begin_reading(db).await?;
-        let ran = run(db, before, nodes, &failed).await;
+        let ran = match engine.still_fits(db).await {
+            Ok(()) => run(db, before, nodes, &failed).await,
+            Err(error) => Err(error),
+        };
         let end = db.execute(if matches!(ran, Ok(Ok(_))) { "COMMIT" } else { "ROLLBACK" }, &[]).await;
         match ran? {
             Ok(mut look) => {

@@ -1,17 +1,17 @@
 //! The structural part of a migration, on Postgres: inside one transaction that has `_plasma_meta` to itself, which every
 //! push and pull holds as long as it runs.
 //!
-//! Indexes are made afterwards, without holding up writers: [`indexes`].
+//! What looks at all rows is done outside of it where that is possible ([`online_postgres`](super::online_postgres)): the
+//! transaction takes up what is there already.
 
 use super::apply::{Apply, Phase};
 use super::diff::What;
 use super::inspect_postgres::inspect;
-use super::plan::{Rename, refused};
+use super::online_postgres::{made_ahead, misfit, new_key, new_not_null, new_unique};
 use super::shape::{ColumnShape, Shape, TableShape};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::schema::lock::{kind_word, on_delete_word};
-use crate::schema::{ColumnDef, TableDef};
-use crate::server::ServerEngine;
+use crate::schema::{ColumnDef, TableDef, fitting};
 use crate::server::compaction::Horizon;
 use crate::server::ddl::{first_int, hex, postgres as server_ddl};
 use crate::server::triggers::postgres as triggers;
@@ -26,24 +26,26 @@ impl Apply<'_> {
         let schema = self.engine.definition.schema;
         self.renames_postgres().await?;
         let found = inspect(self.db, &self.plan.found, &self.plan.declared).await?;
-        if self.phase == Phase::Finish {
-            for change in self.plan.changes.iter().filter(|change| change.step.is_some()) {
-                if change.what == What::DroppedTable {
-                    self.db.batch(&ddl::drop_table(&change.table)).await?;
-                    self.drop_functions(&change.table).await?;
-                }
-            }
-        }
         for table in schema.tables {
             match found.tables.get(table.name) {
                 None => self.db.batch(&ddl::create_table(table)).await?,
                 Some(found) => self.table_postgres(table, found).await.map_err(|error| misfit(table.name, error))?,
             }
         }
+        if self.phase == Phase::Finish {
+            self.drop_tables_postgres(&found).await?;
+        }
         for table in schema.tables {
-            for sql in ddl::foreign_keys(table) {
+            for (_, column) in table.foreign_keys() {
+                let is_new = found.tables.get(table.name).is_some_and(|had| !had.columns.contains_key(column.name));
+                // Where every row holds NULL there is nothing to look at with the table taken.
+                let later = is_new && column.default.is_none() && !self.is_filled(table, column);
+                let sql = ddl::foreign_key(table, column, later);
                 self.db.batch(&sql).await.map_err(|error| misfit(table.name, error))?;
             }
+        }
+        if self.phase == Phase::Finish {
+            self.unique_sets().await?;
         }
         for change in &self.plan.changes {
             self.note_images(change).await?;
@@ -54,29 +56,45 @@ impl Apply<'_> {
         Ok(shape)
     }
 
-    async fn renames_postgres(&mut self) -> Result<()> {
-        for rename in &self.plan.renames {
-            match rename {
-                Rename::Table { from, to } => {
-                    self.drop_triggers(from).await?;
-                    self.drop_functions(from).await?;
-                    // Their names are of the table's: they are made again.
-                    for name in self.constraints(&quote(from), None, "f").await? {
-                        self.db.batch(&format!("ALTER TABLE {} DROP CONSTRAINT {}", quote(from), quote(&name))).await?;
-                    }
-                    self.db.batch(&format!("ALTER TABLE {} RENAME TO {}", quote(from), quote(to))).await?;
-                }
-                Rename::Column { table, from, to } => {
-                    self.drop_triggers(table).await?;
-                    self.drop_references(table, from).await?;
-                    let (table, from, to) = (quote(table), quote(from), quote(to));
-                    self.db.batch(&format!("ALTER TABLE {table} RENAME COLUMN {from} TO {to}")).await?;
-                    // Errors name the column by it. It is made again when it is missing.
-                    self.db.batch(&format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {from}")).await?;
-                }
-            }
+    /// Unique sets that were not made ahead: rows that do not fit are a reason to take all of it back. Other indexes come
+    /// behind the transaction. What was made ahead and is not wanted goes.
+    async fn unique_sets(&mut self) -> Result<()> {
+        for left in made_ahead(self.db).await? {
+            self.db.batch(&left.drop()).await?;
+        }
+        let found = self.db.query(ddl::INDEXES, &[], &[Kind::Text, Kind::Text, Kind::Bool]).await?;
+        let changes = ddl::index_changes(self.engine.definition.schema.tables, &found, false);
+        for change in changes.iter().filter(|change| !change.starts_with("CREATE INDEX")) {
+            self.db.batch(change).await.map_err(|error| misfit("an index", error))?;
         }
         Ok(())
+    }
+
+    async fn drop_tables_postgres(&mut self, found: &Shape) -> Result<()> {
+        let dropped =
+            self.plan.changes.iter().filter(|change| change.step.is_some() && change.what == What::DroppedTable);
+        for change in dropped {
+            // Columns that stay may still refer to it.
+            let sql = "SELECT CAST(t.relname AS text), CAST(c.conname AS text) FROM pg_constraint c \
+                       JOIN pg_class t ON t.oid = c.conrelid WHERE c.confrelid = to_regclass(?) AND c.contype = 'f' \
+                       AND c.conrelid <> c.confrelid AND t.relnamespace = CAST(current_schema() AS regnamespace)";
+            let keys = self.db.query(sql, &[Value::Text(quote(&change.table))], &[Kind::Text; 2]).await?;
+            for row in &keys {
+                let (Some(table), Some(key)) = (row[0].as_text(), row[1].as_text()) else { continue };
+                // A table of somebody else is theirs to change: Postgres refuses.
+                if found.tables.contains_key(table) {
+                    self.db.batch(&format!("ALTER TABLE {} DROP CONSTRAINT {}", quote(table), quote(key))).await?;
+                }
+            }
+            self.db.batch(&ddl::drop_table(&change.table)).await?;
+            self.drop_functions(&change.table).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether this phase writes the column's values.
+    fn is_filled(&self, table: &TableDef, column: &ColumnDef) -> bool {
+        self.phase == Phase::Finish && self.plan.fills.contains_key(&(table.name.to_owned(), column.name.to_owned()))
     }
 
     async fn table_postgres(&mut self, table: &'static TableDef, found: &TableShape) -> Result<()> {
@@ -113,19 +131,19 @@ impl Apply<'_> {
         let fill = self.plan.fills.get(&(table.name.to_owned(), column.name.to_owned()));
         let omittable = column.nullable || column.default.is_some();
         let fill = fill.filter(|_| self.phase == Phase::Finish);
-        if omittable && fill.is_none() {
-            return self
-                .db
-                .batch(&format!("{alter} ADD COLUMN {}", ddl::column_definition(table, index, column)))
-                .await;
-        }
         let loose = ColumnDef { nullable: true, unique: false, default: None, ..*column };
-        self.db.batch(&format!("{alter} ADD COLUMN {}", ddl::column_definition(table, index, &loose))).await?;
+        let new = if omittable && fill.is_none() { column } else { &loose };
+        let mut add = format!("{alter} ADD COLUMN {}", ddl::unchecked_definition(table, index, new));
+        if let Some(check) = ddl::column_check(table, index, column) {
+            // All rows hold one value, which keeps it: that is looked at later, with nobody waiting.
+            add.push_str(&format!(", ADD {check} NOT VALID"));
+        }
+        self.db.batch(&add).await?;
         let Some(fill) = fill else { return Ok(()) };
         self.drop_triggers(table.name).await?;
         let name = quote(column.name);
         self.db.batch(&format!("UPDATE {} SET {name} = ({fill})", quote(table.name))).await?;
-        self.constrain(column, alter, &ColumnDef { nullable: true, unique: false, default: None, ..*column }).await
+        self.constrain(table, column, &loose).await
     }
 
     /// Brings a column that is there to what it is to be.
@@ -139,16 +157,13 @@ impl Apply<'_> {
         let column = &table.columns[index];
         let (name, place) = (quote(column.name), (table.name.to_owned(), column.name.to_owned()));
         let is_id = index == table.id;
-        let key = ddl::foreign_key_name(table, column);
         let declared = (column.references.filter(|_| !is_id), on_delete_word(column.on_delete));
         let reference_differs = match declared.0 {
             Some(target) => have.references.as_deref() != Some(target) || have.on_delete != declared.1,
             None => have.references.is_some(),
         };
         if reference_differs {
-            // Made again behind all tables.
-            self.drop_references(table.name, column.name).await?;
-            self.db.batch(&format!("{alter} DROP CONSTRAINT IF EXISTS {}", quote(&key))).await?;
+            self.refer_anew(table, column).await?;
         }
         let mut was = ColumnDef { nullable: have.nullable, unique: have.unique, ..*column };
         let default = ddl::default(column);
@@ -171,75 +186,99 @@ impl Apply<'_> {
             self.db.batch(&format!("{alter} ALTER COLUMN {name} DROP DEFAULT")).await?;
         }
         self.check_postgres(table, index, alter).await?;
-        self.constrain(column, alter, &was).await
+        self.constrain(table, column, &was).await
     }
 
     /// Default, NULL and uniqueness of a column that `was` is to become.
-    async fn constrain(&mut self, column: &ColumnDef, alter: &str, was: &ColumnDef) -> Result<()> {
-        let name = quote(column.name);
+    async fn constrain(&mut self, table: &TableDef, column: &ColumnDef, was: &ColumnDef) -> Result<()> {
+        let (alter, name) = (format!("ALTER TABLE {}", quote(table.name)), quote(column.name));
         if let (Some(default), None) = (ddl::default(column), was.default) {
             self.db.batch(&format!("{alter} ALTER COLUMN {name} SET DEFAULT {default}")).await?;
         }
         match (was.nullable, column.nullable) {
-            (true, false) => self.db.batch(&format!("{alter} ALTER COLUMN {name} SET NOT NULL")).await?,
+            (true, false) => {
+                self.db.batch(&format!("{alter} ALTER COLUMN {name} SET NOT NULL")).await?;
+                let ahead = quote(&new_not_null(column.name));
+                self.db.batch(&format!("{alter} DROP CONSTRAINT IF EXISTS {ahead}")).await?;
+            }
             (false, true) => self.db.batch(&format!("{alter} ALTER COLUMN {name} DROP NOT NULL")).await?,
             _ => {}
         }
         match (was.unique, column.unique) {
-            (false, true) => self.db.batch(&format!("{alter} ADD UNIQUE ({name})")).await,
-            (true, false) => self.drop_unique(alter, column.name).await,
+            (false, true) => self.make_unique(table, column).await,
+            (true, false) => {
+                for (key, _) in self.constraints(table.name, Some(column.name), "u").await? {
+                    self.db.batch(&format!("{alter} DROP CONSTRAINT {}", quote(&key))).await?;
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
 
-    async fn drop_unique(&mut self, alter: &str, column: &str) -> Result<()> {
-        let table = alter.trim_start_matches("ALTER TABLE ").to_owned();
-        for name in self.constraints(&table, Some(column), "u").await? {
-            self.db.batch(&format!("{alter} DROP CONSTRAINT {}", quote(&name))).await?;
+    async fn make_unique(&mut self, table: &TableDef, column: &ColumnDef) -> Result<()> {
+        let alter = format!("ALTER TABLE {}", quote(table.name));
+        let (ahead, key) =
+            (new_unique(table.name, column.name), fitting(format!("{}_{}_key", table.name, column.name)));
+        let sql = "SELECT i.indisvalid AND to_regclass(?) IS NULL FROM pg_index i WHERE i.indexrelid = to_regclass(?)";
+        let ready = self.db.query(sql, &[Value::Text(quote(&key)), Value::Text(quote(&ahead))], &[Kind::Bool]).await?;
+        let sql = match ready.first().is_some_and(|row| row[0] == Value::Bool(true)) {
+            true => format!("{alter} ADD CONSTRAINT {} UNIQUE USING INDEX {}", quote(&key), quote(&ahead)),
+            false => format!("{alter} ADD UNIQUE ({})", quote(column.name)),
+        };
+        self.db.batch(&sql).await
+    }
+
+    /// Drops the foreign key of a column that is to have another one or none. One that was made ahead takes its place; else
+    /// it is made behind all tables.
+    async fn refer_anew(&mut self, table: &TableDef, column: &ColumnDef) -> Result<()> {
+        let alter = format!("ALTER TABLE {}", quote(table.name));
+        let (key, ahead) = (ddl::foreign_key_name(table.name, column.name), new_key(table.name, column.name));
+        let keys = self.constraints(table.name, Some(column.name), "f").await?;
+        for (name, _) in keys.iter().filter(|(name, _)| *name != ahead) {
+            self.db.batch(&format!("{alter} DROP CONSTRAINT {}", quote(name))).await?;
+        }
+        if keys.iter().any(|(name, _)| *name == ahead) && column.references.is_some() {
+            self.db.batch(&format!("{alter} RENAME CONSTRAINT {} TO {}", quote(&ahead), quote(&key))).await?;
         }
         Ok(())
     }
 
-    async fn drop_references(&mut self, table: &str, column: &str) -> Result<()> {
-        for name in self.constraints(&quote(table), Some(column), "f").await? {
-            self.db.batch(&format!("ALTER TABLE {} DROP CONSTRAINT {}", quote(table), quote(&name))).await?;
-        }
-        Ok(())
-    }
-
-    /// The names of the constraints of this kind on one column, or on any.
-    async fn constraints(&mut self, table: &str, column: Option<&str>, kind: &str) -> Result<Vec<String>> {
-        let sql = "SELECT CAST(c.conname AS text) FROM pg_constraint c JOIN pg_attribute a \
+    /// The constraints of this kind on one column, or on any: name and column.
+    pub(super) async fn constraints(
+        &mut self,
+        table: &str,
+        column: Option<&str>,
+        kind: &str,
+    ) -> Result<Vec<(String, String)>> {
+        let sql = "SELECT CAST(c.conname AS text), CAST(a.attname AS text) FROM pg_constraint c JOIN pg_attribute a \
                    ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1] AND array_length(c.conkey, 1) = 1 \
                    WHERE c.conrelid = to_regclass(?) AND coalesce(a.attname = ?, TRUE) AND CAST(c.contype AS text) = ?";
-        let params = [Value::from(table), column.map_or(Value::Null, Value::from), Value::from(kind)];
-        let rows = self.db.query(sql, &params, &[Kind::Text]).await?;
-        Ok(rows.iter().flatten().filter_map(|name| name.as_text().map(str::to_owned)).collect())
+        let params = [Value::Text(quote(table)), column.map_or(Value::Null, Value::from), Value::from(kind)];
+        let rows = self.db.query(sql, &params, &[Kind::Text; 2]).await?;
+        let text = |value: &Value| value.as_text().map(str::to_owned);
+        Ok(rows.iter().filter_map(|row| Some((text(&row[0])?, text(&row[1])?))).collect())
     }
 
     /// Makes the check of a column when it is missing.
     async fn check_postgres(&mut self, table: &TableDef, index: usize, alter: &str) -> Result<()> {
-        let column = &table.columns[index];
-        let name = quote(column.name);
-        let foreign = column.references.is_some() && index != table.id;
-        let Some(check) = ddl::check(column.kind, &name).filter(|_| !foreign) else { return Ok(()) };
+        let Some(check) = ddl::column_check(table, index, &table.columns[index]) else { return Ok(()) };
         let sql = "SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass(?) AND conname = ?";
-        let there =
-            self.db.query(sql, &[Value::Text(quote(table.name)), Value::from(column.name)], &[Kind::Int]).await?;
-        if there.is_empty() {
-            self.db.batch(&format!("{alter} ADD CONSTRAINT {name} CHECK ({check})")).await?;
+        let params = [Value::Text(quote(table.name)), Value::from(table.columns[index].name)];
+        if self.db.query(sql, &params, &[Kind::Int]).await?.is_empty() {
+            self.db.batch(&format!("{alter} ADD {check}")).await?;
         }
         Ok(())
     }
 
-    async fn drop_triggers(&mut self, table: &str) -> Result<()> {
+    pub(super) async fn drop_triggers(&mut self, table: &str) -> Result<()> {
         for name in triggers::NAMES {
             self.db.batch(&format!("DROP TRIGGER IF EXISTS {} ON {}", quote(name), quote(table))).await?;
         }
         Ok(())
     }
 
-    async fn drop_functions(&mut self, table: &str) -> Result<()> {
+    pub(super) async fn drop_functions(&mut self, table: &str) -> Result<()> {
         let shape = TableShape { columns: [("id".to_owned(), an_id())].into(), ..TableShape::default() };
         for function in triggers::functions(shape.leak(table)) {
             self.db.batch(&format!("DROP FUNCTION IF EXISTS {}()", quote(&function))).await?;
@@ -290,16 +329,6 @@ fn an_id() -> ColumnShape {
     }
 }
 
-/// Brings the indexes to what the program declares, outside of a transaction and without holding up writers. One that was
-/// cut off is not valid and is made again.
-pub(super) async fn indexes(engine: &ServerEngine, db: &mut dyn SqlExecutor) -> Result<()> {
-    let found = db.query(ddl::INDEXES, &[], &[Kind::Text, Kind::Text, Kind::Bool]).await?;
-    for change in ddl::index_changes(engine.definition.schema.tables, &found, true) {
-        db.batch(change.trim_end_matches(';')).await.map_err(|error| misfit("an index", error))?;
-    }
-    Ok(())
-}
-
 /// As on SQLite. A position is given by the sequencer, which is kept out: its part is done here, so that the tables and the
 /// void come in one commit.
 pub(super) async fn void_positions(db: &mut dyn SqlExecutor, now_ms: i64, mark: i64) -> Result<()> {
@@ -317,15 +346,4 @@ pub(super) async fn void_positions(db: &mut dyn SqlExecutor, now_ms: i64, mark: 
     let head = db.query(VOID, &[Value::Int(mark), Value::Int(now_ms)], &[Kind::BigInt]).await?;
     let head = first_int(&head).and_then(|head| u64::try_from(head).ok());
     Horizon::void_below(db, head.ok_or_else(|| Error::internal("the change log is empty"))?).await
-}
-
-/// A row that does not fit is a reason to refuse, everything else a fault.
-fn misfit(table: &str, error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::Conflict | ErrorKind::Overflow => {
-            let reason = format!("rows do not fit: {}", error.message());
-            refused(&[(table.to_owned(), None, reason)]).with_source(error)
-        }
-        _ => error,
-    }
 }

@@ -8,6 +8,7 @@ use super::apply_postgres;
 use super::diff::{Change, Class, SchemaDiff, What};
 use super::inspect::inspect;
 use super::notes::{EPOCH, Image, Notes, note, to_json};
+use super::online_postgres;
 use super::plan::Plan;
 use super::shape::Shape;
 use super::transaction::{self, Purpose, is_busy};
@@ -19,6 +20,7 @@ use crate::server::compaction::Horizon;
 use crate::server::ddl::postgres::current_schema;
 use crate::server::ddl::{first_int, random_mark};
 use crate::server::ledger::unit;
+use crate::server::pull::end_reading;
 use crate::store::SqlExecutor;
 use crate::value::{Kind, Value};
 
@@ -47,6 +49,9 @@ impl ServerEngine {
                 return Ok(());
             }
             let empty = !has_meta(db).await?;
+            if !empty && db.dialect() == Dialect::Postgres && self.serves_as_it_is(db).await? {
+                return Ok(());
+            }
             // A database that is made has no rows that refer to others.
             let begun = transaction::begin(db, if empty { Purpose::Rows } else { Purpose::Tables }).await?;
             let done = self.ensure_within(db, now_ms, entropy, empty).await;
@@ -64,10 +69,39 @@ impl ServerEngine {
         if indexes_left { self.make_indexes(db).await } else { Ok(()) }
     }
 
+    /// Whether there is nothing for this program to do, although the database was last changed for another, or is still
+    /// being changed: it is of a later version and has all this one needs; or somebody else is making the indexes, which may
+    /// take hours. Nobody is waited for, and nobody waits.
+    async fn serves_as_it_is(&self, db: &mut dyn SqlExecutor) -> Result<bool> {
+        transaction::begin_look(db).await?;
+        let looked = self.look_on(db).await;
+        match end_reading(db, looked).await {
+            // Somebody is about to change the tables.
+            Err(error) if is_busy(&error) => Ok(false),
+            looked => looked,
+        }
+    }
+
+    async fn look_on(&self, db: &mut dyn SqlExecutor) -> Result<bool> {
+        transaction::keep_tables(db).await?;
+        let (notes, plan) = self.look(db).await?;
+        let (history, ours) = (notes.history()?, self.definition.schema.fingerprint_hex());
+        let serves = history.contains(&ours) && plan.changes.iter().all(serves_without);
+        let is_older = history.last() != Some(&ours);
+        if history.contains(&ours) && is_older && !serves {
+            return Err(self.mismatch(&notes, plan.changes));
+        }
+        if serves && (is_older || transaction::is_taken(db).await?) {
+            self.epoch.store(notes.epoch(), Ordering::Relaxed);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
     /// Makes indexes on Postgres without holding up writers, and then notes that all is there.
     pub(super) async fn make_indexes(&self, db: &mut dyn SqlExecutor) -> Result<()> {
         let locked = transaction::lock(db).await?;
-        let mut made = apply_postgres::indexes(self, db).await;
+        let mut made = online_postgres::behind(self, db).await;
         if made.is_ok() {
             made = self.note_current(db).await;
         }
@@ -93,10 +127,9 @@ impl ServerEngine {
         let (notes, plan) = self.look(db).await?;
         let (history, ours) = (notes.history()?, self.definition.schema.fingerprint_hex());
         let is_older = history.contains(&ours) && history.last() != Some(&ours);
-        let adds = |change: &&Change| matches!(change.what, What::NewTable | What::NewColumn { .. });
-        let fits = |change: &Change| change.is_left_over() || change.class == Class::Additive;
         let may_add = empty || (self.options().apply_additive && !is_older);
-        if !plan.changes.iter().all(fits) || (!may_add && plan.changes.iter().any(|change| adds(&change))) {
+        let fits = |change: &Change| serves_without(change) || (may_add && change.class == Class::Additive);
+        if !plan.changes.iter().all(fits) {
             return Err(self.mismatch(&notes, plan.changes));
         }
         if is_older {
@@ -176,7 +209,7 @@ impl ServerEngine {
     }
 
     /// Whether the database holds exactly this schema with these triggers and indexes: one look.
-    async fn is_current(&self, db: &mut dyn SqlExecutor) -> Result<bool> {
+    pub(super) async fn is_current(&self, db: &mut dyn SqlExecutor) -> Result<bool> {
         if !has_meta(db).await? {
             return Ok(false);
         }
@@ -243,6 +276,12 @@ impl ServerEngine {
             steps,
         }
     }
+}
+
+/// Whether a server need not wait for the change.
+fn serves_without(change: &Change) -> bool {
+    let adds = matches!(change.what, What::NewTable | What::NewColumn { .. });
+    change.is_left_over() || (change.class == Class::Additive && !adds)
 }
 
 /// Whether the database was made by this library.

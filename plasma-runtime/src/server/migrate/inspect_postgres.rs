@@ -61,7 +61,7 @@ async fn constraints(db: &mut dyn SqlExecutor, shape: &mut Shape) -> Result<()> 
         JOIN pg_class t ON t.oid = c.conrelid \
         JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = c.conkey[1] LEFT JOIN pg_class f ON f.oid = c.confrelid \
         WHERE t.relnamespace = CAST(current_schema() AS regnamespace) AND c.contype IN ('u', 'f') \
-        AND array_length(c.conkey, 1) = 1";
+        AND array_length(c.conkey, 1) = 1 AND NOT starts_with(c.conname, '_plasma_new_')";
     for row in db.query(CONSTRAINTS, &[], &[Kind::Text; 5]).await? {
         let Some(table) = shape.tables.get_mut(text(&row, 0)) else { continue };
         let Some(column) = table.columns.get_mut(text(&row, 1)) else { continue };
@@ -87,6 +87,7 @@ async fn indexes(db: &mut dyn SqlExecutor, shape: &mut Shape) -> Result<()> {
         FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid \
         JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = ANY (i.indkey) \
         WHERE t.relnamespace = CAST(current_schema() AS regnamespace) AND starts_with(c.relname, '_plasma_') AND i.indisvalid \
+        AND NOT starts_with(c.relname, '_plasma_new_') \
         ORDER BY 1, 2, 4";
     let mut sets: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for row in db.query(INDEXES, &[], &[Kind::Text, Kind::Text, Kind::Bool, Kind::Text]).await? {

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::apply::Phase;
-use super::diff::{Class, SchemaDiff, What};
+use super::diff::SchemaDiff;
 use super::ensure::{has_meta, has_table};
 use super::inspect::inspect;
 use super::notes::{MIGRATIONS, Notes, Record, note, record, records};
-use super::plan::{Plan, Rename};
+use super::plan::Plan;
+use super::rows::{Batch, end_unit};
 use super::shape::Shape;
 use super::step::{Action, Named};
 use super::transaction::{self, Begun, Purpose, is_busy};
@@ -21,10 +22,8 @@ use crate::inputs::Entropy;
 use crate::query::lower::Dialect;
 use crate::schema;
 use crate::server::ServerEngine;
-use crate::server::ddl::{first_int, random_mark};
+use crate::server::ddl::random_mark;
 use crate::store::SqlExecutor;
-use crate::store::ddl::quote;
-use crate::value::{Kind, Value};
 
 /// How often a run asks for the lock that another process holds; each time waits as long as the connection does.
 const LOCK_TRIES: u32 = 1_000;
@@ -67,8 +66,7 @@ impl Run<'_> {
     /// [`MigrationRefused`](crate::ErrorKind::MigrationRefused) when the steps contradict themselves or the database.
     pub(in crate::server) async fn plan(&mut self) -> Result<SchemaDiff> {
         schema::validate(&self.engine.definition.schema)?;
-        let (notes, mut plan) = self.look().await?;
-        self.look_at_rows(&mut plan).await?;
+        let (notes, plan) = self.look_at_all().await?;
         Ok(self.diff(&notes, &plan))
     }
 
@@ -91,13 +89,17 @@ impl Run<'_> {
     }
 
     async fn phases(&mut self) -> Result<Migrated> {
-        let (notes, mut plan) = self.look().await?;
-        self.look_at_rows(&mut plan).await?;
+        let (notes, mut plan) = self.look_at_all().await?;
         let diff = self.diff(&notes, &plan);
         let mut migrated = Migrated { diff, steps: Vec::new(), rows: 0, restated: false };
         plan.check(self.keeps_left_over)?;
         if !has_meta(self.db).await? {
-            self.make().await?;
+            if self.make().await? {
+                return Ok(migrated);
+            }
+            // A server made it in the meantime: to it the steps are as to any other.
+            (_, plan) = self.look().await?;
+        } else if plan.changes.is_empty() && plan.pending.is_empty() && self.engine.is_current(self.db).await? {
             return Ok(migrated);
         }
         if plan.pending.iter().any(|index| self.steps[*index].step.is_data()) {
@@ -116,7 +118,7 @@ impl Run<'_> {
         self.engine.schema_diff(notes, plan.changes.clone(), steps)
     }
 
-    async fn look(&mut self) -> Result<(Notes, Plan)> {
+    pub(super) async fn look(&mut self) -> Result<(Notes, Plan)> {
         let dialect = self.db.dialect();
         let declared = Shape::declared(&self.engine.definition.schema, dialect);
         let (mut notes, mut known) = (Notes::default(), BTreeMap::new());
@@ -132,17 +134,17 @@ impl Run<'_> {
     }
 
     /// An empty database is made as the program declares it; there is nothing that a step could have to do.
-    async fn make(&mut self) -> Result<()> {
+    /// False: it is not empty any more.
+    async fn make(&mut self) -> Result<bool> {
         let begun = self.begin(Purpose::Rows).await?;
         let made = self.make_within().await;
         self.end(begun, made).await
     }
 
-    async fn make_within(&mut self) -> Result<()> {
+    async fn make_within(&mut self) -> Result<bool> {
         let (notes, plan) = self.look().await?;
         if has_meta(self.db).await? {
-            // Somebody else made it in the meantime, without steps: the next run sees to them.
-            return Ok(());
+            return Ok(false);
         }
         self.engine.make_server_tables(self.db, self.now_ms, self.entropy).await?;
         self.engine.apply(self.db, &notes, &plan, Phase::Finish, self.now_ms, self.entropy).await?;
@@ -150,29 +152,44 @@ impl Run<'_> {
         for Named { name, step } in self.steps {
             record(self.db, name, &step.checksum(), "skipped", None, self.now_ms).await?;
         }
-        self.engine.note_current(self.db).await
+        self.engine.note_current(self.db).await?;
+        Ok(true)
     }
 
     async fn structure(&mut self, phase: Phase, migrated: &mut Migrated) -> Result<()> {
+        let online = phase == Phase::Finish && self.db.dialect() == Dialect::Postgres && !self.rehearsal;
         let mut tries = 0;
+        if online {
+            while let Err(error) = self.ahead().await {
+                self.again(error, &mut tries).await?;
+            }
+        }
         loop {
             let before = migrated.clone();
             let begun = self.begin(Purpose::Tables).await?;
             let done = self.structure_within(phase, migrated).await;
             match self.end(begun, done).await {
-                // On Postgres tables are taken one after the other; somebody may have had one for too long.
-                Err(error) if !self.rehearsal && is_busy(&error) && tries < LOCK_TRIES => {
-                    tries += 1;
-                    *migrated = before;
-                    (self.pause)().await;
-                }
-                Err(error) => return Err(error),
                 Ok(()) => break,
+                Err(error) => self.again(error, &mut tries).await?,
+            }
+            *migrated = before;
+        }
+        if online {
+            while let Err(error) = self.engine.make_indexes(self.db).await {
+                self.again(error, &mut tries).await?;
             }
         }
-        if phase == Phase::Finish && !self.rehearsal && self.db.dialect() == Dialect::Postgres {
-            self.engine.make_indexes(self.db).await?;
+        Ok(())
+    }
+
+    /// Waits a little when trying again may help: on Postgres locks are taken one after the other, and somebody may have had
+    /// one for too long, or waited for one of ours.
+    async fn again(&mut self, error: Error, tries: &mut u32) -> Result<()> {
+        *tries += 1;
+        if self.rehearsal || *tries > LOCK_TRIES || !is_busy(&error) {
+            return Err(error);
         }
+        (self.pause)().await;
         Ok(())
     }
 
@@ -194,24 +211,32 @@ impl Run<'_> {
                 migrated.steps.push(name.clone());
             }
         }
-        match phase {
-            // Between two schemas: nobody's own.
-            Phase::Expand => note(self.db, "fingerprint", String::new()).await,
-            // Indexes come behind the transaction.
-            Phase::Finish if self.db.dialect() == Dialect::Postgres => Ok(()),
-            Phase::Finish => self.engine.note_current(self.db).await,
+        match (phase, self.db.dialect()) {
+            (Phase::Finish, Dialect::Sqlite) => self.engine.note_current(self.db).await,
+            // Between two schemas it is nobody's own, until on Postgres the indexes are there, too. A server of the former
+            // version that starts meanwhile must not take it for its own.
+            _ => note(self.db, "fingerprint", String::new()).await,
         }
     }
 
     /// Runs a step over rows, or what is left of it.
     async fn data(&mut self, named: &Named, migrated: &mut Migrated) -> Result<()> {
+        let mut tries = 0;
         loop {
+            let before = migrated.clone();
             let begun = self.begin(Purpose::Rows).await?;
             let done = self.data_within(named, migrated).await;
-            if self.end(begun, done).await? {
-                return Ok(());
+            match self.end(begun, done).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {
+                    tries = 0;
+                    (self.pause)().await;
+                }
+                Err(error) => {
+                    *migrated = before;
+                    self.again(error, &mut tries).await?;
+                }
             }
-            (self.pause)().await;
         }
     }
 
@@ -263,11 +288,8 @@ impl Run<'_> {
         let mut tries = 0;
         loop {
             match transaction::begin(self.db, purpose).await {
-                Err(error) if is_busy(&error) && tries < LOCK_TRIES => {
-                    tries += 1;
-                    (self.pause)().await;
-                }
-                begun => return begun.map(Some),
+                Ok(begun) => return Ok(Some(begun)),
+                Err(error) => self.again(error, &mut tries).await?,
             }
         }
     }
@@ -278,102 +300,4 @@ impl Run<'_> {
             None => done,
         }
     }
-
-    /// What only the rows can tell: NULL where there must be none, rows that are equal where they must not be.
-    async fn look_at_rows(&mut self, plan: &mut Plan) -> Result<()> {
-        let mut changes = std::mem::take(&mut plan.changes);
-        for change in changes.iter_mut().filter(|change| change.step.is_none()) {
-            let columns = match (&change.what, &change.column) {
-                (What::NewUnique { columns }, _) => columns.clone(),
-                (What::Nullability { nullable: false }, Some(column)) => vec![column.clone()],
-                _ => continue,
-            };
-            let Some((table, columns)) = plan.former(&change.table, &columns) else { continue };
-            let unique = matches!(change.what, What::NewUnique { .. });
-            let (table, columns): (String, Vec<String>) = (quote(&table), columns.iter().map(|c| quote(c)).collect());
-            let sql = if unique {
-                let given = columns.iter().map(|c| format!("{c} IS NOT NULL")).collect::<Vec<_>>().join(" AND ");
-                let list = columns.join(", ");
-                format!(
-                    "SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {given} GROUP BY {list} HAVING count(*) > 1) t"
-                )
-            } else {
-                format!("SELECT count(*) FROM {table} WHERE {} IS NULL", columns.concat())
-            };
-            let count = first_int(&self.db.query(&sql, &[], &[Kind::BigInt]).await?).unwrap_or(0);
-            if count > 0 {
-                change.class = Class::NeedsStep;
-                change.reason = match unique {
-                    true => format!("{count} values or sets of values are there more than once"),
-                    false => format!("{count} rows hold NULL"),
-                };
-            }
-        }
-        plan.changes = changes;
-        Ok(())
-    }
-}
-
-impl Plan {
-    /// What table and columns are called before the renames. None: they are not all there.
-    fn former(&self, table: &str, columns: &[String]) -> Option<(String, Vec<String>)> {
-        let shape = self.found.tables.get(table)?;
-        let mut former = table.to_owned();
-        let mut names = columns.to_vec();
-        if !names.iter().all(|name| shape.columns.contains_key(name)) {
-            return None;
-        }
-        for rename in self.renames.iter().rev() {
-            match rename {
-                Rename::Table { from, to } if *to == former => former.clone_from(from),
-                Rename::Column { table, from, to } if *table == former => {
-                    names.iter_mut().filter(|name| *name == to).for_each(|name| name.clone_from(from));
-                }
-                _ => {}
-            }
-        }
-        Some((former, names))
-    }
-}
-
-/// The next rows of a backfill.
-struct Batch<'b> {
-    table: &'b str,
-    /// The id of the last row that was looked at; empty at first.
-    progress: &'b str,
-    rows: u32,
-}
-
-impl Batch<'_> {
-    /// Updates them. How many were looked at, and the id of the last one unless there are no more.
-    async fn run(
-        &self,
-        db: &mut dyn SqlExecutor,
-        set: &[(&str, &str)],
-        filter: Option<&str>,
-    ) -> Result<(u64, Option<String>)> {
-        let table = quote(self.table);
-        let ids = format!("SELECT id FROM {table} WHERE id > ? ORDER BY id LIMIT ?");
-        let params = [Value::from(self.progress), Value::Int(i64::from(self.rows))];
-        let ids = db.query(&ids, &params, &[Kind::Text]).await?;
-        let Some(last) = ids.last().and_then(|row| row[0].as_text()) else { return Ok((0, None)) };
-        if !set.is_empty() {
-            let set: Vec<String> = set.iter().map(|(column, value)| format!("{} = ({value})", quote(column))).collect();
-            let filter = filter.map(|filter| format!(" AND ({filter})")).unwrap_or_default();
-            let update = format!("UPDATE {table} SET {} WHERE id > ? AND id <= ?{filter}", set.join(", "));
-            db.execute(&update, &[Value::from(self.progress), Value::from(last)]).await?;
-        }
-        let more = ids.len() as u64 == u64::from(self.rows);
-        Ok((ids.len() as u64, more.then(|| last.to_owned())))
-    }
-}
-
-async fn end_unit(db: &mut dyn SqlExecutor, now_ms: i64, mark: i64) -> Result<()> {
-    if db.dialect() == Dialect::Postgres {
-        // There every transaction is one.
-        return Ok(());
-    }
-    const ENTRY: &str = "INSERT INTO _plasma_changes (table_name, row_id, op, created_at, client_id, mark) \
-        VALUES ('', '', 'ack', ?, '_plasma_migrations', ?)";
-    db.execute(ENTRY, &[Value::Int(now_ms), Value::Int(mark)]).await.map(drop)
 }

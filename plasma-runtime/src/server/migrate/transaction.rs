@@ -25,7 +25,7 @@ pub(super) enum Purpose {
 /// Taken by whoever migrates, or makes tables. The second number tells Postgres schemas apart.
 const ALONE: &str = "1886151028, hashtext(current_schema())";
 
-/// How often a lock is asked for; between two times half a second at most goes by.
+/// How often a lock is asked for; from one time to the next a second goes by at most.
 const TRIES: u32 = 1_200;
 
 /// Begins to write.
@@ -64,7 +64,9 @@ async fn begin_postgres(db: &mut dyn SqlExecutor, purpose: Purpose) -> Result<Be
         match locked {
             Err(error) if !is_busy(&error) || tries == TRIES => return Err(error),
             Ok(_) if tries == TRIES => return Err(held()),
-            _ => pause(db).await?,
+            Ok(_) => pause(db).await?,
+            // Whoever came meanwhile waited behind it: as long as that, they have their turn.
+            Err(_) => rest(db).await?,
         }
     }
 }
@@ -81,6 +83,21 @@ async fn lock_postgres(db: &mut dyn SqlExecutor, purpose: Purpose) -> Result<boo
     Ok(true)
 }
 
+/// Begins a look at the tables on Postgres, see [`keep_tables`].
+pub(super) async fn begin_look(db: &mut dyn SqlExecutor) -> Result<()> {
+    db.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = '500ms'").await
+}
+
+/// The tables stay what they are until the end of the transaction; the error [`is_busy`] when somebody is changing them.
+pub(super) async fn keep_tables(db: &mut dyn SqlExecutor) -> Result<()> {
+    db.batch("LOCK TABLE _plasma_meta IN ACCESS SHARE MODE").await
+}
+
+/// Whether somebody migrates, or makes indexes.
+pub(super) async fn is_taken(db: &mut dyn SqlExecutor) -> Result<bool> {
+    ask(db, &format!("SELECT NOT pg_try_advisory_xact_lock({ALONE})")).await
+}
+
 fn held() -> Error {
     Error::new(ErrorKind::Fault, "another process is migrating the database for too long")
 }
@@ -92,6 +109,14 @@ async fn ask(db: &mut dyn SqlExecutor, sql: &str) -> Result<bool> {
 
 async fn pause(db: &mut dyn SqlExecutor) -> Result<()> {
     db.query("SELECT CAST(pg_sleep(0.05) AS text)", &[], &[Kind::Text]).await.map(drop)
+}
+
+/// As long as a lock is waited for at most.
+pub(super) async fn rest(db: &mut dyn SqlExecutor) -> Result<()> {
+    for _ in 0..10 {
+        pause(db).await?;
+    }
+    Ok(())
 }
 
 /// Other migrations are kept out.
@@ -123,6 +148,21 @@ pub(super) async fn unlock(db: &mut dyn SqlExecutor, locked: Locked) -> Result<(
     let [statement, lock] = locked.timeouts.map(|timeout| quote_text(&timeout));
     db.batch(&format!("SET statement_timeout = {statement}; SET lock_timeout = {lock}")).await?;
     ask(db, &format!("SELECT pg_advisory_unlock({ALONE})")).await.map(drop)
+}
+
+/// Runs a statement that takes a table for a moment, in a transaction of its own. It waits for the table half a second at a
+/// time.
+pub(super) async fn short(db: &mut dyn SqlExecutor, sql: &str) -> Result<()> {
+    let mut tries = 0;
+    loop {
+        db.batch("BEGIN; SET LOCAL lock_timeout = '500ms'").await?;
+        let done = db.batch(sql).await;
+        match end(db, Begun { enforces_keys: false }, done).await {
+            Err(error) if is_busy(&error) && tries < TRIES => tries += 1,
+            done => return done,
+        }
+        rest(db).await?;
+    }
 }
 
 /// Commits what went well and takes back what did not.

@@ -172,12 +172,11 @@ impl ServerEngine {
             return db.execute(dialect.begin_reading(), &[]).await.map(drop);
         }
         // To a snapshot taken before it commits, a `TRUNCATE` or a rewrite of a table has emptied it already. So the
-        // tables are taken before the snapshot is: such a statement has been, or waits.
-        let tables: Vec<String> = self.definition.schema.tables.iter().map(|table| quote(table.name)).collect();
-        let lock = match tables.as_slice() {
-            [] => String::new(),
-            tables => format!("; LOCK TABLE {} IN ACCESS SHARE MODE", tables.join(", ")),
-        };
+        // tables are taken before the snapshot is: such a statement has been, or waits. `_plasma_meta` comes first, as a
+        // migration takes it first, too: it would wait for tables we have, and we for what it has.
+        let tables = self.definition.schema.tables.iter().map(|table| quote(table.name));
+        let tables: Vec<String> = std::iter::once("_plasma_meta".to_owned()).chain(tables).collect();
+        let lock = format!("; LOCK TABLE {} IN ACCESS SHARE MODE", tables.join(", "));
         // The walk has the database write rows as JSON: floats in full.
         db.batch(&format!("{}; SET LOCAL extra_float_digits = 1{lock}", dialect.begin_reading())).await
     }

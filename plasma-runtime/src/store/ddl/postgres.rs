@@ -47,6 +47,23 @@ pub fn create_table(table: &TableDef) -> String {
 
 /// A column as it stands in `CREATE TABLE` and behind `ADD COLUMN`, without its foreign key.
 pub fn column_definition(table: &TableDef, index: usize, column: &ColumnDef) -> String {
+    let mut sql = unchecked_definition(table, index, column);
+    if let Some(check) = column_check(table, index, column) {
+        let _ = write!(sql, " {check}");
+    }
+    sql
+}
+
+/// The check of a column as it stands in its definition and behind `ADD`.
+pub fn column_check(table: &TableDef, index: usize, column: &ColumnDef) -> Option<String> {
+    // A native foreign key is as strict as the id it points at.
+    let foreign = column.references.is_some() && index != table.id;
+    let name = quote(column.name);
+    check(column.kind, &name).filter(|_| !foreign).map(|check| format!("CONSTRAINT {name} CHECK ({check})"))
+}
+
+/// A column without its foreign key and its check.
+pub fn unchecked_definition(table: &TableDef, index: usize, column: &ColumnDef) -> String {
     let name = quote(column.name);
     let mut sql = format!("{name} {}", column_type(column.kind));
     if index == table.id {
@@ -61,11 +78,6 @@ pub fn column_definition(table: &TableDef, index: usize, column: &ColumnDef) -> 
     if let Some(default) = default(column) {
         // Writing to a String cannot fail.
         let _ = write!(sql, " DEFAULT {default}");
-    }
-    let foreign = column.references.is_some() && index != table.id;
-    // A native foreign key is as strict as the id it points at.
-    if let Some(check) = check(column.kind, &name).filter(|_| !foreign) {
-        let _ = write!(sql, " CONSTRAINT {name} CHECK ({check})");
     }
     sql
 }
@@ -88,33 +100,41 @@ pub fn default(column: &ColumnDef) -> Option<String> {
 
 /// The statements that add a table's foreign keys where they are not there yet: one for each. All tables must exist.
 pub fn foreign_keys(table: &TableDef) -> Vec<String> {
-    table.foreign_keys().map(|(_, column)| foreign_key(table, column)).collect()
+    table.foreign_keys().map(|(_, column)| foreign_key(table, column, false)).collect()
 }
 
-/// The name of a foreign key.
-pub fn foreign_key_name(table: &TableDef, column: &ColumnDef) -> String {
-    fitting(format!("_plasma_key:{}:{}", table.name, column.name))
+/// The name of a column's foreign key.
+pub fn foreign_key_name(table: &str, column: &str) -> String {
+    fitting(format!("_plasma_key:{table}:{column}"))
 }
 
-fn foreign_key(table: &TableDef, column: &ColumnDef) -> String {
+/// What a foreign key of this column says, behind its name.
+pub fn references(column: &ColumnDef) -> String {
     let action = match column.on_delete {
         OnDelete::NoAction => "NO ACTION",
         OnDelete::Restrict => "RESTRICT",
         OnDelete::Cascade => "CASCADE",
         OnDelete::SetNull => "SET NULL",
     };
-    let name = foreign_key_name(table, column);
+    format!("REFERENCES {} (\"id\") ON DELETE {action}", quote(column.references.unwrap_or_default()))
+}
+
+/// The statement that adds a foreign key where it is not there yet. One that is added later holds for what is written from
+/// now on; whether the rows that are there keep it is looked at by `VALIDATE CONSTRAINT`.
+pub fn foreign_key(table: &TableDef, column: &ColumnDef, later: bool) -> String {
+    let name = foreign_key_name(table.name, column.name);
+    let later = if later { " NOT VALID" } else { "" };
     let of = quote(table.name);
     // Postgres knows no `ADD CONSTRAINT IF NOT EXISTS`.
     format!(
         "DO $plasma$ BEGIN IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = {}::regclass AND conname = {}) THEN \
-         ALTER TABLE {of} ADD CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} (\"id\") ON DELETE {action}; \
+         ALTER TABLE {of} ADD CONSTRAINT {} FOREIGN KEY ({}) {}{later}; \
          END IF; END $plasma$;",
         quote_text(&of),
         quote_text(&name),
         quote(&name),
         quote(column.name),
-        quote(column.references.unwrap_or_default()),
+        references(column),
     )
 }
 
@@ -157,18 +177,20 @@ pub fn index_changes(tables: &[&TableDef], found: &[Row], concurrently: bool) ->
         })
         .collect();
     let how = if concurrently { "CONCURRENTLY " } else { "" };
-    let mut changes = Vec::new();
+    // A table that was renamed may still have the name that an index of another one is to get: all drops come first.
+    let (mut drops, mut creates) = (Vec::new(), Vec::new());
     for table in tables {
         let wanted = table.named_indexes();
         for ((_, name), valid) in found.range((table.name, "")..).take_while(|((of, _), _)| *of == table.name) {
             if !valid || !wanted.iter().any(|index| index.name == **name) {
-                changes.push(format!("DROP INDEX {how}IF EXISTS {};", quote(name)));
+                drops.push(format!("DROP INDEX {how}IF EXISTS {};", quote(name)));
             }
         }
         let missing = wanted.iter().filter(|index| found.get(&(table.name, index.name.as_str())) != Some(&true));
-        changes.extend(missing.map(|index| create_index(table, index, concurrently)));
+        creates.extend(missing.map(|index| create_index(table, index, concurrently)));
     }
-    changes
+    drops.extend(creates);
+    drops
 }
 
 /// The statement that removes a table with its indexes and triggers, if it is there.

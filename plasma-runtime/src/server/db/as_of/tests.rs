@@ -160,3 +160,22 @@ async fn a_position_that_is_gone_is_a_typed_error() {
         assert_eq!(trusted.snapshot_as_of("c2:nonsense").await.unwrap_err().kind(), ErrorKind::Protocol);
     }
 }
+
+/// Whatever a value means by now, a server of another version does not know.
+#[tokio::test]
+async fn a_server_that_no_longer_fits_reads_nothing() {
+    for world in worlds().await {
+        let db = world.server.db();
+        let past = db.trusted().snapshot_as_of(&db.cookie().await.unwrap()).await.unwrap();
+        assert_eq!(db.trusted().count(User::select()).await.unwrap(), 2);
+        world.raw(
+            "ALTER TABLE orgs RENAME COLUMN name TO title; \
+             UPDATE _plasma_meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE key = 'schema_epoch'",
+        );
+        let now = db.trusted().count(User::select()).await.map_err(|error| error.kind());
+        let then = past.count(User::select()).await.map_err(|error| error.kind());
+        assert_eq!((now, then), (Err(ErrorKind::SchemaMismatch), Err(ErrorKind::SchemaMismatch)), "{}", world.kind);
+        let live = db.trusted().live_select(User::select()).await.map(drop).map_err(|error| error.kind());
+        assert_eq!(live, Err(ErrorKind::SchemaMismatch), "{}", world.kind);
+    }
+}

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::store::sqlite::SqliteOptions;
 
 /// [`first`] with a table, a column, an index and a default more.
 fn second() -> Vec<TableDef> {
@@ -117,21 +116,23 @@ fn what_is_left_over_survives_a_migration_that_keeps_it() {
 
 #[test]
 fn ten_servers_may_start_at_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("app.db");
-    filled(&mut SqliteConnection::open(&file, SqliteOptions::default()).unwrap());
-    for path in [file, folder.path().join("empty.db")] {
-        std::thread::scope(|scope| {
-            for _ in 0..10 {
-                scope.spawn(|| {
-                    let mut db = SqliteConnection::open(&path, SqliteOptions::default()).unwrap();
-                    open(&engine("2", &second()), &mut db).unwrap();
-                });
-            }
-        });
-        let new = engine("2", &second());
-        let mut db = SqliteConnection::open(&path, SqliteOptions::default()).unwrap();
-        assert_eq!(anatomy(&new, &mut db), anatomy(&new, &mut fresh(&new)));
-        assert_eq!(texts(&mut db, "SELECT CAST(count(*) AS TEXT) FROM _plasma_changes WHERE op = 'begin'"), ["1"]);
+    for place in Place::all() {
+        let homes = [place.home(), place.home()];
+        filled(&mut *homes[0].connect());
+        for home in homes {
+            std::thread::scope(|scope| {
+                for _ in 0..10 {
+                    scope.spawn(|| open(&engine("2", &second()), &mut *home.connect()).unwrap());
+                }
+            });
+            let new = engine("2", &second());
+            let mut db = home.connect();
+            assert_eq!(anatomy(&new, &mut *db), anatomy(&new, &mut *place.fresh(&new)));
+            let begun = match db.dialect() {
+                Dialect::Sqlite => "SELECT CAST(count(*) AS TEXT) FROM _plasma_changes WHERE op = 'begin'",
+                Dialect::Postgres => "SELECT CAST(count(*) AS TEXT) FROM _plasma_commits WHERE unit = 0",
+            };
+            assert_eq!(texts(&mut *db, begun), ["1"]);
+        }
     }
 }

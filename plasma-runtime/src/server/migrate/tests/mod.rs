@@ -1,10 +1,15 @@
 //! Two versions of a schema and databases between them.
 
+mod cut;
 mod ensure;
+mod home;
 mod matrix;
+#[cfg(feature = "postgres")]
+mod online;
 mod pulls;
 mod resume;
 
+use self::home::Place;
 use super::inspect::inspect;
 use super::notes::{Notes, records};
 use super::run::{Migrated, Run};
@@ -194,47 +199,6 @@ fn anatomy_postgres(db: &mut dyn SqlExecutor) -> Vec<Row> {
         AND (starts_with(p.proname, '_plasma_log_') OR starts_with(p.proname, '_plasma_truncate_')) \
         ORDER BY 1, 2, 3";
     rows(db, SQL, 4)
-}
-
-/// Makes empty databases.
-#[derive(Debug, Clone)]
-pub(super) enum Place {
-    Sqlite,
-    /// Each a Postgres schema of one database.
-    #[cfg(feature = "postgres")]
-    Postgres(plasma_test_postgres::Database),
-}
-
-impl Place {
-    /// The databases of this machine.
-    pub(super) fn all() -> Vec<Place> {
-        let places = vec![Place::Sqlite];
-        #[cfg(feature = "postgres")]
-        let places = [places, plasma_test_postgres::database().map(Place::Postgres).into_iter().collect()].concat();
-        places
-    }
-
-    pub(super) fn empty(&self) -> Box<dyn SqlExecutor> {
-        match self {
-            Place::Sqlite => Box::new(sqlite()),
-            #[cfg(feature = "postgres")]
-            Place::Postgres(database) => {
-                use crate::store::postgres::{PostgresOptions, PostgresPool};
-                static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-                let name = format!("s{}", NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-                database.connect().batch_execute(&format!("CREATE SCHEMA {name}")).unwrap();
-                let mut options = PostgresOptions::new(&database.url);
-                options.schema = Some(name);
-                Box::new(wait(async { PostgresPool::new(options)?.get().await }).unwrap())
-            }
-        }
-    }
-
-    pub(super) fn fresh(&self, engine: &ServerEngine) -> Box<dyn SqlExecutor> {
-        let mut db = self.empty();
-        open(engine, &mut *db).unwrap();
-        db
-    }
 }
 
 pub(super) fn sqlite() -> SqliteConnection {

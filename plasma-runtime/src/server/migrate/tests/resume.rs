@@ -1,12 +1,10 @@
 //! Runs that are cut off, and runs at once.
 
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
+use super::super::ensure::has_table;
 use super::*;
-use crate::error::{Error, ErrorKind};
-use crate::store::SqlConnection;
-use crate::store::sqlite::SqliteOptions;
+use crate::error::ErrorKind;
 
 /// A migration with all there is: renames, conversions, drops, a backfill, and SQL that must run exactly once.
 fn second() -> Vec<TableDef> {
@@ -31,92 +29,15 @@ fn written() -> Vec<Named> {
     ])
 }
 
-fn check(db: &mut dyn SqlExecutor) {
-    static FRESH: OnceLock<(Shape, Vec<Row>)> = OnceLock::new();
+fn check(place: &Place, db: &mut dyn SqlExecutor) {
     let new = engine("2", &second());
-    assert_eq!(&anatomy(&new, db), FRESH.get_or_init(|| anatomy(&new, &mut fresh(&new))));
-    assert_eq!(texts(db, "SELECT DISTINCT substr(name, -1) || length(name) FROM lists"), ["!7"]);
+    assert_eq!(anatomy(&new, db), anatomy(&new, &mut *place.fresh(&new)));
+    assert_eq!(texts(db, "SELECT DISTINCT substr(name, length(name)) || length(name) FROM lists"), ["!7"]);
     assert_eq!(texts(db, "SELECT CAST(sum(n) AS TEXT) FROM todos"), ["2100"]);
     assert_eq!(texts(db, "SELECT words FROM todos WHERE n < 300 ORDER BY id"), ["Todo 1note 1", "Todo 2"]);
     let mut done: Vec<String> = states(db).into_iter().map(|(name, state)| format!("{name} {state}")).collect();
     done.sort();
     assert_eq!(done, ["n is larger done", "note goes done", "once done", "title is name done", "words done"]);
-}
-
-/// Fails one statement.
-struct Failing {
-    inner: SqliteConnection,
-    left: u32,
-    /// As SQLite fails when the disk is full: with the transaction rolled back.
-    rolls_back: bool,
-}
-
-impl Failing {
-    fn strike(&mut self) -> Result<()> {
-        self.left -= 1;
-        if self.left > 0 {
-            return Ok(());
-        }
-        self.left = u32::MAX;
-        if self.rolls_back && SqlConnection::in_transaction(&self.inner) {
-            SqlConnection::batch(&mut self.inner, "ROLLBACK")?;
-        }
-        Err(Error::new(ErrorKind::Storage, "database or disk is full"))
-    }
-}
-
-impl SqlConnection for Failing {
-    fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64> {
-        self.strike()?;
-        SqlConnection::execute(&mut self.inner, sql, params)
-    }
-    fn query(&mut self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>> {
-        self.strike()?;
-        SqlConnection::query(&mut self.inner, sql, params, kinds)
-    }
-    fn batch(&mut self, sql: &str) -> Result<()> {
-        self.strike()?;
-        SqlConnection::batch(&mut self.inner, sql)
-    }
-    fn in_transaction(&self) -> bool {
-        SqlConnection::in_transaction(&self.inner)
-    }
-    fn for_each(
-        &mut self,
-        sql: &str,
-        params: &[Value],
-        kinds: &[Kind],
-        each: &mut dyn FnMut(Row) -> Result<bool>,
-    ) -> Result<()> {
-        self.strike()?;
-        SqlConnection::for_each(&mut self.inner, sql, params, kinds, each)
-    }
-}
-
-#[test]
-fn a_run_that_fails_at_any_statement_is_gone_on_with() {
-    let mut template = sqlite();
-    filled(&mut template);
-    let new = engine("2", &second());
-    for at in 1.. {
-        let (mut inner, rolls_back) = (sqlite(), at % 2 == 0);
-        template.backup_to(&mut inner).unwrap();
-        let mut db = Failing { inner, left: at, rolls_back };
-        let failed = run(&new, &mut db, &written()).map_err(|error| error.kind()).err();
-        assert!(failed.is_none_or(|kind| kind == ErrorKind::Storage), "statement {at}: {failed:?}");
-        // The process is another one, with a connection of its own.
-        let mut db = db.inner;
-        if SqlConnection::in_transaction(&db) {
-            batch(&mut db, "ROLLBACK");
-        }
-        batch(&mut db, "PRAGMA foreign_keys = ON; PRAGMA legacy_alter_table = OFF");
-        run(&new, &mut db, &written()).unwrap_or_else(|error| panic!("statement {at}: {error}"));
-        check(&mut db);
-        if failed.is_none() {
-            assert!(at > 100, "{at} statements");
-            return;
-        }
-    }
 }
 
 #[test]
@@ -137,7 +58,7 @@ fn a_step_that_has_run_must_stay_what_it_was() {
     run(&new, &mut db, &other).unwrap();
     other.push(other[3].clone());
     assert!(run(&new, &mut db, &other).unwrap_err().message().contains("\"once\" is there twice"));
-    check(&mut db);
+    check(&Place::Sqlite, &mut db);
 }
 
 #[test]
@@ -152,18 +73,18 @@ fn in_a_database_that_the_run_makes_no_step_has_anything_to_do() {
 
 #[test]
 fn two_runs_at_once_do_everything_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("app.db");
-    let connect = || SqliteConnection::open(&file, SqliteOptions::default()).unwrap();
-    filled(&mut connect());
-    let ran: Vec<Migrated> = std::thread::scope(|scope| {
-        let one = || scope.spawn(|| run(&engine("2", &second()), &mut connect(), &written()).unwrap());
-        let both = [one(), one()];
-        both.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
-    assert_eq!(ran.iter().map(|migrated| migrated.rows).sum::<u64>(), 6);
-    assert_eq!(ran.iter().map(|migrated| migrated.steps.len()).sum::<usize>(), 5, "{ran:?}");
-    check(&mut connect());
+    for place in Place::all() {
+        let home = place.home();
+        filled(&mut *home.connect());
+        let ran: Vec<Migrated> = std::thread::scope(|scope| {
+            let one = || scope.spawn(|| run(&engine("2", &second()), &mut *home.connect(), &written()).unwrap());
+            let both = [one(), one()];
+            both.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(ran.iter().map(|migrated| migrated.rows).sum::<u64>(), 6);
+        assert_eq!(ran.iter().map(|migrated| migrated.steps.len()).sum::<usize>(), 5, "{ran:?}");
+        check(&place, &mut *home.connect());
+    }
 }
 
 /// Set for the process that is to be killed: the database.
@@ -174,41 +95,50 @@ const ROWS: u32 = 400;
 
 #[test]
 fn killed_at_any_time_it_is_gone_on_with() {
-    let mut columns = first()[1].columns.to_vec();
-    columns[1] = ColumnDef::new("words", Kind::Text);
-    let new = engine("2", &[first()[0], table("todos", &columns)]);
-    let steps = steps(&[
-        ("words", Step::backfill("todos").set("words", "title || '.'").batch(1)),
-        ("no lists", Step::drop_column("todos", "list_id")),
-    ]);
-    if let Some(file) = std::env::var_os(VICTIM) {
-        let mut db = SqliteConnection::open(file, SqliteOptions::default()).unwrap();
-        run(&new, &mut db, &steps).unwrap();
+    if let Ok(address) = std::env::var(VICTIM) {
+        run(&words(), &mut *home::connect(&address), &words_steps()).unwrap();
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("app.db");
-    let connect = || SqliteConnection::open(&file, SqliteOptions::default()).unwrap();
-    let mut db = connect();
-    open(&engine("1", &first()), &mut db).unwrap();
+    for place in Place::all() {
+        killed(&place);
+    }
+}
+
+fn words() -> ServerEngine {
+    let mut columns = first()[1].columns.to_vec();
+    columns[1] = ColumnDef::new("words", Kind::Text);
+    engine("2", &[first()[0], table("todos", &columns)])
+}
+
+fn words_steps() -> Vec<Named> {
+    steps(&[
+        ("words", Step::backfill("todos").set("words", "title || '.'").batch(1)),
+        ("no lists", Step::drop_column("todos", "list_id")),
+    ])
+}
+
+fn killed(place: &Place) {
+    let home = place.home();
+    let mut db = home.connect();
+    open(&engine("1", &first()), &mut *db).unwrap();
     let values: Vec<String> = (0..ROWS).map(|n| format!("('{}', 'Todo {n}')", uuid(n))).collect();
-    batch(&mut db, &format!("INSERT INTO todos (id, title) VALUES {}", values.join(", ")));
+    batch(&mut *db, &format!("INSERT INTO todos (id, title) VALUES {}", values.join(", ")));
     let mut kills = 0;
     for goal in (0..ROWS).step_by(60) {
         let mut victim = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", VICTIM_TEST])
-            .env(VICTIM, &file)
+            .env(VICTIM, &home.address)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let reached = || -> bool {
-            let mut db = connect();
-            let there = texts(&mut db, "SELECT name FROM sqlite_schema WHERE name = '_plasma_migrations'");
-            let known =
-                if there.is_empty() { Vec::new() } else { wait(records(&mut db)).unwrap().into_values().collect() };
+        let mut reached = || -> bool {
+            if !wait(has_table(&mut *db, "_plasma_migrations")).unwrap() {
+                return false;
+            }
+            let known = wait(records(&mut *db)).unwrap();
             let goal = uuid(goal);
-            known.iter().any(|record| record.is_over() || record.progress.as_ref().is_some_and(|at| *at >= goal))
+            known.values().any(|record| record.is_over() || record.progress.as_ref().is_some_and(|at| *at >= goal))
         };
         while victim.try_wait().unwrap().is_none() && !reached() {
             std::thread::yield_now();
@@ -220,14 +150,14 @@ fn killed_at_any_time_it_is_gone_on_with() {
         victim.wait().unwrap();
     }
     assert!(kills >= 3, "killed {kills} times");
-    let mut db = connect();
-    run(&new, &mut db, &steps).unwrap();
-    assert_eq!(anatomy(&new, &mut db), anatomy(&new, &mut fresh(&new)));
+    let new = words();
+    run(&new, &mut *db, &words_steps()).unwrap();
+    assert_eq!(anatomy(&new, &mut *db), anatomy(&new, &mut *place.fresh(&new)));
     let right = "SELECT CAST(count(*) AS TEXT) FROM todos WHERE words = title || '.'";
-    assert_eq!(texts(&mut db, right), [ROWS.to_string()]);
+    assert_eq!(texts(&mut *db, right), [ROWS.to_string()]);
     // Every row was written once: what was committed was not done again.
     let entries = "SELECT CAST(count(*) AS TEXT) FROM _plasma_changes WHERE prior IS NOT NULL";
-    assert_eq!(texts(&mut db, entries), [ROWS.to_string()]);
+    assert_eq!(texts(&mut *db, entries), [ROWS.to_string()]);
 }
 
 /// Servers of the former version insert rows while a backfill is over and the column still takes NULL.
