@@ -7,7 +7,9 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use super::dispatch::lock;
-use super::shared::{Core, Outgoing, Shared};
+use super::parts::Core;
+use super::perform::Outgoing;
+use super::shared::Shared;
 use crate::client::event::{Event, SendFailure};
 use crate::client::transport::Headers;
 use crate::error::{Error, ErrorKind, Result};

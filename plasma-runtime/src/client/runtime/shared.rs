@@ -1,90 +1,26 @@
 //! The client without its types: engine, store, and everything that hears of them.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::{Mutex as TurnMutex, Notify, OwnedMutexGuard, oneshot, watch};
-use uuid::Uuid;
 
 use super::clock::Clock;
 use super::dispatch::{Dispatcher, lock};
-use super::receipts::{Receipts, outcome_state};
+use super::outcomes::OutcomesEntry;
+use super::parts::{Core, Hooks, Network, Parts};
+use super::perform::Agenda;
+use super::receipts::Receipts;
 use crate::client::engine::Engine;
-use crate::client::event::{Action, ClientError, ClientErrorKind, Event, SendFailure};
-use crate::client::outcomes::Outcome;
-use crate::client::receipt::ReceiptState;
+use crate::client::event::{Action, ClientError, ClientErrorKind, Event};
 use crate::client::status::Status;
-use crate::client::transport::{AuthProvider, Transport};
 use crate::error::{Error, ErrorKind, Result};
-use crate::future::{BoxFuture, MaybeSend, MaybeSync};
-use crate::inputs::{Entropy, Inputs};
+use crate::future::{BoxFuture, MaybeSend};
+use crate::inputs::Inputs;
 use crate::live::{Host, Router};
 use crate::mutate::ErasedCtx;
-use crate::protocol::{WireRequest, WireResponse};
 use crate::store::SqlConnection;
 use crate::value::{Kind, Value};
-
-/// What one turn of the writer works on.
-pub(crate) struct Core {
-    pub engine: Engine,
-    pub store: Box<dyn SqlConnection>,
-    pub entropy: Box<dyn Entropy>,
-    /// SQLite's mark of changes by other connections, when the store is a file that others may open.
-    data_version: Option<i64>,
-}
-
-/// How the server is reached.
-pub(crate) struct Network {
-    pub transport: Arc<dyn Transport>,
-    pub auth: Option<Arc<dyn AuthProvider>>,
-    /// The longest a request may take beyond the `wait` it asks for, ms.
-    pub timeout_ms: u64,
-}
-
-/// The application's functions.
-#[derive(Default)]
-pub(crate) struct Hooks {
-    pub on_error: Option<Box<dyn ErrorCall>>,
-    pub on_schema_mismatch: Option<Box<dyn ErrorCall>>,
-}
-
-/// A function that hears of errors.
-pub(crate) trait ErrorCall: MaybeSend + MaybeSync {
-    fn call(&self, error: &ClientError);
-}
-
-impl<F: Fn(&ClientError) + MaybeSend + MaybeSync> ErrorCall for F {
-    fn call(&self, error: &ClientError) {
-        self(error);
-    }
-}
-
-/// A function that hears of outcomes.
-pub(crate) trait OutcomesCall: MaybeSend {
-    fn call(&mut self, outcomes: &[Outcome]);
-}
-
-impl<F: FnMut(&[Outcome]) + MaybeSend> OutcomesCall for F {
-    fn call(&mut self, outcomes: &[Outcome]) {
-        self(outcomes);
-    }
-}
-
-/// What a client is put together from.
-pub(crate) struct Parts {
-    pub engine: Engine,
-    pub actions: Vec<Action>,
-    pub writer: Box<dyn SqlConnection>,
-    pub reader: Option<Box<dyn SqlConnection>>,
-    /// Other processes may open the store: look for their changes this often, ms.
-    pub watch_file_ms: Option<u64>,
-    pub ctx: Arc<ErasedCtx>,
-    pub network: Option<Network>,
-    pub hooks: Hooks,
-    pub clock: Arc<dyn Clock>,
-    pub entropy: Box<dyn Entropy>,
-}
 
 /// A client.
 ///
@@ -95,15 +31,15 @@ pub(crate) struct Shared {
     core: Arc<TurnMutex<Option<Core>>>,
     /// None after the close.
     reader: Option<Mutex<Option<Box<dyn SqlConnection>>>>,
-    ctx: Mutex<Arc<ErasedCtx>>,
+    pub(super) ctx: Mutex<Arc<ErasedCtx>>,
     pub(super) network: Option<Network>,
-    hooks: Hooks,
+    pub(super) hooks: Hooks,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) dispatcher: Arc<Dispatcher>,
-    router: Router,
-    receipts: Receipts,
-    status: watch::Sender<Status>,
-    outcome_calls: Mutex<Vec<Arc<OutcomesEntry>>>,
+    pub(super) router: Router,
+    pub(super) receipts: Receipts,
+    pub(super) status: watch::Sender<Status>,
+    pub(super) outcome_calls: Mutex<Vec<Arc<OutcomesEntry>>>,
     /// What the loop is to do.
     pub(super) agenda: Mutex<Agenda>,
     /// Wakes the loop.
@@ -114,40 +50,7 @@ pub(crate) struct Shared {
     /// An image came: answers of this process may take long to work through.
     pub(super) image_came: AtomicBool,
     closed: AtomicBool,
-    me: Weak<Shared>,
-}
-
-/// What the loop is to do.
-#[derive(Default)]
-pub(super) struct Agenda {
-    /// Requests that were not started.
-    pub sends: VecDeque<Outgoing>,
-    /// Events the engine has not taken.
-    pub events: VecDeque<Event>,
-    /// When the engine wants to be called, unix ms.
-    pub wake_at: Option<i64>,
-    /// Requests the engine waits for, and who waits for them.
-    pub flights: BTreeMap<u64, Flight>,
-}
-
-/// A request to send.
-pub(super) struct Outgoing {
-    pub request: u64,
-    pub wire: WireRequest,
-    pub refresh_auth: bool,
-    /// Where the body of the answer goes when it is a file.
-    pub to: Option<std::path::PathBuf>,
-}
-
-/// A request the engine waits for.
-pub(super) struct Flight {
-    pub is_push: bool,
-    pub waiters: Vec<oneshot::Sender<Result<()>>>,
-}
-
-struct OutcomesEntry {
-    alive: AtomicBool,
-    call: Mutex<Box<dyn OutcomesCall>>,
+    pub(super) me: Weak<Shared>,
 }
 
 impl Shared {
@@ -302,129 +205,6 @@ impl Shared {
         })
     }
 
-    /// The answer of a request, or why there is none.
-    pub(super) fn answer(
-        &self,
-        core: &mut Core,
-        request: u64,
-        outcome: Result<WireResponse, SendFailure>,
-    ) -> Result<()> {
-        let flight = lock(&self.agenda).flights.remove(&request);
-        let (is_push, mut waiters) = flight.map_or((false, Vec::new()), |flight| (flight.is_push, flight.waiters));
-        let succeeded = outcome.as_ref().is_ok_and(|answer| answer.status == 200);
-        let ctx = lock(&self.ctx).clone();
-        let mut inputs = Inputs { now: self.clock.now_ms(), entropy: &mut *core.entropy };
-        let handled = core.engine.handle(&mut *core.store, &*ctx, Event::Response { request, outcome }, &mut inputs);
-        let (actions, failed) = match handled {
-            Ok(actions) => {
-                let failed = actions.iter().find_map(|action| match action {
-                    Action::Report(report) if is_of_request(report.kind) => Some(report.error.duplicate()),
-                    _ => None,
-                });
-                (actions, failed)
-            }
-            Err(error) => (Vec::new(), Some(error)),
-        };
-        self.perform(core, actions);
-        if !succeeded || failed.is_some() {
-            // The engine may have asked again at once (with fresh credentials, in smaller pieces, under another client
-            // id): that answer is the one whoever waits wants.
-            let mut agenda = lock(&self.agenda);
-            if let Some(again) = agenda.flights.values_mut().find(|flight| flight.is_push == is_push) {
-                again.waiters.append(&mut waiters);
-            }
-        }
-        for waiter in waiters {
-            // Whoever waited may have gone.
-            let _gone = waiter.send(failed.as_ref().map_or(Ok(()), |error| Err(error.duplicate())));
-        }
-        failed.filter(|error| error.kind() == ErrorKind::Closed).map_or(Ok(()), Err)
-    }
-
-    /// Does what the engine asks for. Everything the application hears of is queued in the order of the actions.
-    pub(crate) fn perform(&self, core: &mut Core, actions: Vec<Action>) {
-        let mut wake = false;
-        for action in actions {
-            let (action, to) = match action {
-                Action::Download { request, wire, refresh_auth, to } => {
-                    (Action::Send { request, wire, refresh_auth }, Some(to))
-                }
-                action => (action, None),
-            };
-            match action {
-                Action::Send { request, wire, refresh_auth } => {
-                    wake = true;
-                    let is_push = wire.path.ends_with("/push");
-                    let mut agenda = lock(&self.agenda);
-                    // The engine waits for one push and one pull: one that is still in the air it has given up.
-                    let given_up = agenda.flights.iter().find(|(_, flight)| flight.is_push == is_push);
-                    let given_up = given_up.map(|(request, _)| *request);
-                    let waiters = given_up.and_then(|request| agenda.flights.remove(&request));
-                    let waiters = waiters.map(|flight| flight.waiters).unwrap_or_default();
-                    agenda.flights.insert(request, Flight { is_push, waiters });
-                    agenda.sends.push_back(Outgoing { request, wire, refresh_auth, to });
-                }
-                Action::Download { .. } => unreachable!("it was made a send"),
-                Action::WakeAt(at) => {
-                    wake = true;
-                    lock(&self.agenda).wake_at = Some(at);
-                }
-                Action::Changed(batch) => self.router.changed(&batch, &mut *core.store),
-                Action::Progress { key, progress } => {
-                    let me = self.me.clone();
-                    self.dispatcher.push(move || {
-                        if let Some(shared) = me.upgrade() {
-                            shared.receipts.progress(key, progress);
-                        }
-                    });
-                }
-                Action::OutcomesChanged => self.outcomes_changed(core),
-                // Read below, whatever happened: the time alone may change it.
-                Action::StatusChanged => {}
-                Action::Report(error) => {
-                    if let (ClientErrorKind::Storage, Some(key)) = (error.kind, error.key) {
-                        // A write-behind group was not committed.
-                        self.receipts.advance(key, ReceiptState::Lost(Arc::new(error.error.duplicate())));
-                    }
-                    tracing::warn!(kind = ?error.kind, error = %error.error, key = ?error.key, "sync");
-                    let me = self.me.clone();
-                    self.dispatcher.push(move || {
-                        if let Some(shared) = me.upgrade() {
-                            shared.heard(&error);
-                        }
-                    });
-                }
-            }
-        }
-        self.refresh_status(core);
-        if wake {
-            self.wake.notify_one();
-        }
-    }
-
-    fn refresh_status(&self, core: &Core) {
-        let status = core.engine.status(self.clock.now_ms());
-        self.status.send_if_modified(|known| {
-            let modified = *known != status;
-            if modified {
-                *known = status;
-            }
-            modified
-        });
-    }
-
-    /// Tells the application's hooks.
-    fn heard(&self, error: &ClientError) {
-        if error.kind == ClientErrorKind::SchemaMismatch
-            && let Some(hook) = &self.hooks.on_schema_mismatch
-        {
-            hook.call(error);
-        }
-        if let Some(hook) = &self.hooks.on_error {
-            hook.call(error);
-        }
-    }
-
     /// Looks whether another process has changed the store, and takes its changes in.
     pub(crate) fn look_at_file(&self, core: &mut Core) -> Result<()> {
         let Some(known) = core.data_version else { return Ok(()) };
@@ -455,61 +235,6 @@ impl Shared {
         }
     }
 
-    /// A receipt for a mutation that was just issued.
-    pub(crate) fn issue(&self, key: Uuid, state: ReceiptState) -> watch::Receiver<ReceiptState> {
-        self.receipts.open(key, || state)
-    }
-
-    /// A receipt for any mutation of this store, from what the store knows.
-    pub(crate) fn receipt(
-        &self,
-        core: &mut Core,
-        key: Uuid,
-    ) -> Result<Option<(Option<u64>, watch::Receiver<ReceiptState>)>> {
-        let queued = core.engine.outbox(&mut *core.store)?.into_iter().find(|queued| queued.key == key);
-        if let Some(queued) = queued {
-            let state = if queued.acknowledged { ReceiptState::Acknowledged } else { ReceiptState::Durable };
-            return Ok(Some((Some(queued.id), self.receipts.open(key, || state))));
-        }
-        if let Some(known) = self.receipts.known(key) {
-            return Ok(Some((None, known)));
-        }
-        let outcome = core.engine.outcome(&mut *core.store, key)?;
-        Ok(outcome.map(|outcome| {
-            // Nothing will change it any more: it needs no place in the list.
-            (Some(outcome.id), watch::Sender::new(outcome_state(&outcome)).subscribe())
-        }))
-    }
-
-    /// These mutations are gone from the store.
-    pub(crate) fn lost(&self, keys: impl Iterator<Item = Uuid>) {
-        for key in keys {
-            let error = Error::rejected("reset", "the local state was reset before the mutation was acknowledged");
-            self.receipts.advance(key, ReceiptState::Lost(Arc::new(error)));
-        }
-    }
-
-    /// Brings the receipts up to date with the store, after another process worked on it.
-    pub(crate) fn refresh_receipts(&self, core: &mut Core) -> Result<()> {
-        let open = self.receipts.open_keys();
-        if open.is_empty() {
-            return Ok(());
-        }
-        let outbox = core.engine.outbox(&mut *core.store)?;
-        for key in open {
-            match outbox.iter().find(|queued| queued.key == key) {
-                Some(queued) if queued.acknowledged => self.receipts.advance(key, ReceiptState::Acknowledged),
-                Some(_) => {}
-                None => {
-                    if let Some(outcome) = core.engine.outcome(&mut *core.store, key)? {
-                        self.receipts.advance(key, outcome_state(&outcome));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
     pub(crate) fn status(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
     }
@@ -521,53 +246,6 @@ impl Shared {
             self.step(core, |engine, store, ctx, inputs| Ok(((), engine.set_ctx(store, ctx, inputs)?)))
         })
         .await
-    }
-
-    /// Tells the application of an error that did not come from the engine.
-    pub(crate) fn report(&self, error: ClientError) {
-        tracing::warn!(kind = ?error.kind, error = %error.error, "client");
-        let me = self.me.clone();
-        self.dispatcher.push(move || {
-            if let Some(shared) = me.upgrade() {
-                shared.heard(&error);
-            }
-        });
-        self.tell();
-    }
-
-    /// Adds a function that hears of the outcomes, and calls it with those there are.
-    pub(crate) fn follow_outcomes(
-        &self,
-        core: &mut Core,
-        call: impl OutcomesCall + 'static,
-    ) -> Result<OutcomesFollower> {
-        let outcomes = core.engine.outcomes(&mut *core.store)?;
-        let entry = Arc::new(OutcomesEntry { alive: AtomicBool::new(true), call: Mutex::new(Box::new(call)) });
-        lock(&self.outcome_calls).push(entry.clone());
-        tell_outcomes(&self.dispatcher, &entry, &Arc::new(outcomes));
-        Ok(OutcomesFollower { shared: self.me.clone(), entry })
-    }
-
-    /// The outcomes are others now: tells whoever follows them.
-    pub(crate) fn outcomes_changed(&self, core: &mut Core) {
-        let calls = lock(&self.outcome_calls).clone();
-        if calls.is_empty() {
-            return;
-        }
-        match core.engine.outcomes(&mut *core.store) {
-            Ok(outcomes) => {
-                let outcomes = Arc::new(outcomes);
-                calls.iter().for_each(|entry| tell_outcomes(&self.dispatcher, entry, &outcomes));
-            }
-            Err(error) => {
-                let me = self.me.clone();
-                self.dispatcher.push(move || {
-                    if let Some(shared) = me.upgrade() {
-                        shared.heard(&ClientError { kind: ClientErrorKind::Storage, error, key: None });
-                    }
-                });
-            }
-        }
     }
 
     /// Leaves an event for the loop.
@@ -656,36 +334,6 @@ impl Host for Shared {
             self.finish(guard);
         })
     }
-}
-
-/// Somebody who follows the outcomes.
-pub(crate) struct OutcomesFollower {
-    shared: Weak<Shared>,
-    entry: Arc<OutcomesEntry>,
-}
-
-impl Drop for OutcomesFollower {
-    fn drop(&mut self) {
-        self.entry.alive.store(false, Ordering::SeqCst);
-        if let Some(shared) = self.shared.upgrade() {
-            lock(&shared.outcome_calls).retain(|other| !Arc::ptr_eq(other, &self.entry));
-        }
-    }
-}
-
-fn tell_outcomes(dispatcher: &Dispatcher, entry: &Arc<OutcomesEntry>, outcomes: &Arc<Vec<Outcome>>) {
-    let (entry, outcomes) = (entry.clone(), outcomes.clone());
-    dispatcher.push(move || {
-        if entry.alive.load(Ordering::SeqCst) {
-            lock(&entry.call).call(&outcomes);
-        }
-    });
-}
-
-/// Whether the failure is one of a whole request, not of one mutation in it.
-fn is_of_request(kind: ClientErrorKind) -> bool {
-    use ClientErrorKind::{Network, PullHttp, PushHttp, SchemaMismatch, Storage};
-    matches!(kind, Network | PushHttp | PullHttp | SchemaMismatch | Storage)
 }
 
 /// Moves when another connection has changed the file: <https://www.sqlite.org/pragma.html#pragma_data_version>.
