@@ -5,8 +5,8 @@ use sea_query::{BinOper, CaseStatement, Expr as Sql, ExprTrait as _};
 use super::dialect::{Dialect, chain};
 use super::scope::Scope;
 use super::statement::{Place, statement};
-use crate::query::ir::{Aggregate, CompareOp, Expr, Part};
-use crate::value::Value;
+use crate::query::ir::{Aggregate, CompareOp, Expr, Function, Part};
+use crate::value::{Kind, Value};
 use crate::value::json::encode_value_into;
 
 /// From this length on a list is one JSON parameter: short statements, few texts, and no limit on parameters.
@@ -49,7 +49,9 @@ pub(super) fn expression(scope: &mut Scope<'_>, expr: &Expr) -> Sql {
         Expr::Like { expr, pattern } => scope.dialect.like(expression(scope, expr), pattern),
         Expr::Exists(query) => Sql::exists(statement(scope, query, Place::Exists)),
         Expr::InQuery { expr, query } => {
-            let kind = scope.kind(expr);
+            // What is negated is a number to the database, also where it is always NULL.
+            let negated = matches!(**expr, Expr::Function { function: Function::Negate, .. });
+            let kind = scope.kind(expr).or(negated.then_some(Kind::BigInt));
             let value = expression(scope, expr);
             value.in_subquery(statement(scope, query, Place::In(kind)))
         }

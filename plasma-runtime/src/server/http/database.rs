@@ -118,8 +118,8 @@ mod postgres {
 
     /// A Postgres database. As many server processes as one likes may run on one.
     ///
-    /// Besides the connections of its pool a server holds two more: one gives what is committed its place in the log, one
-    /// listens to the other processes.
+    /// Besides the connections of its pool a server holds three more: one gives what is committed its place in the log, one
+    /// tells the other processes, one listens to them.
     pub struct PostgresDatabase(PostgresOptions);
 
     impl fmt::Debug for PostgresDatabase {

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, PubSubSink, PubSubStream};
-use redis::{Client, Msg};
+use redis::{Client, ConnectionAddr, Msg, TlsCertificates};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::OnceCell;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
@@ -48,16 +51,41 @@ impl fmt::Debug for RedisPokes {
 }
 
 impl RedisPokes {
-    /// A bus over the server at this address: `redis://[user:password@]host[:port]`, or `unix:path`. It is not
-    /// connected to yet.
+    /// A bus over the server at this address: `redis://[user:password@]host[:port]`, `rediss://..` for TLS, or
+    /// `unix:path`. It is not connected to yet.
+    ///
+    /// Over TLS the server shows a certificate for its name, which an authority has signed that the machine trusts, or one
+    /// of [`root_certificates`](RedisPokes::root_certificates).
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) when the text is no address, or one that needs TLS (which this build of the Redis
-    /// client has not).
+    /// [`Config`](ErrorKind::Config) when the text is no address, or says not to check who the server is.
     pub fn new(address: &str) -> Result<Self> {
         let client = Client::open(address)
             .map_err(|e| Error::new(ErrorKind::Config, "the address of Redis cannot be used").with_source(e))?;
+        if let ConnectionAddr::TcpTls { insecure, .. } = client.get_connection_info().addr() {
+            if *insecure {
+                return Err(Error::new(ErrorKind::Config, "TLS to Redis checks who the server is: without `#insecure`"));
+            }
+            // The Redis client takes that of the process. One that the program has chosen stays.
+            if CryptoProvider::get_default().is_none() {
+                let _another_was_first = rustls::crypto::ring::default_provider().install_default();
+            }
+        }
         Ok(RedisPokes { client, channel: "plasma".to_owned(), publisher: OnceCell::new() })
+    }
+
+    /// The authorities to trust, in PEM, instead of the machine's: for an address with `rediss://`.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) when they cannot be read, or the address is one without TLS.
+    pub fn root_certificates(mut self, pem: &[u8]) -> Result<Self> {
+        if !CertificateDer::pem_slice_iter(pem).any(|certificate| certificate.is_ok()) {
+            return Err(Error::new(ErrorKind::Config, "there is no certificate in PEM to trust Redis by"));
+        }
+        let trusted = TlsCertificates { client_tls: None, root_cert: Some(pem.to_vec()) };
+        self.client = Client::build_with_tls(self.client.get_connection_info().clone(), trusted)
+            .map_err(|e| Error::new(ErrorKind::Config, "the certificates for Redis cannot be used").with_source(e))?;
+        Ok(self)
     }
 
     /// The channel; `plasma` unless said otherwise. Server processes of one database share it; those of another take

@@ -6,9 +6,9 @@
 //! with 503, and the ledger decides on the retry.
 
 use super::group::{Committed, Group, Lost, Terms};
-use super::isolation::{Circumstance, Retry, circumstance};
+use super::isolation::{Circumstance, Retry, circumstance, is_answer};
 use super::{Done, Work};
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::inputs::Entropy;
 use crate::protocol::PushResponse;
 use crate::server::{Refusal, ServerEngine};
@@ -50,13 +50,32 @@ impl ServerEngine {
         retry: &mut dyn Retry,
         terms: Terms<'_>,
     ) -> Result<Committed, Lost> {
-        let mut tries = 0;
+        let (mut tries, mut alone) = (0, terms.alone);
+        let mut verdicts: Vec<(u64, Error)> = Vec::new();
         loop {
             tries += 1;
-            let terms = Terms { look_up: tries > 1, ..terms };
-            match Group::run(self, db, now_ms, entropy, &[one], &mut || true, terms).await {
-                Err(lost) if lost.is_race() && !db.in_transaction() && retry.again(tries).await => {}
-                ended => return ended,
+            let terms = Terms { verdicts: &verdicts, alone, look_up: tries > 1, ..terms };
+            let lost = match Group::run(self, db, now_ms, entropy, &[one], &mut || true, terms).await {
+                Ok(committed) => return Ok(committed),
+                Err(lost) => lost,
+            };
+            if db.in_transaction() {
+                return Err(lost);
+            }
+            if lost.is_race() && retry.again(tries).await {
+                continue;
+            }
+            // What is checked at the end only (a constraint that an operator deferred) is some mutation's fault. Which one's
+            // shows when each has a commit of its own.
+            if !lost.is_refused_commit() {
+                return Err(lost);
+            }
+            match lost.at {
+                None if !alone => alone = true,
+                Some(at) if lost.error.kind() == ErrorKind::Conflict && verdicts.is_empty() => {
+                    verdicts.push((at, verdict(&lost.error)));
+                }
+                _ => return Err(lost),
             }
         }
     }
@@ -75,12 +94,18 @@ impl ServerEngine {
     ) -> Done {
         self.report_lost(one, &lost, lost.at);
         if let (Work::Push(job), Some(at)) = (one, lost.at) {
-            // That others were in the way says nothing about the mutation.
-            if !lost.is_race() && circumstance(&lost.error).is_none() {
-                self.faults().note(&job.request.client_id, at);
+            let client = &job.request.client_id;
+            let why = circumstance(&lost.error);
+            match why {
+                Some(Circumstance::Cut) => self.faults().note_cut(client, at),
+                Some(Circumstance::Ended) => self.faults().forgive(client, at),
+                None if !lost.is_race() => self.faults().note(client, at),
+                // That others were in the way says nothing about the mutation.
+                _ => {}
             }
-            let before = job.request.mutations.iter().any(|mutation| mutation.id < at);
-            if before {
+            // Where the connection is gone there is nothing to try; the retry commits what comes before a suspect by itself.
+            let gone = matches!(why, Some(Circumstance::Cut | Circumstance::Ended));
+            if !gone && job.request.mutations.iter().any(|mutation| mutation.id < at) {
                 let terms = Terms { stop_before: Some(at), ..terms };
                 // Whether that works changes nothing in the answer: this push is not done, and its retry finds in the
                 // ledger what is.
@@ -100,6 +125,21 @@ impl Lost {
     /// Another transaction was in the way: run again, this one meets another world.
     fn is_race(&self) -> bool {
         // A key that another client of the group committed meanwhile: the ledger's own statements break no other rule.
-        circumstance(&self.error) == Some(Circumstance::Race) || self.error.kind() == ErrorKind::Conflict
+        let key = self.error.kind() == ErrorKind::Conflict && !self.at_commit;
+        circumstance(&self.error) == Some(Circumstance::Race) || key
+    }
+
+    /// The database refused to commit what had been done.
+    fn is_refused_commit(&self) -> bool {
+        self.at_commit && circumstance(&self.error).is_none() && is_answer(&self.error)
+    }
+}
+
+/// The error of a mutation that the database would not commit. Which rows stand in its way is not said: it was not asked
+/// whether the client may read them. A trigger's words are the application's own.
+fn verdict(error: &Error) -> Error {
+    match error.data().and_then(|data| data["constraint"].as_str()) {
+        Some("trigger") => error.duplicate(),
+        _ => Error::conflict("a constraint of the database does not hold"),
     }
 }

@@ -23,6 +23,8 @@ struct Faults {
     in_a_row: u32,
     /// `successes` at the first fault.
     successes_before: u64,
+    /// `successes` at the last one that counted.
+    successes_at_last: u64,
 }
 
 impl FaultBook {
@@ -32,14 +34,38 @@ impl FaultBook {
 
     /// A mutation met a fault of the server.
     pub(super) fn note(&self, client: &str, id: u64) {
+        self.count(client, id, true);
+    }
+
+    /// The connection was cut while the mutation ran. That counts when others have succeeded since the last one that did:
+    /// in one outage all that run are cut off, as often as they try.
+    pub(super) fn note_cut(&self, client: &str, id: u64) {
+        self.count(client, id, false);
+    }
+
+    fn count(&self, client: &str, id: u64, always: bool) {
         self.book(|book| {
             if book.open.len() >= WATCHED && !book.open.contains_key(&(client.to_owned(), id)) {
                 book.open.pop_first();
             }
-            let successes_before = book.successes;
-            let faults = book.open.entry((client.to_owned(), id)).or_insert(Faults { in_a_row: 0, successes_before });
-            faults.in_a_row = faults.in_a_row.saturating_add(1);
+            let now = book.successes;
+            let new = Faults { in_a_row: 0, successes_before: now, successes_at_last: now };
+            let faults = book.open.entry((client.to_owned(), id)).or_insert(new);
+            if always || faults.in_a_row == 0 || now > faults.successes_at_last {
+                faults.in_a_row = faults.in_a_row.saturating_add(1);
+                faults.successes_at_last = now;
+            }
         });
+    }
+
+    /// The server ended the mutation's connection for a reason of its own: what came before says nothing any more.
+    pub(super) fn forgive(&self, client: &str, id: u64) {
+        self.book(|book| book.open.remove(&(client.to_owned(), id)));
+    }
+
+    /// Whether the mutation's last run met a fault. What comes before it in its push is committed without it.
+    pub(super) fn is_suspect(&self, client: &str, id: u64) -> bool {
+        self.book(|book| !book.open.is_empty() && book.open.contains_key(&(client.to_owned(), id)))
     }
 
     /// Mutations were committed.

@@ -26,22 +26,24 @@ const TOUCH_AFTER_MS: i64 = 86_400_000;
 #[derive(Debug)]
 pub(super) struct Lost {
     pub(super) error: Error,
-    /// The mutation that was running.
+    /// The mutation that was running; at the commit the only one, if there was just one.
     pub(super) at: Option<u64>,
     /// Only because a mutation had no savepoint.
     pub(super) unsaved: bool,
+    /// All had run: what failed is the commit.
+    pub(super) at_commit: bool,
 }
 
 impl Lost {
     /// A mutation failed and has to be undone, and there is no savepoint.
     pub(super) fn unsaved(error: Error) -> Self {
-        Lost { error, at: None, unsaved: true }
+        Lost { unsaved: true, ..Lost::from(error) }
     }
 }
 
 impl From<Error> for Lost {
     fn from(error: Error) -> Self {
-        Lost { error, at: None, unsaved: false }
+        Lost { error, at: None, unsaved: false, at_commit: false }
     }
 }
 
@@ -57,6 +59,8 @@ pub(super) struct Terms<'t> {
     /// Looks up on Postgres whether keys were issued before. That is rare, and found without it when the outcome is
     /// stored: so only a transaction that is run again does.
     pub(super) look_up: bool,
+    /// One mutation and no more (where a push may have several transactions).
+    pub(super) alone: bool,
 }
 
 /// A transaction that was committed.
@@ -183,11 +187,16 @@ impl<'g> Group<'g> {
             });
         }
         unit::clear(self.db).await?;
-        // Constraints are immediate: a commit fails for the machine's reasons, or because of what else was committed.
+        // Constraints are immediate, but for those an operator has deferred: a commit fails for the machine's reasons, or
+        // because of what else was committed.
         let last = self.last.as_ref().map(|(sql, params)| SqlStep::Execute(sql, params));
         let steps: Vec<SqlStep<'_>> = last.into_iter().chain([SqlStep::Batch("COMMIT")]).collect();
-        self.db.run_all(&steps).await?;
-        Ok(done)
+        let Err(error) = self.db.run_all(&steps).await else { return Ok(done) };
+        let at = match self.finished.as_slice() {
+            [(_, id)] if self.db.dialect() == Dialect::Postgres => Some(*id),
+            _ => None,
+        };
+        Err(Lost { at, at_commit: true, ..Lost::from(error) })
     }
 
     /// Begins a transaction on Postgres: one journey for all that is known of it before.
@@ -278,14 +287,17 @@ impl<'g> Group<'g> {
         let keys: Vec<&str> = left.iter().map(|mutation| mutation.key.as_str()).collect();
         let mut known = self.known(group, &keys).await?;
         let most = match self.db.dialect() {
-            Dialect::Sqlite => left.len(),
+            Dialect::Sqlite => usize::MAX,
+            Dialect::Postgres if self.terms.alone => 1,
             Dialect::Postgres => self.engine.options().concurrency.mutations.max(1),
         };
         let mut plans = Plans::default();
         let (mut last, mut version) = (before, 0);
         let mut refusal = None;
         for (index, mutation) in left.into_iter().enumerate() {
-            if index == most {
+            // One that met a fault begins a transaction: it does not take with it what comes before.
+            let apart = most < usize::MAX && index > 0 && self.engine.faults().is_suspect(client, mutation.id);
+            if index == most || apart {
                 self.more = true;
                 break;
             }

@@ -85,11 +85,14 @@ pub(super) enum Circumstance {
     Race,
     /// A row was held by somebody else for too long (55P03).
     Held,
-    /// It ran for too long (57014).
-    TooLong,
-    /// The connection is gone. Who ended it cannot be told from what a session hears between two statements, and a mutation
-    /// must not be rejected because its database was restarted a few times.
+    /// The database has no room for what all do together: its disk is full, or its table of locks.
+    Full,
+    /// The server ended the connection, and said so: it stops, or an operator wanted it.
     Ended,
+    /// The connection ended without a word. The server's process may have crashed, over this very mutation; or the network
+    /// was cut, or what the server said came between two statements. A mutation must not be rejected because its database
+    /// was restarted a few times: only the repetition tells.
+    Cut,
 }
 
 /// Which of these it is, if any.
@@ -100,8 +103,10 @@ pub(super) fn circumstance(error: &Error) -> Option<Circumstance> {
         Some(Circumstance::Race)
     } else if error::is_locked(error) {
         Some(Circumstance::Held)
-    } else if error::is_canceled(error) {
-        Some(Circumstance::TooLong)
+    } else if error::is_full(error) {
+        Some(Circumstance::Full)
+    } else if error::is_cut(error) {
+        Some(Circumstance::Cut)
     } else if error::is_connection(error) {
         Some(Circumstance::Ended)
     } else {
@@ -113,4 +118,16 @@ pub(super) fn circumstance(error: &Error) -> Option<Circumstance> {
 #[cfg(not(feature = "postgres"))]
 pub(super) fn circumstance(_: &Error) -> Option<Circumstance> {
     None
+}
+
+/// Whether the database itself answered with this error, and goes on.
+#[cfg(feature = "postgres")]
+pub(super) fn is_answer(error: &Error) -> bool {
+    crate::store::postgres::error::sql_state(error).is_some()
+}
+
+/// Whether the database itself answered with this error, and goes on.
+#[cfg(not(feature = "postgres"))]
+pub(super) fn is_answer(_: &Error) -> bool {
+    false
 }

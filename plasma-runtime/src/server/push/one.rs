@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::group::{Group, Lost};
-use super::isolation::{Circumstance, circumstance};
+use super::isolation::circumstance;
 use super::mutator::{self, Asked};
 use super::statements::Statements;
 use super::work::TaskFn;
@@ -185,15 +185,9 @@ impl Group<'_> {
             return Err(error.into());
         }
         let outcome = match outcome {
-            // The whole transaction stands in the way of another, or waited for one in vain.
-            Err(error) if matches!(circumstance(&error), Some(Circumstance::Race | Circumstance::Held)) => {
-                return Err(error.into());
-            }
+            // The whole transaction stands in the way of another, waited for one in vain, or found no room.
+            Err(error) if circumstance(&error).is_some() => return Err(error.into()),
             Err(error) if !saved && !clean => return Err(Lost::unsaved(error)),
-            Err(error) if circumstance(&error) == Some(Circumstance::TooLong) => {
-                let message = "a statement of the mutator ran for longer than the database allows";
-                Err(Error::rejected("internal", message).with_source(error))
-            }
             outcome => outcome,
         };
         if saved {

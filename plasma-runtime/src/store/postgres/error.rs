@@ -9,7 +9,7 @@
 
 use std::error::Error as StdError;
 
-use deadpool_postgres::PoolError;
+use deadpool_postgres::{PoolError, TimeoutType};
 use serde_json::json;
 use tokio_postgres::error::DbError;
 
@@ -30,7 +30,11 @@ pub fn from_postgres(error: tokio_postgres::Error) -> Error {
         return Error::new(ErrorKind::Storage, message).with_source(error);
     };
     let code = db.code().code();
-    let message = db.message().to_owned();
+    let message = match db.hint() {
+        // What the server lacks the operator can give it: the hint names the setting.
+        Some(hint) if code.starts_with("53") => format!("{}. {hint}", db.message()),
+        _ => db.message().to_owned(),
+    };
     if let Some(Refused { kind, table, columns, text }) = constraint(code, db) {
         return Error::conflict(text)
             .with_data(json!({ "constraint": kind, "table": table, "columns": columns }))
@@ -51,9 +55,11 @@ pub fn from_postgres(error: tokio_postgres::Error) -> Error {
 pub(super) fn from_pool(error: PoolError) -> Error {
     match error {
         PoolError::Backend(error) => from_postgres(error),
-        PoolError::Timeout(_) => {
+        PoolError::Timeout(TimeoutType::Wait) => {
             Error::new(ErrorKind::Fault, "no connection to the database became free in time").with_source(error)
         }
+        // All are not taken: the server, or the way to it, is silent.
+        PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => no_answer(),
         PoolError::Closed => Error::new(ErrorKind::Closed, "the pool of connections to the database is closed"),
         other => Error::new(ErrorKind::Storage, other.to_string()).with_source(other),
     }
@@ -63,6 +69,16 @@ pub(super) fn from_pool(error: PoolError) -> Error {
 #[derive(Debug, thiserror::Error)]
 #[error("the connection was given up")]
 pub(super) struct Lost;
+
+/// The server took longer to answer than a new connection is waited for.
+#[derive(Debug, thiserror::Error)]
+#[error("a new connection was not made in time")]
+struct Silent;
+
+#[cold]
+pub(super) fn no_answer() -> Error {
+    Error::new(ErrorKind::Storage, "the database does not answer").with_source(Silent)
+}
 
 /// The cause of this type, however deep it lies.
 fn cause<E: StdError + 'static>(error: &Error) -> Option<&E> {
@@ -105,14 +121,34 @@ pub fn is_connection(error: &Error) -> bool {
             || matches!(code, "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04" | "53300");
     }
     cause::<Lost>(error).is_some()
+        || cause::<Silent>(error).is_some()
         || cause::<tokio_postgres::Error>(error).is_some_and(|error| {
             error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>())
         })
 }
 
+/// Whether the server, or the way to it, ended the connection without a word: as it does when its process crashes, and as
+/// nobody does who ends it in order.
+pub fn is_cut(error: &Error) -> bool {
+    sql_state(error).is_none() && is_connection(error)
+}
+
 /// Whether no connection of the pool became free in time.
 pub fn is_exhausted(error: &Error) -> bool {
-    matches!(cause::<PoolError>(error), Some(PoolError::Timeout(_)))
+    matches!(cause::<PoolError>(error), Some(PoolError::Timeout(TimeoutType::Wait)))
+}
+
+/// Whether the server has no room for what all its transactions do together: its disk is full, or its table of locks. That
+/// says nothing about the one that met it.
+pub fn is_full(error: &Error) -> bool {
+    match sql_state(error) {
+        Some("53100") => true,
+        // `out of shared memory`: locks of rows that serializable transactions have read, or of tables.
+        Some("53200") => cause::<DbError>(error)
+            .and_then(DbError::file)
+            .is_some_and(|file| ["predicate.c", "lock.c"].iter().any(|known| file.ends_with(known))),
+        _ => false,
+    }
 }
 
 /// Whether the statement ran into `statement_timeout` or was canceled.

@@ -46,7 +46,8 @@ pub struct PostgresOptions {
     pub pool_size: usize,
     /// How long to wait for a free connection, ms. 5,000.
     pub wait_timeout_ms: u64,
-    /// How long to wait for the server when a connection is opened, ms. 5,000.
+    /// How long to wait for the server when a connection is opened, for each host of the URL, ms; what the URL says
+    /// (`connect_timeout`, s) comes first. 5,000.
     pub connect_timeout_ms: u64,
     /// How long a statement may run, ms; 0 is without limit. 30,000.
     pub statement_timeout_ms: u64,
@@ -80,6 +81,9 @@ pub(super) struct Parsed {
     pub(super) ssl_root_cert: Option<PathBuf>,
     /// What a new session says first.
     pub(super) setup: String,
+    /// How long a new connection may take. tokio-postgres' own bound is on TCP alone, which the kernel of a server that
+    /// hangs still answers.
+    pub(super) most: Duration,
 }
 
 impl PostgresOptions {
@@ -121,9 +125,11 @@ impl PostgresOptions {
         if config.get_application_name().is_none() {
             config.application_name(&self.application_name);
         }
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(Duration::from_millis(self.connect_timeout_ms));
-        }
+        let each = *config.get_connect_timeout().unwrap_or(&Duration::from_millis(self.connect_timeout_ms));
+        config.connect_timeout(each);
+        // One host after the other is tried.
+        let hosts = config.get_hosts().len().max(config.get_hostaddrs().len()).max(1);
+        let most = each.saturating_mul(u32::try_from(hosts).unwrap_or(u32::MAX));
         let keepalive = Duration::from_secs(self.keepalive_s.max(1));
         config.keepalives(true).keepalives_idle(keepalive).keepalives_interval(keepalive).keepalives_retries(3);
         // What was sent is answered for, too: a server that vanished is noticed in the middle of a statement.
@@ -131,18 +137,26 @@ impl PostgresOptions {
         // Without `jit`: statements are short, and compiling what only looks expensive costs more than it.
         let mut setup = format!(
             "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; \
-             SET standard_conforming_strings = on; SET TimeZone = 'UTC'; SET jit = off",
+             SET standard_conforming_strings = on; SET TimeZone = 'UTC'; SET jit = off; \
+             SET default_transaction_isolation = 'read committed'",
             self.statement_timeout_ms, self.lock_timeout_ms, self.idle_in_transaction_timeout_ms
         );
         if let Some(schema) = &self.schema {
             setup.push_str(&format!("; SET search_path = {}", crate::store::ddl::quote(schema)));
         }
-        Ok(Parsed { config, ssl_mode, ssl_root_cert, setup })
+        Ok(Parsed { config, ssl_mode, ssl_root_cert, setup, most })
     }
 
     /// The URL without what tokio-postgres does not know.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) when it is none: in a text of words, `host=.. sslmode=..`, a mode would be passed over.
     fn without_ssl(&self) -> Result<(String, Option<SslMode>, Option<PathBuf>)> {
-        let Some((head, query)) = self.url.split_once('?').filter(|(head, _)| head.contains("://")) else {
+        if !["postgres://", "postgresql://"].iter().any(|scheme| self.url.starts_with(scheme)) {
+            let message = "a database is named by a URL, `postgres://user@host/database`";
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        let Some((head, query)) = self.url.split_once('?') else {
             return Ok((self.url.clone(), None, None));
         };
         let (mut mode, mut cert, mut rest) = (None, None, Vec::new());
@@ -194,8 +208,13 @@ mod tests {
         let parsed = options.parse().unwrap();
         assert_eq!((parsed.ssl_mode, parsed.ssl_root_cert), (SslMode::VerifyCa, Some(PathBuf::from("/ca x.pem"))));
         assert_eq!(parsed.config.get_connect_timeout(), Some(&Duration::from_secs(3)));
+        assert_eq!(parsed.most, Duration::from_secs(3));
+        // The second of two hosts is tried when the first one is silent.
+        assert_eq!(PostgresOptions::new("postgres://a,b/d").parse().unwrap().most, Duration::from_secs(10));
         assert!(!format!("{options:?}").contains("a:b"));
-        for wrong in ["postgres://h/d?sslmode=maybe", "postgres://h:port/d", "postgres://h/d?nonsense=1"] {
+        let wrong = ["postgres://h/d?sslmode=maybe", "postgres://h:port/d", "postgres://h/d?nonsense=1"];
+        // Of a text of words the mode was once passed over, and what was to be encrypted might not have been.
+        for wrong in wrong.into_iter().chain(["host=h sslmode=require", "host=h", "mysql://h/d"]) {
             let error = PostgresOptions::new(wrong).parse().err().unwrap();
             assert_eq!(error.kind(), ErrorKind::Config, "{wrong}");
         }

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use deadpool_postgres::{ClientWrapper, Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::error::{from_pool, from_postgres};
+use super::error::{from_pool, from_postgres, no_answer};
 use super::options::Parsed;
 use super::{PostgresConnection, PostgresOptions, tls};
 use crate::error::{Error, ErrorKind, Result};
@@ -37,6 +38,8 @@ struct Opener {
     config: Config,
     tls: MakeRustlsConnect,
     setup: Arc<str>,
+    /// How long a new connection may take.
+    most: Duration,
 }
 
 impl fmt::Debug for PostgresPool {
@@ -51,16 +54,16 @@ impl PostgresPool {
     /// # Errors
     /// [`Config`](ErrorKind::Config) when the URL or the certificates of the authorities cannot be read.
     pub fn new(options: PostgresOptions) -> Result<Self> {
-        let Parsed { config, ssl_mode, ssl_root_cert, setup } = options.parse()?;
+        let Parsed { config, ssl_mode, ssl_root_cert, setup, most } = options.parse()?;
         let tls = tls::connector(ssl_mode, ssl_root_cert.as_deref())?;
-        let opener = Opener { config: config.clone(), tls, setup: setup.into() };
+        let opener = Opener { config: config.clone(), tls, setup: setup.into(), most };
         // A lost connection is noticed by its task; no statement is spent on asking.
         let how = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_connect(config, opener.clone(), how);
         let pool = Pool::builder(manager)
             .max_size(options.pool_size.max(1))
             .wait_timeout(Some(Duration::from_millis(options.wait_timeout_ms)))
-            .create_timeout(Some(Duration::from_millis(options.connect_timeout_ms)))
+            .create_timeout(Some(most))
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| Error::new(ErrorKind::Config, error.to_string()))?;
@@ -83,7 +86,8 @@ impl PostgresPool {
     /// # Errors
     /// [`Storage`](ErrorKind::Storage) when the server does not answer or refuses.
     pub async fn get_own(&self) -> Result<PostgresConnection> {
-        let (client, task) = self.opener.open().await.map_err(from_postgres)?;
+        let opened = timeout(self.opener.most, self.opener.open()).await.map_err(|_| no_answer())?;
+        let (client, task) = opened.map_err(from_postgres)?;
         Ok(ClientWrapper::new(client, task).into())
     }
 
@@ -93,8 +97,8 @@ impl PostgresPool {
     /// # Errors
     /// [`Storage`](ErrorKind::Storage) when the server does not answer or refuses.
     pub async fn open(&self) -> Result<(Client, Driver, Arc<str>)> {
-        let opened = self.opener.config.connect(self.opener.tls.clone()).await;
-        let (client, driver) = opened.map_err(from_postgres)?;
+        let opened = timeout(self.opener.most, self.opener.config.connect(self.opener.tls.clone())).await;
+        let (client, driver) = opened.map_err(|_| no_answer())?.map_err(from_postgres)?;
         Ok((client, driver, Arc::clone(&self.opener.setup)))
     }
 

@@ -20,21 +20,37 @@ fn numbers(state: &mut u64, count: usize) -> Vec<u16> {
         .collect()
 }
 
-fn assert_found(name: &str, spoil: fn(String) -> String, rewrite: &dyn Fn(&mut Query)) {
-    let mut sqlite = Sqlite::new();
-    sqlite.spoil = spoil;
-    assert_found_by(&mut sqlite, name, rewrite);
-}
-
+/// Looks for a bug. `rewrite` changes what the database is asked, so that it stands for a bug of either side.
 fn assert_found_by(backend: &mut dyn Backend, name: &str, rewrite: &dyn Fn(&mut Query)) {
     let mut state = 1;
+    let mut refused = None;
     let found = (0..CASES).any(|_| {
         let (rows, queries) = (numbers(&mut state, 500), numbers(&mut state, 1_000));
         // A difference in rows, not a statement that the database refuses.
-        agree(backend, &rows, &queries, rewrite, &mut Tally::default())
-            .is_err_and(|difference| difference.starts_with("rows differ"))
+        match agree(backend, &rows, &queries, rewrite, &mut Tally::default()) {
+            Ok(()) => false,
+            Err(difference) if difference.starts_with("rows differ") => true,
+            Err(other) => {
+                refused.get_or_insert(other);
+                false
+            }
+        }
     });
-    assert!(found, "the planted bug `{name}` was not found");
+    assert!(found, "{}: the planted bug `{name}` was not found; the first refusal: {refused:?}", backend.name());
+}
+
+/// Looks for bugs that are planted in the query, in all databases there are.
+fn assert_all_found(bugs: &[(&str, &dyn Fn(&mut Query))]) {
+    let mut sqlite = Sqlite::new();
+    for (name, rewrite) in bugs {
+        assert_found_by(&mut sqlite, name, rewrite);
+    }
+    #[cfg(feature = "postgres")]
+    if let Some(mut postgres) = Postgres::new() {
+        for (name, rewrite) in bugs {
+            assert_found_by(&mut postgres, name, rewrite);
+        }
+    }
 }
 
 /// Calls `change` for a query and all queries in it.
@@ -92,17 +108,19 @@ fn bugs_in_the_sql_are_found() {
         ("no offset", |sql| sql.replace(" OFFSET ?", " OFFSET 0 * ?")),
         ("descending is ascending", |sql| sql.replace(" DESC", " ASC")),
     ];
+    let mut sqlite = Sqlite::new();
     for (name, spoil) in bugs {
-        assert_found(name, spoil, &|_| {});
+        sqlite.spoil = spoil;
+        assert_found_by(&mut sqlite, name, &|_| {});
     }
 }
 
-/// The same of Postgres. What is changed in the query itself is the same query to both; see below.
+/// The same of Postgres.
 #[cfg(feature = "postgres")]
 #[test]
 fn bugs_in_the_sql_of_postgres_are_found() {
     type Spoil = (&'static str, fn(String) -> String);
-    let bugs: [Spoil; 9] = [
+    let bugs: [Spoil; 10] = [
         ("NULL last", |sql| sql.replace("NULLS FIRST", "NULLS LAST")),
         ("case-insensitive LIKE", |sql| sql.replace(" LIKE ", " ILIKE ")),
         ("text in the order of a language", |sql| sql.replace("COLLATE \"C\"", "COLLATE \"und-x-icu\"")),
@@ -110,6 +128,8 @@ fn bugs_in_the_sql_of_postgres_are_found() {
         ("ties in any order", |sql| sql.replace("\"id\" ASC", "\"id\" DESC")),
         ("no offset", |sql| sql.replace(" OFFSET ?", " OFFSET 0 * ?").replace(" OFFSET '", " OFFSET 0 * '")),
         ("descending is ascending", |sql| sql.replace(" DESC", " ASC")),
+        // The server's own cast keeps 15 digits. By its bare name it would be a type, and no function.
+        ("sums of rounded floats", |sql| sql.replace("plasma_exact(", "pg_catalog.numeric(")),
         ("trim of nothing", |sql| sql.replace("btrim(", "lower(")),
         ("the other day", |sql| sql.replace("plasma_date(", "plasma_date(86400000000 + ")),
     ];
@@ -194,9 +214,8 @@ fn what_a_query_says_and_is_not_done_is_found() {
             });
         }),
     ];
-    for (name, change) in bugs {
-        assert_found(name, |sql| sql, &|query| queries(query, &change));
-    }
+    let everywhere = bugs.map(|(name, change)| (name, move |query: &mut Query| queries(query, &change)));
+    assert_all_found(&everywhere.each_ref().map(|(name, rewrite)| (*name, rewrite as &dyn Fn(&mut Query))));
 }
 
 /// In sub-queries, the first outer column whose source is there too becomes one of that source.
@@ -316,9 +335,8 @@ fn wrong_values_are_found() {
             }
         }),
     ];
-    for (name, change) in bugs {
-        assert_found(name, |sql| sql, &|query| exprs(query, &change));
-    }
+    let everywhere = bugs.map(|(name, change)| (name, move |query: &mut Query| exprs(query, &change)));
+    assert_all_found(&everywhere.each_ref().map(|(name, rewrite)| (*name, rewrite as &dyn Fn(&mut Query))));
 }
 
 /// Whether the expression surely is an integer.

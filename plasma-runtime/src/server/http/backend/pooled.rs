@@ -43,7 +43,7 @@ pub(in crate::server) struct Pooled {
     hub: Arc<Hub>,
     options: PooledOptions,
     /// Neither writes nor reads may take all connections.
-    writes: Semaphore,
+    writes: Arc<Semaphore>,
     reads: Semaphore,
     /// Writes that were taken and have not ended.
     taken: AtomicUsize,
@@ -88,7 +88,7 @@ impl Pooled {
         let sequencer = Sequencer::start(Arc::clone(&engine), Arc::clone(&pool), told.0, told.1);
         Ok(Arc::new_cyclic(|this| Pooled {
             _upkeep: UpkeepTask::start(Weak::clone(this)),
-            writes: Semaphore::new(most),
+            writes: Arc::new(Semaphore::new(most)),
             reads: Semaphore::new(options.readers.unwrap_or(most).clamp(1, Semaphore::MAX_PERMITS)),
             engine,
             pool,
@@ -115,7 +115,7 @@ impl Pooled {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// Runs a push; it goes on when nobody waits for it any more.
+    /// Runs a push; once it has begun it goes on when nobody waits for it any more.
     pub(super) async fn push(self: &Arc<Self>, job: PushJob) -> Result<PushResponse, Refusal> {
         match self.take(Job::Push(job)).await {
             Ok(Done::Push(answer)) => answer,
@@ -124,7 +124,7 @@ impl Pooled {
         }
     }
 
-    /// Runs a task; it goes on when nobody waits for it any more.
+    /// Runs a task; once it has begun it goes on when nobody waits for it any more.
     pub(super) async fn task(self: &Arc<Self>, task: Task) -> Result<()> {
         match self.take(Job::Task(task)).await {
             Ok(Done::Task(result)) => result,
@@ -188,28 +188,28 @@ impl Pooled {
     }
 
     /// Takes a job, when there is room, and runs it on a task of its own: a request that is dropped must not stop it
-    /// half-way.
+    /// half-way. One that is dropped while it waits for its turn or for a connection was never begun.
     #[expect(clippy::disallowed_methods, reason = "this is the adapter that spawns")]
     async fn take(self: &Arc<Self>, job: Job) -> Result<Done, Untaken> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Untaken::Closed);
         }
         let place = Place::take(Arc::clone(self)).ok_or(Untaken::Full)?;
+        // Pushes of one client stay in the order they came in, and hold no connection while they wait for each other.
+        let turn = self.lanes.turn(job.lane()).await;
+        let permit = timeout(self.options.wait, Arc::clone(&self.writes).acquire_owned()).await;
+        let permit = permit.map_err(|_| Untaken::Full)?.map_err(|_| Untaken::Closed)?;
+        let db = self.pool.get().await.map_err(Untaken::NoConnection)?;
         let this = Arc::clone(self);
         let running = tokio::spawn(async move {
-            let _place = place;
-            this.run(job).await
+            let _held = (place, turn, permit);
+            this.run(db, job).await
         });
         // A panic of the engine's own: nothing is known to be committed.
         running.await.unwrap_or_else(|e| Err(Untaken::NoConnection(Error::internal("a push panicked").with_source(e))))
     }
 
-    async fn run(&self, job: Job) -> Result<Done, Untaken> {
-        // Pushes of one client stay in the order they came in, and hold no connection while they wait for each other.
-        let _turn = self.lanes.turn(job.lane()).await;
-        let permit = timeout(self.options.wait, self.writes.acquire()).await.map_err(|_| Untaken::Full)?;
-        let _permit = permit.map_err(|_| Untaken::Closed)?;
-        let mut db = self.pool.get().await.map_err(Untaken::NoConnection)?;
+    async fn run(&self, mut db: Box<dyn SqlExecutor>, job: Job) -> Result<Done, Untaken> {
         let mut entropy = self.entropy.clone();
         let work = [job.work()];
         let mut retry = self.patience();
@@ -308,8 +308,10 @@ impl Lanes {
     async fn turn(&self, lane: Option<&str>) -> Option<Turn> {
         let name = lane?;
         let lane = Arc::clone(lock(&self.0).entry(name.to_owned()).or_default());
-        let guard = lane.lock_owned().await;
-        Some(Turn { guard: Some(guard), name: name.to_owned(), lanes: Arc::clone(&self.0) })
+        // Made before the wait: whoever gives that up takes the lane away as well.
+        let mut turn = Turn { guard: None, name: name.to_owned(), lanes: Arc::clone(&self.0) };
+        turn.guard = Some(lane.lock_owned().await);
+        Some(turn)
     }
 }
 

@@ -142,6 +142,63 @@ async fn another_channel_hears_nothing() {
     assert_eq!(other.next().await.unwrap(), "of the office", "the first it hears");
 }
 
+/// An authority and a certificate for `localhost`, made by openssl.
+#[cfg(feature = "redis")]
+fn certificates(folder: &std::path::Path) {
+    let script = "set -e
+        for name in ca other; do
+          openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=$name -keyout $name.key -out $name.pem \
+            -addext basicConstraints=critical,CA:TRUE
+        done
+        openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.csr
+        printf 'subjectAltName=DNS:localhost\\nbasicConstraints=CA:FALSE\\n' > server.ext
+        openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile server.ext -out server.pem";
+    let made = Command::new("sh").args(["-c", script]).current_dir(folder).output().expect("a shell starts");
+    assert!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn pokes_pass_redis_over_tls_when_it_is_who_it_should_be() {
+    let folder = tempfile::tempdir().unwrap();
+    certificates(folder.path());
+    let port = free_port();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let arguments = [
+        "--port 0 --bind 127.0.0.1 --appendonly no --tls-auth-clients no --tls-port",
+        &port.to_string(),
+        "--tls-cert-file",
+        &file("server.pem"),
+        "--tls-key-file",
+        &file("server.key"),
+        "--tls-ca-cert-file",
+        &file("ca.pem"),
+    ];
+    let arguments: Vec<String> = arguments.iter().flat_map(|words| words.split(' ')).map(str::to_owned).collect();
+    let Some(_broker) = Broker::start("redis-server", port, &arguments) else { return };
+    let pem = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    let bus = |host: &str, authority: &str| {
+        let pokes = crate::server::RedisPokes::new(&format!("rediss://{host}:{port}")).unwrap();
+        pokes.root_certificates(&pem(authority)).unwrap()
+    };
+    let mut heard = bus("localhost", "ca.pem").subscribe().await.unwrap();
+    bus("localhost", "ca.pem").publish("a poke").await.unwrap();
+    assert_eq!(heard.next().await.unwrap(), "a poke");
+    // Signed by nobody known, and for another name.
+    for (host, authority) in [("localhost", "other.pem"), ("127.0.0.1", "ca.pem")] {
+        assert!(bus(host, authority).subscribe().await.is_err(), "{host} {authority}");
+        assert!(bus(host, authority).publish("a poke").await.is_err(), "{host} {authority}");
+    }
+    let without = crate::server::RedisPokes::new(&format!("redis://localhost:{port}")).unwrap();
+    assert_eq!(without.root_certificates(&pem("ca.pem")).unwrap_err().kind(), crate::ErrorKind::Config);
+    for insecure in [format!("rediss://localhost:{port}/#insecure"), format!("rediss://:secret@localhost:{port}/#insecure")] {
+        let error = crate::server::RedisPokes::new(&insecure).unwrap_err();
+        assert!(error.kind() == crate::ErrorKind::Config && !format!("{error:?}").contains("secret"), "{error:?}");
+    }
+    let trusted = crate::server::RedisPokes::new("rediss://localhost").unwrap().root_certificates(b"no certificate");
+    assert_eq!(trusted.unwrap_err().kind(), crate::ErrorKind::Config);
+}
+
 #[cfg(feature = "redis")]
 #[test]
 fn an_address_that_is_none_is_refused_and_no_password_is_shown() {

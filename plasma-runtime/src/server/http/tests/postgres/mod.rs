@@ -1,8 +1,10 @@
 //! The server on a real Postgres.
 
 mod faults;
+mod held;
 mod pokes;
 mod races;
+mod verdicts;
 
 use std::time::{Duration, Instant};
 
@@ -101,15 +103,18 @@ async fn push_until_done(server: &Server<App>, user: &str, client: &str, mutatio
     }
 }
 
-async fn pull(server: &Server<App>, user: &str, more: &str) -> (u16, Json) {
-    let request = WireRequest {
+fn pull_request(user: &str, more: &str) -> WireRequest {
+    WireRequest {
         method: Method::Get,
         path: "/sync/pull".to_owned(),
         query: pull_query(user, more),
         headers: vec![("authorization".to_owned(), format!("Bearer {user}"))],
         body: Vec::new().into(),
-    };
-    let WireResponse { status, body, .. } = server.respond(request).await;
+    }
+}
+
+async fn pull(server: &Server<App>, user: &str, more: &str) -> (u16, Json) {
+    let WireResponse { status, body, .. } = server.respond(pull_request(user, more)).await;
     (status, json_of(&body))
 }
 
