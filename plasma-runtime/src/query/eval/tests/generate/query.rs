@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::scope::{Column, Level, Scope};
-use super::{Choices, KINDS};
+use super::Choices;
 use crate::query::ir::{Expr, Group, Join, Nested, Order, Query, Rows, Select, Source};
 use crate::schema::TableDef;
 use crate::value::Kind;
@@ -167,7 +167,7 @@ impl Choices<'_> {
                 (Select::Row, columns.iter().map(|column| column.kind).collect())
             }
             _ => {
-                let kinds = (0..1 + self.below(3)).map(|_| self.pick(&KINDS)).collect();
+                let kinds = (0..1 + self.below(3)).map(|_| self.kind()).collect();
                 exprs(self, around, kinds)
             }
         };
