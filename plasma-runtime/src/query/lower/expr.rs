@@ -6,8 +6,8 @@ use super::dialect::{Dialect, chain};
 use super::scope::Scope;
 use super::statement::{Place, statement};
 use crate::query::ir::{Aggregate, CompareOp, Expr, Function, Part};
-use crate::value::{Kind, Value};
 use crate::value::json::encode_value_into;
+use crate::value::{Kind, Value};
 
 /// From this length on a list is one JSON parameter: short statements, few texts, and no limit on parameters.
 const LONG_LIST: usize = 64;

@@ -64,7 +64,10 @@ impl RedisPokes {
             .map_err(|e| Error::new(ErrorKind::Config, "the address of Redis cannot be used").with_source(e))?;
         if let ConnectionAddr::TcpTls { insecure, .. } = client.get_connection_info().addr() {
             if *insecure {
-                return Err(Error::new(ErrorKind::Config, "TLS to Redis checks who the server is: without `#insecure`"));
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    "TLS to Redis checks who the server is: without `#insecure`",
+                ));
             }
             // The Redis client takes that of the process. One that the program has chosen stays.
             if CryptoProvider::get_default().is_none() {

@@ -191,7 +191,9 @@ async fn pokes_pass_redis_over_tls_when_it_is_who_it_should_be() {
     }
     let without = crate::server::RedisPokes::new(&format!("redis://localhost:{port}")).unwrap();
     assert_eq!(without.root_certificates(&pem("ca.pem")).unwrap_err().kind(), crate::ErrorKind::Config);
-    for insecure in [format!("rediss://localhost:{port}/#insecure"), format!("rediss://:secret@localhost:{port}/#insecure")] {
+    for insecure in
+        [format!("rediss://localhost:{port}/#insecure"), format!("rediss://:secret@localhost:{port}/#insecure")]
+    {
         let error = crate::server::RedisPokes::new(&insecure).unwrap_err();
         assert!(error.kind() == crate::ErrorKind::Config && !format!("{error:?}").contains("secret"), "{error:?}");
     }

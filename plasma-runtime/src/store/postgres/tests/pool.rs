@@ -107,8 +107,8 @@ fn a_server_that_is_silent_is_no_pool_that_is_exhausted() {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("postgres://nobody@{}/none", silent.local_addr().unwrap());
         let pool = pool_of(&url, |options| options.connect_timeout_ms = 100);
-        let errors =
-            [pool.get().await.map(drop), pool.get_own().await.map(drop), pool.open().await.map(drop)].map(Result::unwrap_err);
+        let errors = [pool.get().await.map(drop), pool.get_own().await.map(drop), pool.open().await.map(drop)]
+            .map(Result::unwrap_err);
         for error in errors {
             assert!(error.kind() == ErrorKind::Storage && is_connection(&error) && !is_exhausted(&error), "{error:?}");
         }

@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-use super::scope::{Column, Level, Scope};
 use super::Choices;
+use super::scope::{Column, Level, Scope};
 use crate::query::ir::{Expr, Group, Join, Nested, Order, Query, Rows, Select, Source};
 use crate::schema::TableDef;
 use crate::value::Kind;

@@ -84,7 +84,9 @@ impl Choices<'_> {
                 Value::Float(self.pick(&[f64::MAX, f64::MIN, 5e-324, 9_007_199_254_740_992.0, 1e22]))
             }
             // Some need all 17 digits.
-            Kind::Float => Value::Float(self.pick(&[0.0, 1.0, 1.0 / 3.0, 0.1, -1.0, 0.1 + 0.2, -0.1, 2.5, -0.0, -2.0 / 3.0])),
+            Kind::Float => {
+                Value::Float(self.pick(&[0.0, 1.0, 1.0 / 3.0, 0.1, -1.0, 0.1 + 0.2, -0.1, 2.5, -0.0, -2.0 / 3.0]))
+            }
             Kind::Bool => Value::Bool(self.once_in(2)),
             Kind::Blob => Value::Blob((0..self.below(3)).map(|_| self.pick(&[0, 1, 127, 128, 255])).collect()),
             Kind::Json => Value::Json(self.pick(&["null", "1", "[1,2]", "{\"a\":\"é\"}", "\"x\"", "\"X\""]).to_owned()),

@@ -106,7 +106,11 @@ async fn a_stopped_database_is_answered_for_and_recovered_from() {
         postgres = tokio::task::spawn_blocking(move || {
             let process = postgres.process().unwrap();
             // In order, and as a crash does.
-            if round == 1 { process.stop() } else { process.kill() }
+            if round == 1 {
+                process.stop()
+            } else {
+                process.kill()
+            }
             postgres
         })
         .await

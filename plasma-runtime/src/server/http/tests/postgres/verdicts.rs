@@ -40,7 +40,10 @@ async fn a_runaway_statement_is_its_mutations_own_fault_when_that_has_shown() {
         // What comes before it does not wait for it, nor does anybody else.
         assert_eq!(texts(&mut db, "SELECT text FROM notes WHERE text = 'a'").await, ["a"]);
         let name = format!("bob {round}");
-        assert_eq!(ended(&push(&server, "bob", "b", json!([mutation(round, &name, note(&name))])).await.1), ["applied"]);
+        assert_eq!(
+            ended(&push(&server, "bob", "b", json!([mutation(round, &name, note(&name))])).await.1),
+            ["applied"]
+        );
     }
     let (status, body) = push(&server, "alice", "c", mutations).await;
     assert_eq!((status, ended(&body).join(" ")), (200, "duplicate internal applied".to_owned()), "{body}");
@@ -89,7 +92,11 @@ async fn what_is_checked_at_the_commit_is_the_fault_of_the_mutation_that_broke_i
     let names = ["a", "spam", "b", "more spam", "c"];
     let mutations = (1..).zip(names).map(|(id, name)| mutation(id, name, note(name))).collect();
     let (status, body) = push(&server, "alice", "c", mutations).await;
-    assert_eq!((status, ended(&body).join(" ")), (200, "applied conflict applied conflict applied".to_owned()), "{body}");
+    assert_eq!(
+        (status, ended(&body).join(" ")),
+        (200, "applied conflict applied conflict applied".to_owned()),
+        "{body}"
+    );
     assert_eq!(body["results"][1]["error"]["message"], "no spam here", "{body}");
     assert_eq!(texts(&mut db, NOTES).await, ["a", "b", "c"]);
     assert_eq!(ended(&push(&server, "bob", "b", json!([mutation(1, "d", note("d"))])).await.1), ["applied"]);
@@ -144,7 +151,8 @@ async fn a_full_table_of_locks_says_nothing_about_a_mutation() {
     };
     let mut refused = 0;
     for round in 0..8 {
-        let (status, body) = push(&server, &format!("u{round}"), &format!("u{round}"), many(&format!("u{round}"))).await;
+        let (status, body) =
+            push(&server, &format!("u{round}"), &format!("u{round}"), many(&format!("u{round}"))).await;
         if status == 503 {
             assert_eq!(body["error"], "unavailable", "{body}");
             refused += 1;
