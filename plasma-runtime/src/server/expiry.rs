@@ -88,13 +88,16 @@ impl ServerEngine {
         for client in clients {
             let mut expired = client.expired;
             if !expired && client.seen_at < idle_since && client.id != JOBS {
-                const SQL: &str = "UPDATE _plasma_client_mutations SET expired = TRUE WHERE client_id = ?1";
-                db.execute(SQL, &[Value::from(client.id.as_str())]).await?;
-                expiry.clients += 1;
-                expired = true;
+                // On Postgres it may have pushed since it was read.
+                const SQL: &str = "UPDATE _plasma_client_mutations SET expired = TRUE \
+                    WHERE client_id = ?1 AND seen_at < ?2 AND NOT expired";
+                let params = [Value::from(client.id.as_str()), Value::Int(idle_since)];
+                expired = db.execute(SQL, &params).await? > 0;
+                expiry.clients += u64::from(expired);
             }
             let known = if expired { 0 } else { options.keys_kept };
-            let gone = forget(db, &client.id, client.last.saturating_sub(known), old, bound, left).await?;
+            let last = client.last.saturating_sub(known);
+            let gone = forget(db, &client.id, last, !expired, old, bound, left).await?;
             expiry.outcomes += gone;
             left = left.saturating_sub(usize::try_from(gone).unwrap_or(usize::MAX));
             if left == 0 {
@@ -121,12 +124,14 @@ async fn clients(db: &mut dyn SqlExecutor, after: &str, most: usize) -> Result<V
     Ok(rows.into_iter().map(client).collect())
 }
 
-/// Forgets the client's oldest outcomes: those up to `last` that are older than `old_ms` and lie at or below the bound
-/// (a page that ends above it must find the newest mutation of its cut). Returns how many, at most `most`.
+/// Forgets the client's oldest outcomes: those up to `last` that are older than `old_ms` and lie at or below the bound. Of
+/// one that may still push, the newest of those stays: a page that ends at or above the bound must find the newest mutation
+/// of its cut, however far the client has gone on since. Returns how many, at most `most`.
 async fn forget(
     db: &mut dyn SqlExecutor,
     client: &str,
     last: u64,
+    goes_on: bool,
     old_ms: i64,
     bound: u64,
     most: usize,
@@ -135,19 +140,24 @@ async fn forget(
     const SQL: &str = "DELETE FROM _plasma_outcomes WHERE client_id = ?1 AND mutation_id IN \
         (SELECT mutation_id FROM (SELECT mutation_id, created_at, {position} FROM _plasma_outcomes \
             WHERE client_id = ?1 AND mutation_id <= ?2 ORDER BY mutation_id LIMIT ?3) AS oldest \
-         WHERE oldest.created_at < ?4 AND {passed})";
+         WHERE oldest.created_at < ?4 AND {passed}{next})";
+    const NEXT: &str = " AND EXISTS (SELECT 1 FROM _plasma_outcomes AS later \
+        WHERE later.client_id = ?1 AND later.mutation_id = oldest.mutation_id + 1 AND {passed})";
     if last == 0 {
         return Ok(0);
     }
-    let sql = match db.dialect() {
-        Dialect::Sqlite => SQL.replace("{position}", "row_version").replace("{passed}", "oldest.row_version <= ?5"),
+    let (position, passed) = match db.dialect() {
+        Dialect::Sqlite => ("row_version", "{}.row_version <= ?5"),
         // A unit whose row is gone lies below the floor; one without a position lies above everything.
-        Dialect::Postgres => SQL.replace("{position}", "unit").replace(
-            "{passed}",
+        Dialect::Postgres => (
+            "unit",
             "NOT EXISTS (SELECT 1 FROM _plasma_commits AS c \
-             WHERE c.unit = oldest.unit AND (c.row_version IS NULL OR c.row_version > ?5))",
+             WHERE c.unit = {}.unit AND (c.row_version IS NULL OR c.row_version > ?5))",
         ),
     };
+    let next = if goes_on { NEXT.replace("{passed}", &passed.replace("{}", "later")) } else { String::new() };
+    let sql = SQL.replace("{position}", position).replace("{passed}", &passed.replace("{}", "oldest"));
+    let sql = sql.replace("{next}", &next);
     let bound = Value::Int(i64::try_from(bound).unwrap_or(i64::MAX));
     let params = [Value::from(client), sql_id(last), Value::Int(most as i64), Value::Int(old_ms), bound];
     db.execute(&sql, &params).await

@@ -3,6 +3,7 @@
 //! Sans-I/O: every step is an async fn over a passed-in [`SqlExecutor`](crate::store::SqlExecutor), with the time and
 //! the randomness passed in. The HTTP service and the writer thread are adapters around it.
 
+mod advisory;
 mod compaction;
 #[cfg(feature = "http-server")]
 mod db;

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use plasma::client::{Engine, EngineOptions};
 use plasma::inputs::Inputs;
-use plasma::server::{Auth, Database, PostgresDatabase, Server, SqliteDatabase};
+use plasma::server::{Auth, CompactionOptions, Database, PostgresDatabase, Server, SqliteDatabase};
 use plasma::sim::Rng;
 use plasma::store::sqlite::{SqliteConnection, SqliteOptions};
 use plasma::{Error, Schema};
@@ -54,14 +54,40 @@ fn serve() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let url = store.to_str().filter(|store| store.starts_with("postgres://")).map(str::to_owned);
-        let database: Box<dyn Database> = match url {
-            Some(url) => Box::new(PostgresDatabase::url(&url)),
-            None => Box::new(SqliteDatabase::file(store)),
-        };
-        let server = Server::<App>::builder(database).auth(authenticate).open().await.expect("opens");
+        let server = Server::<App>::builder(database(store)).auth(authenticate).open().await.expect("opens");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         say(format_args!("listening on {}", listener.local_addr().expect("an address")));
+        server.serve(listener, std::future::pending()).await.expect("serves");
+    });
+}
+
+fn database(store: PathBuf) -> Box<dyn Database> {
+    match store.to_str().filter(|store| store.starts_with("postgres://")) {
+        Some(url) => Box::new(PostgresDatabase::url(url)),
+        None => Box::new(SqliteDatabase::file(store)),
+    }
+}
+
+/// What [`compact`] keeps.
+pub(super) fn keeps() -> CompactionOptions {
+    let never = i64::MAX / 2;
+    CompactionOptions::default().keep_ms(never).keep_entries(200).keep_deletes_ms(never).keep_folded(300).lease_ms(0)
+}
+
+/// A server that compacts its log at once, and again when that failed, until it is killed.
+#[test]
+#[ignore = "a part for a process of its own"]
+fn compact() {
+    let Some(store) = playing("compact") else { return };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let builder = Server::<App>::builder(database(store)).auth(authenticate).compaction(None);
+        let server = builder.open().await.expect("opens");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        say(format_args!("listening on {}", listener.local_addr().expect("an address")));
+        let compacting = server.clone();
+        tokio::spawn(async move { while compacting.compact_change_log(keeps()).await.is_err() {} });
         server.serve(listener, std::future::pending()).await.expect("serves");
     });
 }

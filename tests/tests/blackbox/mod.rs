@@ -4,6 +4,7 @@ mod bad_input;
 mod child;
 mod kill;
 mod kill_at_sync;
+mod kill_compaction;
 mod processes;
 mod program;
 mod raw;

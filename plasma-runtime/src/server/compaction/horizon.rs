@@ -22,18 +22,25 @@ pub(in crate::server) struct Horizon {
     pub(in crate::server) floor: u64,
     /// How far the entries below the bound have been gone through.
     pub(super) done: u64,
+    /// On Postgres, how far the entries of the next position have been gone through, by their numbers. 0: not at all.
+    pub(super) within: u64,
     /// How many entries are left up to there.
     pub(super) folded: u64,
     /// Per table, the version of the newest entry that went: above it the table's entries are complete.
     lost: BTreeMap<String, u64>,
+    /// The same for entries that went without being folded.
+    unfolded: BTreeMap<String, u64>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 struct State {
     floor: u64,
     done: u64,
+    within: u64,
     folded: u64,
     lost: BTreeMap<String, u64>,
+    unfolded: BTreeMap<String, u64>,
 }
 
 impl Horizon {
@@ -55,8 +62,10 @@ impl Horizon {
         match key {
             BOUND => self.bound = value.parse().map_err(|_| damaged())?,
             STATE => {
-                let State { floor, done, folded, lost } = serde_json::from_str(value).map_err(|_| damaged())?;
-                (self.floor, self.done, self.folded, self.lost) = (floor, done, folded, lost);
+                let state: State = serde_json::from_str(value).map_err(|_| damaged())?;
+                (self.floor, self.done, self.within, self.folded) =
+                    (state.floor, state.done, state.within, state.folded);
+                (self.lost, self.unfolded) = (state.lost, state.unfolded);
             }
             _ => {}
         }
@@ -75,8 +84,8 @@ impl Horizon {
     pub(super) async fn save(&self, db: &mut dyn SqlExecutor) -> Result<()> {
         const SQL: &str = "INSERT INTO _plasma_meta (key, value) VALUES (?1, ?2) \
             ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-        let Horizon { bound, floor, done, folded, lost } = self.clone();
-        let state = serde_json::to_string(&State { floor, done, folded, lost })
+        let Horizon { bound, floor, done, within, folded, lost, unfolded } = self.clone();
+        let state = serde_json::to_string(&State { floor, done, within, folded, lost, unfolded })
             .map_err(|error| Error::internal("the state of compaction has no JSON form").with_source(error))?;
         db.execute(SQL, &[Value::from(BOUND), Value::Text(bound.to_string())]).await?;
         db.execute(SQL, &[Value::from(STATE), Value::Text(state)]).await?;
@@ -86,11 +95,22 @@ impl Horizon {
     pub(super) fn raise_floor(&mut self, floor: u64) {
         self.floor = self.floor.max(floor);
         let floor = self.floor;
-        self.lost.retain(|_, version| *version > floor);
+        for lost in [&mut self.lost, &mut self.unfolded] {
+            lost.retain(|_, version| *version > floor);
+        }
     }
 
-    /// Notes that an entry of the table at this version went.
-    pub(super) fn lose(&mut self, table: String, version: u64) {
+    /// The positions up to this one have been gone through.
+    pub(super) fn go_on(&mut self, done: u64) {
+        (self.done, self.within) = (done, 0);
+    }
+
+    /// Notes that an entry of the table at this version went. `folded` says that the newest one of its row stays.
+    pub(super) fn lose(&mut self, table: String, version: u64, folded: bool) {
+        if !folded {
+            let known = self.unfolded.entry(table.clone()).or_default();
+            *known = version.max(*known);
+        }
         let known = self.lost.entry(table).or_default();
         *known = version.max(*known);
     }
@@ -98,5 +118,11 @@ impl Horizon {
     /// Whether entries of the table after this position went.
     pub(in crate::server) fn lacks(&self, table: &str, after: u64) -> bool {
         self.lost.get(table).is_some_and(|version| *version > after)
+    }
+
+    /// Whether rows of the table that changed after this position are not told of any more. Even of one that everybody
+    /// may read: a server that does not know it, being of an older version, does not fold it.
+    pub(in crate::server) fn forgot(&self, table: &str, after: u64) -> bool {
+        self.unfolded.get(table).is_some_and(|version| *version > after)
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{postgres, sqlite};
 use crate::error::Result;
 use crate::query::lower::Dialect;
+use crate::server::advisory;
 use crate::server::ddl::first_int;
 use crate::store::SqlExecutor;
 use crate::value::{Kind, Value};
@@ -18,10 +19,19 @@ pub(super) struct Folded {
     pub(super) marked: u64,
     /// How many more positions the part of the log below the bound holds now than before.
     pub(super) more: i64,
-    /// The last position it looked at; none when there was none.
-    pub(super) last: Option<u64>,
+    /// Where it stands now; none when there was nothing left to do.
+    pub(super) stands: Option<Stands>,
     /// Per table, the newest position at which an entry went.
     pub(super) lost: BTreeMap<String, u64>,
+}
+
+/// How far folding has come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stands {
+    /// All positions up to this one are done.
+    pub(super) done: u64,
+    /// The entries of the next one up to this number are; 0: none.
+    pub(super) within: u64,
 }
 
 /// What one step dropped.
@@ -29,6 +39,12 @@ pub(super) struct Folded {
 pub(super) struct Dropped {
     pub(super) entries: u64,
     pub(super) positions: u64,
+}
+
+impl Dropped {
+    pub(super) fn is_nothing(&self) -> bool {
+        self.entries == 0 && self.positions == 0
+    }
 }
 
 pub(super) fn version(value: u64) -> Value {
@@ -49,14 +65,15 @@ fn positions(dialect: Dialect) -> &'static str {
 
 /// Begins the transaction of a step. On Postgres the processes take turns, step by step.
 pub(in crate::server) async fn begin(db: &mut dyn SqlExecutor) -> Result<()> {
-    db.batch(match db.dialect() {
-        Dialect::Sqlite => "BEGIN IMMEDIATE",
+    let begun = match db.dialect() {
+        Dialect::Sqlite => db.batch("BEGIN IMMEDIATE").await,
         Dialect::Postgres => {
-            "BEGIN ISOLATION LEVEL READ COMMITTED; \
-             SELECT pg_advisory_xact_lock(1886151028, CAST(CAST(CAST('_plasma_commits' AS regclass) AS oid) AS integer))"
+            let turn = format!("SELECT pg_advisory_xact_lock({}, {})", advisory::UPKEEP, advisory::THIS_LOG);
+            db.batch(&format!("BEGIN ISOLATION LEVEL READ COMMITTED; {turn}")).await
         }
-    })
-    .await
+    };
+    // It may have begun without getting its turn.
+    end_failed(db, begun).await
 }
 
 /// Commits a step that went well, and takes back one that did not.
@@ -67,8 +84,13 @@ pub(in crate::server) async fn end<T>(db: &mut dyn SqlExecutor, mut done: Result
         done = Err(error);
     }
     // A failed commit may leave the transaction open.
+    end_failed(db, done).await
+}
+
+async fn end_failed<T>(db: &mut dyn SqlExecutor, done: Result<T>) -> Result<T> {
     if done.is_err() && db.in_transaction() {
-        db.batch("ROLLBACK").await?;
+        // Why the work failed says more than why it cannot be taken back.
+        let _lost = db.batch("ROLLBACK").await;
     }
     done
 }
@@ -112,7 +134,7 @@ pub(super) async fn nth_from_below(db: &mut dyn SqlExecutor, positions: usize) -
     Ok(unsigned(first_int(&db.query(&sql, &[Value::Int(positions as i64)], &[Kind::BigInt]).await?)))
 }
 
-/// Removes positions below `floor` with all that is theirs, the oldest first.
+/// Removes positions below `floor` with all that is theirs, the oldest first: at most so many, with at most so many entries.
 pub(super) async fn drop_below(db: &mut dyn SqlExecutor, floor: u64, most: usize) -> Result<Dropped> {
     match db.dialect() {
         Dialect::Sqlite => sqlite::drop_below(db, floor, most).await,
@@ -120,10 +142,17 @@ pub(super) async fn drop_below(db: &mut dyn SqlExecutor, floor: u64, most: usize
     }
 }
 
-/// Goes through positions after `done` and below `bound`. `open` lists the tables to fold, as JSON.
-pub(super) async fn fold(db: &mut dyn SqlExecutor, done: u64, bound: u64, open: &Value, most: usize) -> Result<Folded> {
+/// Goes through what comes after `from` and lies below `bound`: at most so many entries, and so many positions. `open` lists
+/// the tables to fold, as JSON.
+pub(super) async fn fold(
+    db: &mut dyn SqlExecutor,
+    from: Stands,
+    bound: u64,
+    open: &Value,
+    most: usize,
+) -> Result<Folded> {
     match db.dialect() {
-        Dialect::Sqlite => sqlite::fold(db, done, bound, open, most).await,
-        Dialect::Postgres => postgres::fold(db, done, bound, open, most).await,
+        Dialect::Sqlite => sqlite::fold(db, from.done, bound, open, most).await,
+        Dialect::Postgres => postgres::fold(db, from, bound, open, most).await,
     }
 }

@@ -247,31 +247,33 @@ impl ServerEngine {
         let result = &mut compaction.result;
         // What nobody will be served from any more: first of the part that was gone through, which is counted.
         let mut dropped = log::drop_below(db, horizon.floor.min(horizon.done + 1), most).await?;
-        if dropped.positions > 0 {
+        if !dropped.is_nothing() {
             horizon.folded = horizon.folded.saturating_sub(dropped.positions);
         } else if horizon.done + 1 < horizon.floor {
             dropped = log::drop_below(db, horizon.floor, most).await?;
-            if dropped.positions < most as u64 {
-                horizon.done = horizon.floor - 1;
+            if dropped.is_nothing() {
+                horizon.go_on(horizon.floor - 1);
             }
         }
-        if dropped.positions > 0 {
+        if !dropped.is_nothing() {
             result.scanned += dropped.entries;
             result.removed += dropped.entries;
             return Ok(true);
         }
-        let folded = log::fold(db, horizon.done, horizon.bound, &self.folded_tables(), most).await?;
-        if let Some(last) = folded.last {
+        let from = log::Stands { done: horizon.done, within: horizon.within };
+        let folded = log::fold(db, from, horizon.bound, &self.folded_tables(), most).await?;
+        if let Some(log::Stands { done, within }) = folded.stands {
             result.scanned += folded.scanned;
             result.removed += folded.removed;
             result.marked += folded.marked;
-            horizon.done = last;
+            (horizon.done, horizon.within) = (done, within);
             horizon.folded = horizon.folded.saturating_add_signed(folded.more);
             for (table, version) in folded.lost {
-                if !self.is_folded(&table) && self.definition.schema.synced().any(|synced| synced.name == table) {
+                let newest_stays = self.is_folded(&table);
+                if !newest_stays && self.definition.schema.synced().any(|synced| synced.name == table) {
                     result.restated_tables.insert(table.clone());
                 }
-                horizon.lose(table, version);
+                horizon.lose(table, version, newest_stays);
             }
             return Ok(true);
         }

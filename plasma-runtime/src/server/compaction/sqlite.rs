@@ -1,6 +1,6 @@
 //! The statements of a compaction on SQLite's log, where every entry has a version of its own.
 
-use super::log::{Dropped, Folded, unsigned, version};
+use super::log::{Dropped, Folded, Stands, unsigned, version};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::SqlExecutor;
 use crate::value::{Kind, Value};
@@ -19,17 +19,19 @@ pub(super) async fn drop_below(db: &mut dyn SqlExecutor, floor: u64, most: usize
 pub(super) async fn fold(db: &mut dyn SqlExecutor, done: u64, bound: u64, open: &Value, most: usize) -> Result<Folded> {
     const BATCH: &str = "SELECT count(*), max(row_version) FROM (SELECT row_version FROM _plasma_changes \
         WHERE row_version > ?1 AND row_version < ?2 ORDER BY row_version LIMIT ?3)";
-    // Entries that go: those of tables that are not folded, and those of folded rows that have a newer one in the batch.
+    // Entries that go: those of tables that are not folded, and those of folded rows that have a newer one in the batch. Of
+    // each row the newest is found first: for every pair of entries of a row that is written often it would take for ever.
     // The next entry tells whether a reader may stand on one: not inside of a mutation, and hardly between raw entries of
     // one millisecond. One that does all the same is sent everything.
     const GONE: &str = "WITH batch AS (SELECT row_version, table_name, row_id FROM _plasma_changes \
           WHERE row_version > ?1 AND row_version <= ?2), \
+        newest AS MATERIALIZED (SELECT table_name, row_id, max(row_version) AS row_version FROM batch \
+            WHERE table_name IN (SELECT value FROM json_each(?3)) GROUP BY table_name, row_id), \
         gone AS (SELECT row_version FROM batch \
             WHERE table_name <> '' AND table_name NOT IN (SELECT value FROM json_each(?3)) \
-          UNION SELECT older.row_version FROM batch JOIN _plasma_changes AS older \
-            ON older.table_name = batch.table_name AND older.row_id = batch.row_id \
-            AND older.row_version < batch.row_version \
-            WHERE batch.table_name IN (SELECT value FROM json_each(?3))) \
+          UNION ALL SELECT older.row_version FROM newest CROSS JOIN _plasma_changes AS older \
+            ON older.table_name = newest.table_name AND older.row_id = newest.row_id \
+            AND older.row_version < newest.row_version) \
         SELECT entry.row_version, entry.table_name, coalesce((SELECT next.client_id IS entry.client_id \
             AND next.mutation_id IS entry.mutation_id AND next.created_at = entry.created_at \
             FROM _plasma_changes AS next WHERE next.row_version > entry.row_version \
@@ -39,7 +41,8 @@ pub(super) async fn fold(db: &mut dyn SqlExecutor, done: u64, bound: u64, open: 
     let batch = db.query(BATCH, &params, &[Kind::BigInt, Kind::BigInt]).await?;
     let counted = batch.first().map(|row| (unsigned(row[0].as_int()), unsigned(row[1].as_int())));
     let Some((Some(scanned), Some(last))) = counted else { return Ok(Folded::default()) };
-    let mut folded = Folded { scanned, last: Some(last), ..Folded::default() };
+    let stands = Some(Stands { done: last, within: 0 });
+    let mut folded = Folded { scanned, stands, ..Folded::default() };
     let (mut gone, mut marked) = (Vec::new(), Vec::new());
     let params = [version(done), version(last), open.clone()];
     for row in db.query(GONE, &params, &[Kind::BigInt, Kind::Text, Kind::BigInt]).await? {

@@ -6,7 +6,8 @@ use super::{hex, random_mark};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inputs::Entropy;
 use crate::schema::TableDef;
-use crate::server::{ServerEngine, tables, triggers};
+use crate::server::sequence::ONE_RUN;
+use crate::server::{ServerEngine, advisory, tables, triggers};
 use crate::store::SqlExecutor;
 use crate::store::ddl::postgres as user;
 use crate::store::ddl::quote;
@@ -29,6 +30,8 @@ fn pinned(sql: &str, schema: &str) -> String {
     // A name of letters and digits, and one that no other schema of the database has.
     let setting = format!("plasma.unit_{}", hex(&Sha256::digest(schema)[..8]));
     let schema = quote(schema);
+    let sql = sql.replace("{sequencer}", &advisory::SEQUENCER.to_string());
+    let sql = sql.replace("{one_run}", &ONE_RUN.to_string());
     let sql = sql.replace("{setting}", &setting).replace("{schema_text}", &schema.replace('\'', "''"));
     sql.replace("{schema}", &schema)
 }

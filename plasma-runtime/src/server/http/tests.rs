@@ -1,6 +1,7 @@
 //! The server over real sockets.
 #![expect(clippy::disallowed_methods, reason = "sockets need real time and tasks beside the test")]
 
+mod disk_full;
 #[cfg(feature = "postgres")]
 mod postgres;
 

@@ -12,6 +12,7 @@ use super::shape::{ColumnShape, Shape, TableShape};
 use crate::error::{Error, Result};
 use crate::schema::lock::{kind_word, on_delete_word};
 use crate::schema::{ColumnDef, TableDef, fitting};
+use crate::server::advisory;
 use crate::server::compaction::Horizon;
 use crate::server::ddl::{first_int, hex, postgres as server_ddl};
 use crate::server::triggers::postgres as triggers;
@@ -332,8 +333,7 @@ fn an_id() -> ColumnShape {
 /// As on SQLite. A position is given by the sequencer, which is kept out: its part is done here, so that the tables and the
 /// void come in one commit.
 pub(super) async fn void_positions(db: &mut dyn SqlExecutor, now_ms: i64, mark: i64) -> Result<()> {
-    const ALONE: &str = "SELECT CAST(pg_advisory_xact_lock(1886151027, CAST(CAST(CAST('_plasma_commits' AS regclass) AS oid) AS \
-        integer)) AS text)";
+    let alone = format!("SELECT CAST(pg_advisory_xact_lock({}, {}) AS text)", advisory::SEQUENCER, advisory::THIS_LOG);
     const PENDING: &str = "WITH head AS (SELECT coalesce(max(row_version), 0) AS version FROM _plasma_commits), \
         pending AS (SELECT p.unit, row_number() OVER (ORDER BY p.last_seq, p.unit) AS at FROM _plasma_pending() p) \
         UPDATE _plasma_commits c SET row_version = head.version + pending.at, \
@@ -341,7 +341,7 @@ pub(super) async fn void_positions(db: &mut dyn SqlExecutor, now_ms: i64, mark: 
     const VOID: &str = "INSERT INTO _plasma_commits (unit, last_seq, row_version, mark, created_at) \
         SELECT nextval('_plasma_seq'), nextval('_plasma_seq'), coalesce(max(row_version), 0) + 1, ?, ? FROM _plasma_commits \
         RETURNING row_version";
-    db.query(ALONE, &[], &[Kind::Text]).await?;
+    db.query(&alone, &[], &[Kind::Text]).await?;
     db.execute(PENDING, &[]).await?;
     let head = db.query(VOID, &[Value::Int(mark), Value::Int(now_ms)], &[Kind::BigInt]).await?;
     let head = first_int(&head).and_then(|head| u64::try_from(head).ok());

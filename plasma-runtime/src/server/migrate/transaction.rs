@@ -2,6 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::lower::Dialect;
+use crate::server::advisory;
 use crate::store::SqlExecutor;
 use crate::store::ddl::quote_text;
 use crate::value::{Kind, Value};
@@ -22,8 +23,11 @@ pub(super) enum Purpose {
     Tables,
 }
 
-/// Taken by whoever migrates, or makes tables. The second number tells Postgres schemas apart.
-const ALONE: &str = "1886151028, hashtext(current_schema())";
+/// Taken by whoever migrates, or makes tables. The second number tells Postgres schemas apart: by its name, as there may be
+/// no table yet.
+fn alone() -> String {
+    format!("{}, hashtext(current_schema())", advisory::MIGRATION)
+}
 
 /// How often a lock is asked for; from one time to the next a second goes by at most.
 const TRIES: u32 = 1_200;
@@ -72,7 +76,7 @@ async fn begin_postgres(db: &mut dyn SqlExecutor, purpose: Purpose) -> Result<Be
 }
 
 async fn lock_postgres(db: &mut dyn SqlExecutor, purpose: Purpose) -> Result<bool> {
-    if !ask(db, &format!("SELECT pg_try_advisory_xact_lock({ALONE})")).await? {
+    if !ask(db, &format!("SELECT pg_try_advisory_xact_lock({})", alone())).await? {
         return Ok(false);
     }
     db.batch("SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = 0").await?;
@@ -95,7 +99,7 @@ pub(super) async fn keep_tables(db: &mut dyn SqlExecutor) -> Result<()> {
 
 /// Whether somebody migrates, or makes indexes.
 pub(super) async fn is_taken(db: &mut dyn SqlExecutor) -> Result<bool> {
-    ask(db, &format!("SELECT NOT pg_try_advisory_xact_lock({ALONE})")).await
+    ask(db, &format!("SELECT NOT pg_try_advisory_xact_lock({})", alone())).await
 }
 
 fn held() -> Error {
@@ -131,7 +135,7 @@ pub(super) struct Locked {
 pub(super) async fn lock(db: &mut dyn SqlExecutor) -> Result<Locked> {
     const TIMEOUTS: &str = "SELECT current_setting('statement_timeout'), current_setting('lock_timeout')";
     for _ in 0..TRIES {
-        if ask(db, &format!("SELECT pg_try_advisory_lock({ALONE})")).await? {
+        if ask(db, &format!("SELECT pg_try_advisory_lock({})", alone())).await? {
             let found = db.query(TIMEOUTS, &[], &[Kind::Text; 2]).await?;
             let text = |at: usize| found.first().and_then(|row| row[at].as_text()).unwrap_or("0").to_owned();
             let timeouts = [text(0), text(1)];
@@ -147,7 +151,7 @@ pub(super) async fn lock(db: &mut dyn SqlExecutor) -> Result<Locked> {
 pub(super) async fn unlock(db: &mut dyn SqlExecutor, locked: Locked) -> Result<()> {
     let [statement, lock] = locked.timeouts.map(|timeout| quote_text(&timeout));
     db.batch(&format!("SET statement_timeout = {statement}; SET lock_timeout = {lock}")).await?;
-    ask(db, &format!("SELECT pg_advisory_unlock({ALONE})")).await.map(drop)
+    ask(db, &format!("SELECT pg_advisory_unlock({})", alone())).await.map(drop)
 }
 
 /// Runs a statement that takes a table for a moment, in a transaction of its own. It waits for the table half a second at a

@@ -27,6 +27,11 @@ impl Page {
         self.operations - self.patch.len()
     }
 
+    /// How many more bytes fit.
+    pub(super) fn bytes_left(&self) -> usize {
+        self.bytes
+    }
+
     /// Adds an operation; false when it does not fit.
     #[must_use]
     pub(super) fn push(&mut self, op: PatchOp) -> bool {

@@ -7,6 +7,7 @@ mod database;
 mod flow;
 mod model;
 mod named;
+mod parts;
 mod random;
 mod schema;
 mod speed;

@@ -14,8 +14,9 @@ use crate::value::{Kind, Row, Value, json};
 
 /// Rows of the first statement of a page: until then nobody knows how large they are.
 const FIRST_ROWS: usize = 128;
-/// Rows of one statement at most.
+/// Rows of one statement at most, and at least.
 const MOST_ROWS: usize = 2_048;
+const LEAST_ROWS: usize = 16;
 
 /// The name of the walked table inside the statement.
 const WALKED: &str = "walked";
@@ -50,7 +51,7 @@ pub(super) async fn walk(
     let mut rows_wanted = FIRST_ROWS;
     loop {
         let wanted = rows_wanted.min(page.room().max(1));
-        rows_wanted = MOST_ROWS;
+        let (room, bytes) = (page.room(), page.bytes_left());
         let mut params = vec![Value::from(after.as_str())];
         params.extend(filter.iter().cloned());
         params.push(Value::Int(wanted as i64));
@@ -121,6 +122,10 @@ pub(super) async fn walk(
             Some(last) => after = last,
             None => return Ok(true),
         }
+        // As many as will fit, if they are like these.
+        let (sent, took) = (room - page.room(), bytes - page.bytes_left());
+        let fit = sent.saturating_mul(page.bytes_left()).checked_div(took).unwrap_or(MOST_ROWS);
+        rows_wanted = fit.saturating_add(1).clamp(LEAST_ROWS, MOST_ROWS);
     }
 }
 

@@ -109,8 +109,12 @@ pub const META: &str =
 /// - `_plasma_log_late(..)` tells of a write that was made before others that are told already. Row triggers run at the
 ///   end of their statement, and a trigger that writes (the application's, or a cascade) has its writes told at once. So
 ///   the write belongs before the entry that found its image, and becomes part of that one.
+/// - `_plasma_seen()` is the snapshot that the last run of the sequencer noted; NULL when it says nothing.
 /// - `_plasma_pending()` are the visible units without a position, with the numbers that order them.
-/// - `_plasma_sequence()` gives them their positions and returns how many there were. It has to be alone in its
+///   `_plasma_first_pending(.., most)` are the first of them and no more than so many: none that is left has a last
+///   number below theirs. `behind` is the first of what is left.
+/// - `_plasma_sequence()` gives them their positions and returns how many it gave. One run places at most 100,000, so
+///   that no number of units that came together takes longer than a statement may. It has to be alone in its
 ///   transaction, in READ COMMITTED: the lock must come before the snapshot, and go after the commit. The commit itself
 ///   is not waited for: what a crash takes back is only that they have positions, and the next run draws other marks.
 pub const FUNCTIONS: &str = r"
@@ -155,59 +159,106 @@ BEGIN
   RETURN FOUND;
 END $plasma$;
 
-CREATE OR REPLACE FUNCTION {schema}._plasma_pending() RETURNS TABLE (unit bigint, last_seq bigint) LANGUAGE plpgsql STABLE
+CREATE OR REPLACE FUNCTION {schema}._plasma_seen() RETURNS pg_snapshot LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $plasma$
-#variable_conflict use_column
 DECLARE
-  before pg_snapshot;
+  noted pg_snapshot;
 BEGIN
-  SELECT c.seen INTO before FROM {schema}._plasma_commits c
+  SELECT c.seen INTO noted FROM {schema}._plasma_commits c
     WHERE c.row_version IS NOT NULL ORDER BY c.row_version DESC LIMIT 1;
-  IF before IS NULL OR pg_snapshot_xmax(before) > pg_snapshot_xmax(pg_current_snapshot()) THEN
-    -- The first run, or the rows came from another cluster, whose transaction ids say nothing here.
-    RETURN QUERY SELECT c.unit, coalesce(c.last_seq, (SELECT max(e.seq) FROM {schema}._plasma_changes e WHERE e.unit = c.unit))
-      FROM {schema}._plasma_commits c WHERE c.row_version IS NULL;
-  ELSE
-    RETURN QUERY SELECT c.unit, coalesce(c.last_seq, (SELECT max(e.seq) FROM {schema}._plasma_changes e WHERE e.unit = c.unit))
-      FROM {schema}._plasma_commits c WHERE c.row_version IS NULL
-        AND (c.xid >= pg_snapshot_xmax(before) OR c.xid = ANY (ARRAY(SELECT pg_snapshot_xip(before))));
-  END IF;
+  -- One of the future: the rows came from another cluster, whose transaction ids say nothing here.
+  RETURN CASE WHEN pg_snapshot_xmax(noted) <= pg_snapshot_xmax(pg_current_snapshot()) THEN noted END;
 END $plasma$;
 
-CREATE OR REPLACE FUNCTION {schema}._plasma_sequence() RETURNS bigint LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION {schema}._plasma_first_pending(before pg_snapshot, most bigint)
+RETURNS TABLE (unit bigint, last_seq bigint, behind bigint)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $plasma$
+#variable_conflict use_column
+DECLARE
+  units bigint[];
+  next_unit bigint;
+BEGIN
+  IF most IS NULL AND before IS NULL THEN
+    RETURN QUERY SELECT c.unit, coalesce(c.last_seq, (SELECT max(e.seq) FROM {schema}._plasma_changes e WHERE e.unit = c.unit)), NULL::bigint
+      FROM {schema}._plasma_commits c WHERE c.row_version IS NULL;
+    RETURN;
+  ELSIF most IS NULL THEN
+    RETURN QUERY SELECT c.unit, coalesce(c.last_seq, (SELECT max(e.seq) FROM {schema}._plasma_changes e WHERE e.unit = c.unit)), NULL::bigint
+      FROM {schema}._plasma_commits c WHERE c.row_version IS NULL
+        AND (c.xid >= pg_snapshot_xmax(before) OR c.xid = ANY (ARRAY(SELECT pg_snapshot_xip(before))));
+    RETURN;
+  END IF;
+  -- `+ 0`: found by their transactions, then sorted; never along the index of all units.
+  units := ARRAY(SELECT c.unit FROM {schema}._plasma_commits c WHERE c.row_version IS NULL
+      AND (before IS NULL OR c.xid >= pg_snapshot_xmax(before) OR c.xid = ANY (ARRAY(SELECT pg_snapshot_xip(before))))
+    ORDER BY c.unit + 0 LIMIT most + 1);
+  IF cardinality(units) > most THEN
+    next_unit := units[most + 1];
+    units := units[:most];
+  END IF;
+  RETURN QUERY SELECT p.unit, p.last_seq, next_unit FROM
+      (SELECT c.unit, coalesce(c.last_seq, (SELECT max(e.seq) FROM {schema}._plasma_changes e WHERE e.unit = c.unit)) AS last_seq
+         FROM {schema}._plasma_commits c WHERE c.unit = ANY (units)) p
+    WHERE next_unit IS NULL OR p.last_seq < next_unit;
+END $plasma$;
+
+CREATE OR REPLACE FUNCTION {schema}._plasma_pending() RETURNS TABLE (unit bigint, last_seq bigint) LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $plasma$
+  SELECT p.unit, p.last_seq FROM {schema}._plasma_first_pending({schema}._plasma_seen(), NULL) p
+$plasma$;
+
+CREATE OR REPLACE FUNCTION {schema}._plasma_sequence(most bigint) RETURNS bigint LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $plasma$
 DECLARE
+  before pg_snapshot := {schema}._plasma_seen();
   head bigint;
   given bigint;
+  many bigint;
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' OR pg_current_xact_id_if_assigned() IS NOT NULL THEN
     RAISE EXCEPTION 'plasma: _plasma_sequence() must be alone in a READ COMMITTED transaction'
       USING ERRCODE = 'active_sql_transaction';
   END IF;
-  IF NOT EXISTS (SELECT FROM {schema}._plasma_pending()) THEN
-    SELECT c.row_version INTO head FROM {schema}._plasma_commits c
-      WHERE c.row_version IS NOT NULL ORDER BY c.row_version DESC LIMIT 1;
-    -- Rows from another cluster: from now on its own transactions are what counts.
-    UPDATE {schema}._plasma_commits c SET seen = pg_current_snapshot()
-      WHERE c.row_version = head AND pg_snapshot_xmax(c.seen) > pg_snapshot_xmax(pg_current_snapshot())
-        AND NOT EXISTS (SELECT FROM {schema}._plasma_pending());
+  IF before IS NOT NULL THEN
+    SELECT count(*) INTO many FROM (SELECT FROM {schema}._plasma_commits c WHERE c.row_version IS NULL
+      AND (c.xid >= pg_snapshot_xmax(before) OR c.xid = ANY (ARRAY(SELECT pg_snapshot_xip(before)))) LIMIT most + 1) p;
+  ELSE
+    SELECT count(*) INTO many FROM (SELECT FROM {schema}._plasma_commits c WHERE c.row_version IS NULL LIMIT most + 1) p;
+  END IF;
+  IF many = 0 THEN
+    IF before IS NULL THEN
+      -- Everything was searched, and is not again: from now on only what this statement does not see.
+      UPDATE {schema}._plasma_commits c SET seen = pg_current_snapshot()
+        WHERE c.row_version = (SELECT max(h.row_version) FROM {schema}._plasma_commits h)
+          AND NOT EXISTS (SELECT FROM {schema}._plasma_commits p WHERE p.row_version IS NULL);
+    END IF;
     RETURN 0;
   END IF;
   PERFORM set_config('synchronous_commit', 'off', true);
-  PERFORM pg_advisory_xact_lock(1886151027, '{schema_text}._plasma_commits'::regclass::oid::integer);
-  SELECT coalesce(max(c.row_version), 0) INTO head FROM {schema}._plasma_commits c WHERE c.row_version IS NOT NULL;
-  -- One statement: what it numbers and the snapshot it notes are of one moment.
+  PERFORM pg_advisory_xact_lock({sequencer}, '{schema_text}._plasma_commits'::regclass::oid::integer);
+  SELECT c.row_version, c.seen INTO head, before FROM {schema}._plasma_commits c
+    WHERE c.row_version IS NOT NULL ORDER BY c.row_version DESC LIMIT 1;
+  IF pg_snapshot_xmax(before) > pg_snapshot_xmax(pg_current_snapshot()) THEN
+    before := NULL;
+  END IF;
+  -- One statement: what it numbers and the snapshot it notes are of one moment. When it leaves some, what was known
+  -- before is still true, and no more.
   UPDATE {schema}._plasma_commits c
-    SET row_version = head + n.at, mark = hashtextextended(gen_random_uuid()::text, 0),
-        seen = CASE WHEN n.at = n.total THEN pg_current_snapshot() END
-    FROM (SELECT p.unit, row_number() OVER (ORDER BY p.last_seq, p.unit) AS at, count(*) OVER () AS total
-            FROM {schema}._plasma_pending() p) n
+    SET row_version = coalesce(head, 0) + n.at, mark = hashtextextended(gen_random_uuid()::text, 0),
+        seen = CASE WHEN n.at = n.total THEN CASE WHEN n.behind IS NULL THEN pg_current_snapshot() ELSE before END END
+    FROM (SELECT p.unit, p.behind, row_number() OVER (ORDER BY p.last_seq, p.unit) AS at, count(*) OVER () AS total
+            FROM {schema}._plasma_first_pending(before, CASE WHEN many > most THEN most END) p) n
     WHERE c.unit = n.unit;
   GET DIAGNOSTICS given = ROW_COUNT;
   RETURN given;
 END $plasma$;
 
+CREATE OR REPLACE FUNCTION {schema}._plasma_sequence() RETURNS bigint LANGUAGE sql VOLATILE AS $plasma$
+  SELECT {schema}._plasma_sequence({one_run})
+$plasma$;
+
 REVOKE ALL ON FUNCTION {schema}._plasma_begin_unit(), {schema}._plasma_end_unit(), {schema}._plasma_open_unit(),
   {schema}._plasma_log_late(bigint, text, text, text, text),
-  {schema}._plasma_pending(), {schema}._plasma_sequence() FROM PUBLIC;
+  {schema}._plasma_seen(), {schema}._plasma_first_pending(pg_snapshot, bigint), {schema}._plasma_pending(), {schema}._plasma_sequence(bigint),
+  {schema}._plasma_sequence() FROM PUBLIC;
 ";

@@ -62,6 +62,7 @@ on_postgres! {
     upkeep {
         old_keys_beyond_the_newest_are_forgotten_and_are_forks_then
         outcomes_above_the_bound_stay
+        the_newest_outcome_of_a_cut_is_found_however_far_its_client_has_gone_on
         of_an_expired_client_only_its_name_stays
         many_clients_are_gone_through_in_steps
         readers_from_below_the_bound_hold_what_they_would_hold

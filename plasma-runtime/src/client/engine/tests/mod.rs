@@ -1,3 +1,4 @@
+mod disk_full;
 mod drift;
 mod history;
 mod lifecycle;

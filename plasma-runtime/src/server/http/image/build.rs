@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Image, Images, Temporary};
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::cookie::{Position, Walk};
+use crate::protocol::cookie::{Mark, Position, Walk};
 use crate::protocol::{PatchOp, PullRequest, PullResponse};
 use crate::schema::SchemaDef;
 use crate::server::http::Inner;
@@ -57,17 +57,19 @@ impl Inner {
         self.off_thread(caller, finish).await
     }
 
-    /// Whether an image that serves everybody still does: the log reaches back to it, and has not gone on too far.
-    pub(super) async fn is_fresh(&self, images: &Images, image: &Image) -> Result<bool, Refusal> {
-        let (at, most) = (image.at, images.options.rebuild_after);
+    /// Whether an image that serves everybody still does: the log is the one it was made of, reaches back to it, and has not
+    /// gone on too far.
+    pub(super) async fn is_fresh(&self, caller: &Caller, images: &Images, image: &Image) -> Result<bool, Refusal> {
+        let ((at, mark), most) = (image.at, images.options.rebuild_after);
         let looked = self.backend.read(move |db| {
             Box::pin(async move {
                 let bound = compaction_bound(db).await?;
                 let head = log::head(db).await?.version;
-                Ok::<_, Error>(bound <= at && at <= head && head - at <= most)
+                let ours = log::marks(db, [at; 4]).await?.get(&at) == Some(&mark);
+                Ok::<_, Error>(ours && bound <= at && at <= head && head - at <= most)
             })
         });
-        looked.await.and_then(|looked| looked).map_err(|_| Refusal::unavailable())
+        looked.await.and_then(|looked| looked).map_err(|error| self.failed(caller, error))
     }
 
     async fn page(&self, caller: &Caller, request: &PullRequest) -> Result<PullResponse, Refusal> {
@@ -89,7 +91,7 @@ impl Inner {
             .map_err(|error| self.failed(caller, error))
     }
 
-    fn failed(&self, caller: &Caller, error: Error) -> Refusal {
+    pub(super) fn failed(&self, caller: &Caller, error: Error) -> Refusal {
         let refusal = match error.kind() {
             ErrorKind::TooLarge => {
                 let limit = self.images.as_ref().map_or(0, |images| images.options.max_bytes);
@@ -124,11 +126,11 @@ fn write(writer: &mut ImageWriter, schema: &SchemaDef, page: &PullResponse, firs
 }
 
 /// The cookie of the same set, where all rows were sent and its end was not; and the position it leads to.
-fn before_the_end(cookie: &str, schema: &SchemaDef) -> Result<(String, u64)> {
+fn before_the_end(cookie: &str, schema: &SchemaDef) -> Result<(String, (u64, Mark))> {
     let bad = |e| Error::internal("the cookie of an image cannot be made").with_source(e);
     let mut position = Position::decode(cookie).map_err(bad)?;
     let last = schema.synced().map(|table| table.name).max().unwrap_or_default();
     let walk = Walk { from: None, restated: Vec::new(), table: last.to_owned(), after: Some(LAST_ID.to_owned()) };
     position.walk = Some(walk);
-    Ok((position.encode().map_err(bad)?, position.at))
+    Ok((position.encode().map_err(bad)?, (position.at, position.mark)))
 }

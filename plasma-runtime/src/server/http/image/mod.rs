@@ -18,9 +18,11 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::body::{AnswerBody, Readable};
 use super::{Inner, service};
+use crate::error::Error;
+use crate::protocol::cookie::Mark;
 use crate::protocol::{IMAGE_FORMAT, IMAGE_HASH_HEADER, PatchOp, PullRequest, PullResponse};
-use crate::server::Refusal;
 use crate::server::handler::check;
+use crate::server::{Caller, Refusal};
 
 /// How a server offers images.
 #[derive(Debug, Clone)]
@@ -64,8 +66,8 @@ pub(super) struct Image {
     file: Temporary,
     bytes: u64,
     sha256: String,
-    /// The position it leads to.
-    at: u64,
+    /// The position it leads to, and its mark.
+    at: (u64, Mark),
 }
 
 /// A file that is removed with this value.
@@ -118,7 +120,7 @@ impl Inner {
         definition.schema.synced().all(|table| table.open || definition.policy(table.name).is_none())
     }
 
-    async fn image(&self, parts: &Parts, query: &str) -> Result<Arc<Image>, Refusal> {
+    async fn image(self: &Arc<Self>, parts: &Parts, query: &str) -> Result<Arc<Image>, Refusal> {
         let caller = service::authenticate(self, parts).await?;
         let Some(images) = &self.images else { return Err(Refusal::not_found()) };
         let refused = |refusal: Refusal| {
@@ -132,16 +134,34 @@ impl Inner {
         if !self.is_open() {
             return self.build(images, &caller, request, Some(caller.group.clone())).await.map(Arc::new);
         }
+        let (inner, asking) = (Arc::clone(self), caller.clone());
+        // Whoever asked may leave before it is written: it is for the others as well.
+        let shared = go_on(async move { inner.shared_image(&asking, request).await }).await;
+        shared.unwrap_or_else(|e| {
+            let error = Error::internal("writing an image panicked").with_source(e);
+            Err(self.failed(&caller, error))
+        })
+    }
+
+    /// The image that serves everybody, written anew when it no longer does.
+    async fn shared_image(&self, caller: &Caller, request: PullRequest) -> Result<Arc<Image>, Refusal> {
+        let Some(images) = &self.images else { return Err(Refusal::not_found()) };
         let mut shared = images.shared.lock().await;
         if let Some(image) = &*shared
-            && self.is_fresh(images, image).await?
+            && self.is_fresh(caller, images, image).await?
         {
             return Ok(Arc::clone(image));
         }
-        let image = Arc::new(self.build(images, &caller, request, None).await?);
+        let image = Arc::new(self.build(images, caller, request, None).await?);
         *shared = Some(Arc::clone(&image));
         Ok(image)
     }
+}
+
+/// Runs it to its end, also when nobody waits for it.
+#[expect(clippy::disallowed_methods, reason = "this is the adapter that spawns")]
+fn go_on<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
+    tokio::spawn(work)
 }
 
 /// Answers `GET {base}/image`.

@@ -19,7 +19,7 @@ use crate::query::typed::Select;
 use crate::schema::samples::{App, Ctx, Org, Todo};
 use crate::schema::{Schema, Table};
 use crate::server::db::tests::{AddTodo, Me, Tracker, id, people};
-use crate::server::{Auth, Server, ServerBuilder, SqliteDatabase, WithAuth};
+use crate::server::{Auth, Database, Server, ServerBuilder, SqliteDatabase, WithAuth};
 use crate::store::SqlConnection;
 use crate::store::sqlite::{SqliteConnection, SqliteOptions};
 
@@ -37,22 +37,70 @@ async fn anybody(parts: &Parts) -> Result<Auth<Ctx>> {
     Ok(Auth::new(group, Ctx { user: None }))
 }
 
+/// The database of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Sqlite,
+    #[cfg(feature = "postgres")]
+    Postgres,
+}
+
+/// Runs tests on each database.
+macro_rules! on_every_database {
+    ($($test:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(crate::server::http::image::tests::Place::Sqlite).await;
+            })*
+        }
+        #[cfg(feature = "postgres")]
+        mod on_postgres {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(crate::server::http::image::tests::Place::Postgres).await;
+            })*
+        }
+    };
+}
+use on_every_database;
+
 /// A server with images, the folder of its files, and what it answered.
 struct World<S> {
     folder: tempfile::TempDir,
+    #[cfg(feature = "postgres")]
+    postgres: Option<plasma_test_postgres::Database>,
     server: Server<S>,
     address: String,
     answers: Arc<Mutex<Vec<(&'static str, u16)>>>,
 }
 
 impl<S: Schema> World<S> {
-    async fn start(builder: impl FnOnce(SqliteDatabase) -> ServerBuilder<S, WithAuth>, images: ImageOptions) -> Self {
+    /// None on a machine without the database, which was said then.
+    async fn start(
+        place: Place,
+        builder: impl FnOnce(Box<dyn Database>) -> ServerBuilder<S, WithAuth>,
+        images: ImageOptions,
+    ) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
+        #[cfg(feature = "postgres")]
+        let postgres = match place {
+            Place::Sqlite => None,
+            Place::Postgres => Some(tokio::task::spawn_blocking(plasma_test_postgres::database).await.unwrap()?),
+        };
+        let database: Box<dyn Database> = match place {
+            Place::Sqlite => Box::new(SqliteDatabase::file(folder.path().join("server.db"))),
+            #[cfg(feature = "postgres")]
+            Place::Postgres => {
+                let url = postgres.as_ref().map(|database| database.url.clone()).unwrap_or_default();
+                Box::new(crate::server::PostgresDatabase::url(url))
+            }
+        };
         std::fs::create_dir(folder.path().join("images")).unwrap();
         let answers: Arc<Mutex<Vec<_>>> = Arc::default();
         let heard = Arc::clone(&answers);
         let images = ImageOptions { folder: folder.path().join("images"), ..images };
-        let server = builder(SqliteDatabase::file(folder.path().join("server.db")))
+        let server = builder(database)
             .on_metric(move |metric| heard.lock().unwrap().push((metric.endpoint, metric.status)))
             .images(images)
             .open()
@@ -62,10 +110,25 @@ impl<S: Schema> World<S> {
         let address = format!("http://{}/sync", listener.local_addr().unwrap());
         let serving = server.clone();
         tokio::spawn(async move { serving.serve(listener, std::future::pending()).await });
-        World { folder, server, address, answers }
+        Some(World {
+            folder,
+            #[cfg(feature = "postgres")]
+            postgres,
+            server,
+            address,
+            answers,
+        })
     }
 
+    /// Runs SQL as another program would.
     fn raw(&self, sql: &str) {
+        #[cfg(feature = "postgres")]
+        if let Some(postgres) = &self.postgres {
+            let (database, sql) = (postgres.clone(), sql.to_owned());
+            // The blocking client has a runtime of its own, which may not start inside another.
+            let ran = std::thread::spawn(move || database.connect().batch_execute(&sql).unwrap());
+            return ran.join().unwrap();
+        }
         let options = SqliteOptions { create: false, ..SqliteOptions::default() };
         let mut db = SqliteConnection::open(self.folder.path().join("server.db"), options).unwrap();
         SqlConnection::batch(&mut db, sql).unwrap();
@@ -94,18 +157,35 @@ impl<S: Schema> World<S> {
 }
 
 /// A server with policies: 1,100 todos Ann may read, and as many she may not.
-async fn tracker() -> World<Tracker> {
-    let world = World::start(|db| Server::<Tracker>::builder(db).auth(by_number), ImageOptions::default()).await;
+async fn tracker(place: Place) -> Option<World<Tracker>> {
+    let world =
+        World::start(place, |db| Server::<Tracker>::builder(db).auth(by_number), ImageOptions::default()).await?;
     world.raw(&people());
+    let blob = match place {
+        Place::Sqlite => "randomblob(20)",
+        #[cfg(feature = "postgres")]
+        Place::Postgres => "decode(md5(CAST(n AS text)), 'hex')",
+    };
     world.raw(&format!(
         "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2200) \
          INSERT INTO todos (id, title, org_id, thumb, weight, note, meta) \
-         SELECT printf('%08x-0000-4000-8000-000000000000', n), iif(n % 2, 'todo ' || n, '{SECRET}'), \
-         iif(n % 2, '{}', '{}'), iif(n % 3, NULL, randomblob(20)), n * 1.7, iif(n % 5, NULL, 'note'), '[1,2]' FROM n",
+         SELECT {}, CASE WHEN n % 2 = 1 THEN 'todo ' || n ELSE '{SECRET}' END, \
+         CASE WHEN n % 2 = 1 THEN '{}' ELSE '{}' END, CASE WHEN n % 3 = 0 THEN {blob} END, n * 1.7, \
+         CASE WHEN n % 5 = 0 THEN 'note' END, '[1,2]' FROM n",
+        id_of_n(place, "000000000000"),
         uuid::Uuid::from_u128(11),
         uuid::Uuid::from_u128(12),
     ));
-    world
+    Some(world)
+}
+
+/// SQL for an id that begins with the number `n`.
+fn id_of_n(place: Place, end: &str) -> String {
+    match place {
+        Place::Sqlite => format!("printf('%08x-0000-4000-8000-{end}', n)"),
+        #[cfg(feature = "postgres")]
+        Place::Postgres => format!("lpad(to_hex(n), 8, '0') || '-0000-4000-8000-{end}'"),
+    }
 }
 
 /// Ann's client. Its errors are collected.
@@ -142,9 +222,8 @@ fn add(title: &str) -> AddTodo {
     AddTodo { org: id(11), title: title.to_owned() }
 }
 
-#[tokio::test]
-async fn a_first_sync_by_image_is_the_one_by_pages_and_what_is_pending_survives() {
-    let world = tracker().await;
+async fn a_first_sync_by_image_is_the_one_by_pages_and_what_is_pending_survives(place: Place) {
+    let Some(world) = tracker(place).await else { return };
     let (client, errors) = ann(&world, "ann.db", world.transport()).await;
     // One that the server has decided before the first pull, and one that it has not seen.
     client.mutate(add("decided")).await.unwrap();
@@ -178,7 +257,8 @@ async fn a_first_sync_by_image_is_the_one_by_pages_and_what_is_pending_survives(
 
 #[tokio::test]
 async fn a_small_set_comes_as_a_page() {
-    let world = World::start(|db| Server::<Tracker>::builder(db).auth(by_number), ImageOptions::default()).await;
+    let builder = |db| Server::<Tracker>::builder(db).auth(by_number);
+    let world = World::start(Place::Sqlite, builder, ImageOptions::default()).await.unwrap();
     world.raw(&people());
     let (client, _) = ann(&world, "ann.db", world.transport()).await;
     client.pull_once().await.unwrap();
@@ -213,10 +293,9 @@ impl Transport for ThenNothing {
     }
 }
 
-#[tokio::test]
-async fn an_image_outlives_a_restart_and_its_loss_costs_pages() {
+async fn an_image_outlives_a_restart_and_its_loss_costs_pages(place: Place) {
     for lost in [false, true] {
-        let world = tracker().await;
+        let Some(world) = tracker(place).await else { return };
         let came = Arc::default();
         let transport = ThenNothing { inner: world.transport(), came: Arc::clone(&came) };
         let (client, _) = ann(&world, "ann.db", transport).await;
@@ -241,18 +320,26 @@ async fn an_image_outlives_a_restart_and_its_loss_costs_pages() {
     }
 }
 
-fn many_users(name: &str) -> String {
-    format!(
-        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1500) \
-         INSERT INTO users (id, name) SELECT printf('%08x-0000-4000-8000-00000000{name}', n), 'user' FROM n"
-    )
+/// 1,500 users, each written in a transaction of its own where a transaction is a position.
+fn many_users(place: Place, name: &str) -> String {
+    let id = id_of_n(place, &format!("00000000{name}"));
+    match place {
+        Place::Sqlite => format!(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1500) \
+             INSERT INTO users (id, name) SELECT {id}, 'user' FROM n"
+        ),
+        #[cfg(feature = "postgres")]
+        Place::Postgres => format!(
+            "DO $$ BEGIN FOR n IN 1..1500 LOOP INSERT INTO users (id, name) VALUES ({id}, 'user'); COMMIT; END LOOP; END $$"
+        ),
+    }
 }
 
-#[tokio::test]
-async fn what_everybody_sees_is_one_image_until_the_log_has_gone_on() {
+async fn what_everybody_sees_is_one_image_until_the_log_has_gone_on(place: Place) {
     let images = ImageOptions { rebuild_after: 100, ..ImageOptions::default() };
-    let world = World::start(|db| Server::<App>::builder(db).auth(anybody), images).await;
-    world.raw(&many_users("0000"));
+    let started = World::start(place, |db| Server::<App>::builder(db).auth(anybody), images).await;
+    let Some(world) = started else { return };
+    world.raw(&many_users(place, "0000"));
     let made = || world.left().into_iter().find(|name| name.ends_with(".db")).expect("it is kept ready");
     let sync = async |who: &'static str| {
         let builder = Client::<App>::builder(SqliteStore::open(world.store(who))).server(world.address.clone());
@@ -268,9 +355,69 @@ async fn what_everybody_sees_is_one_image_until_the_log_has_gone_on() {
     world.raw("UPDATE users SET name = 'other' WHERE id LIKE '0000000%'");
     sync("two").await;
     assert_eq!(made(), first);
-    world.raw(&many_users("1111"));
+    world.raw(&many_users(place, "1111"));
     sync("three").await;
     assert_ne!(made(), first);
     assert_eq!(world.images_asked(), [200; 3]);
     assert_eq!(world.left().len(), 1);
 }
+
+/// The database was replaced by an older backup, under a server that goes on: the image is of a history that is gone.
+async fn an_image_of_another_history_is_not_given_out(place: Place) {
+    let started = World::start(place, |db| Server::<App>::builder(db).auth(anybody), ImageOptions::default()).await;
+    let Some(world) = started else { return };
+    world.raw(&many_users(place, "0000"));
+    let made = || world.left().into_iter().find(|name| name.ends_with(".db")).expect("it is kept ready");
+    let sync = async |who: &'static str| {
+        let builder = Client::<App>::builder(SqliteStore::open(world.store(who))).server(world.address.clone());
+        let builder = builder.auth(move || async move { Ok(Headers::new().with("authorization", who)) });
+        let client = builder.group(who).ctx(Ctx { user: None }).open().await.unwrap();
+        client.pull_once().await.unwrap();
+        assert_eq!(client.count(crate::schema::samples::User::select()).await.unwrap(), 1_500);
+    };
+    sync("one").await;
+    let first = made();
+    let positions = if place == Place::Sqlite { "_plasma_changes" } else { "_plasma_commits" };
+    world.raw(&format!("UPDATE {positions} SET mark = mark / 3 + 1"));
+    sync("two").await;
+    assert_ne!(made(), first);
+}
+
+/// Whoever asked for it leaves before it is written: the next one finds it.
+#[tokio::test]
+async fn an_image_for_everybody_is_finished_without_the_one_who_asked() {
+    let builder = |db| Server::<App>::builder(db).auth(anybody);
+    let world = World::start(Place::Sqlite, builder, ImageOptions::default()).await.unwrap();
+    world.raw(&many_users(Place::Sqlite, "0000"));
+    let fingerprint = App::DEF.fingerprint_hex();
+    let query = format!("protocolVersion=1&schemaVersion=1&fingerprint={fingerprint}&clientGroupID=one&clientID=c");
+    let (mut parts, ()) = http::Request::new(()).into_parts();
+    parts.headers.insert("authorization", "one".parse().unwrap());
+    let mut asking = Box::pin(super::answer(&world.server.inner, &parts, &query));
+    assert!(still_waits(&mut asking).await, "it takes longer than that");
+    drop(asking);
+    let image = || world.server.inner.images.as_ref().unwrap();
+    // The lock is held while it is written.
+    let written = loop {
+        if let Some(image) = image().shared.lock().await.clone() {
+            break image;
+        }
+        tokio::task::yield_now().await;
+    };
+    let answer = super::answer(&world.server.inner, &parts, &query).await;
+    assert_eq!(answer.status(), 200);
+    let shared = image().shared.lock().await.clone().unwrap();
+    assert!(Arc::ptr_eq(&written, &shared));
+}
+
+/// Polls it once; whether it waits for others.
+async fn still_waits<F: Future + Unpin>(future: &mut F) -> bool {
+    std::future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_pending())).await
+}
+
+on_every_database!(
+    a_first_sync_by_image_is_the_one_by_pages_and_what_is_pending_survives,
+    an_image_outlives_a_restart_and_its_loss_costs_pages,
+    what_everybody_sees_is_one_image_until_the_log_has_gone_on,
+    an_image_of_another_history_is_not_given_out,
+);

@@ -1,5 +1,6 @@
 //! Readers that pull through compactions hold what they would hold without.
 
+use super::database::also_on_postgres;
 use super::named::ops;
 use super::random::{USERS, statement};
 use super::world::{Random, Reader, World, id, request, user};
@@ -21,13 +22,13 @@ impl World {
         done
     }
 
-    fn entries(&mut self, condition: &str) -> i64 {
+    pub(super) fn entries(&mut self, condition: &str) -> i64 {
         let sql = format!("SELECT count(*) FROM _plasma_changes WHERE {condition}");
         self.db.query(&sql, &[Kind::BigInt])[0][0].as_int().unwrap()
     }
 }
 
-fn bob(world: &mut World) -> Reader {
+pub(super) fn bob(world: &mut World) -> Reader {
     let mut bob = Reader::new(user("bob"));
     bob.catch_up(world, 1000);
     bob
@@ -302,15 +303,26 @@ fn history(seed: u64) {
     }
 }
 
-#[test]
-fn random_histories_through_compactions() {
-    let histories = std::env::var("PLASMA_PULL_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(150);
+fn histories(divided_by: u64) {
+    let histories: u64 = std::env::var("PLASMA_PULL_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(150);
     let one = std::env::var("PLASMA_PULL_SEED").ok().and_then(|seed| seed.parse().ok());
-    for seed in one.map_or(0..histories, |seed: u64| seed..seed + 1) {
+    for seed in one.map_or(0..histories.div_ceil(divided_by), |seed: u64| seed..seed + 1) {
         if let Err(panic) = std::panic::catch_unwind(|| history(seed)) {
             panic!("history {seed} failed (PLASMA_PULL_SEED={seed}): {}", panic_message(&*panic).unwrap_or(""));
         }
     }
+}
+
+#[test]
+fn random_histories_through_compactions() {
+    histories(1);
+}
+
+/// Fewer, as every one of them is thousands of round trips.
+#[test]
+#[cfg(feature = "postgres")]
+fn random_histories_through_compactions_on_postgres() {
+    super::database::on_postgres(|| histories(6));
 }
 
 /// A row that was deleted and made again is the new row, whatever the reader had of the old one.
@@ -326,3 +338,11 @@ fn a_row_made_again_is_the_new_row() {
     early.catch_up(&mut world, 1000);
     assert_eq!(early.held.get("notes", &id("N")).unwrap()["small"], 2);
 }
+
+also_on_postgres!(
+    a_delete_is_not_cancelled_by_its_put,
+    every_step_leaves_the_log_true,
+    a_row_made_again_is_the_new_row,
+    the_start_of_a_snapshot_is_leased,
+    leases_are_known_to_other_processes,
+);

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
+use super::compaction::keep;
 use super::database::{Database, on_postgres};
 use super::world::{Random, World, id, key, request, user};
 use crate::error::Result;
@@ -18,7 +19,7 @@ use crate::protocol::{MutationStatus, PatchOp, PullResponse};
 use crate::server::ledger::unit::{self, Who};
 use crate::server::ledger::{self, Stored};
 use crate::server::tests::fixture::Counter;
-use crate::server::{Caller, ServerEngine};
+use crate::server::{Caller, Compaction, ServerEngine};
 use crate::store::SqlExecutor;
 use crate::store::postgres::error::is_retryable;
 use crate::store::postgres::{PostgresConnection, PostgresOptions, PostgresPool};
@@ -122,6 +123,8 @@ struct Device {
     held: BTreeMap<String, BTreeMap<String, Json>>,
     acknowledged: BTreeMap<String, u64>,
     once: BTreeSet<String>,
+    /// Where entries are folded a row may come again.
+    may_come_again: bool,
     pages: u64,
 }
 
@@ -155,7 +158,7 @@ impl Device {
                 PatchOp::Clear { table: Some(table) } => drop(self.held.remove(&table)),
                 PatchOp::Put { table, id, value } => {
                     let row = serde_json::from_str(value.get()).map_err(|e| e.to_string())?;
-                    if is_own(&id) && !self.once.insert(id.clone()) {
+                    if is_own(&id) && !self.once.insert(id.clone()) && !self.may_come_again {
                         return Err(format!("{id} came twice"));
                     }
                     self.held.entry(table).or_default().insert(id, row);
@@ -212,20 +215,40 @@ enum Slip {
     AckOutside,
 }
 
+/// Compacts all the time, to within a few positions of the head, in steps of a few entries.
+async fn compact(engine: &ServerEngine, db: &mut PostgresConnection, stop: &AtomicBool) -> Result<u64> {
+    let mut random = Random(77);
+    let mut scanned = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let options = keep(*random.of(&[0, 3, 20, 100]));
+        // Now and then the floor rises to the bound.
+        let deletes = if random.below(20) == 0 { i64::MIN / 2 } else { i64::MAX / 2 };
+        let mut compaction = Compaction::new(options.keep_deletes_ms(deletes));
+        let most = 1 + random.below(40) as usize;
+        // It may be given up at any step.
+        while random.below(60) > 0 && engine.compact_step(db, 0, &mut compaction, most).await? {}
+        scanned += compaction.result().scanned;
+        tokio::task::yield_now().await;
+    }
+    Ok(scanned)
+}
+
 async fn read(
     engine: &ServerEngine,
     db: &mut PostgresConnection,
     seed: u64,
     slip: Slip,
+    compacting: bool,
     stop: &AtomicBool,
 ) -> Result<Device, String> {
     let mut random = Random(seed);
-    let mut device = Device::default();
+    let new = || Device { may_come_again: compacting, ..Device::default() };
+    let mut device = new();
     while !stop.load(Ordering::Relaxed) {
         let limit = *random.of(&[1, 3, 10, 100, 1000]);
         if random.below(200) == 0 {
             // It starts anew.
-            device = Device::default();
+            device = new();
         }
         device.pull(engine, db, limit).await?;
         if slip == Slip::AckOutside {
@@ -247,7 +270,7 @@ async fn read(
 }
 
 #[expect(clippy::disallowed_methods, reason = "a storm has tasks and a length")]
-fn storm(slip: Slip) -> Result<(), String> {
+fn storm(slip: Slip, compacting: bool) -> Result<(), String> {
     let (writers, pullers) = (asked("PLASMA_LOG_WRITERS", 32), asked("PLASMA_LOG_PULLERS", 8));
     let seconds = asked("PLASMA_LOG_SECONDS", 2);
     let mut world = World::new();
@@ -264,7 +287,7 @@ fn storm(slip: Slip) -> Result<(), String> {
     world.write(None, &setup);
     let Database::Postgres(postgres) = &mut world.db else { unreachable!("it runs on Postgres only") };
     let mut options: PostgresOptions = postgres.options.clone();
-    options.pool_size = (writers + pullers + 1) as usize;
+    options.pool_size = (writers + pullers + 2) as usize;
     options.lock_timeout_ms = 30_000;
     let engine =
         Arc::new(ServerEngine::new(super::schema::definition(), crate::server::ServerOptions::default()).unwrap());
@@ -286,9 +309,16 @@ fn storm(slip: Slip) -> Result<(), String> {
             let (pool, quiet, engine) = (pool.clone(), Arc::clone(&quiet), Arc::clone(&engine));
             reading.push(tokio::spawn(async move {
                 let mut db = pool.get().await.map_err(|e| e.to_string())?;
-                read(&engine, &mut db, puller, slip, &quiet).await
+                read(&engine, &mut db, puller, slip, compacting, &quiet).await
             }));
         }
+        let compactor = compacting.then(|| {
+            let (pool, stop, engine) = (pool.clone(), Arc::clone(&stop), Arc::clone(&engine));
+            tokio::spawn(async move {
+                let mut db = pool.get().await?;
+                compact(&engine, &mut db, &stop).await
+            })
+        });
         let until = Instant::now() + Duration::from_secs(seconds);
         // On a slow machine it goes on until it is one.
         while Instant::now() < until || done.load(Ordering::Relaxed) < 5 * writers {
@@ -304,6 +334,12 @@ fn storm(slip: Slip) -> Result<(), String> {
         for task in writing {
             if let Err(error) = task.await.unwrap() {
                 return Err(format!("a writer: {error:?}"));
+            }
+        }
+        if let Some(compactor) = compactor {
+            match compactor.await.unwrap() {
+                Ok(scanned) => assert!(scanned > 100, "only {scanned} entries were compacted"),
+                Err(error) => return Err(format!("the compactor: {error:?}")),
             }
         }
         quiet.store(true, Ordering::Relaxed);
@@ -341,12 +377,17 @@ fn storm(slip: Slip) -> Result<(), String> {
 
 #[test]
 fn many_writers_against_many_pullers() {
-    on_postgres(|| storm(Slip::None).unwrap());
+    on_postgres(|| storm(Slip::None, false).unwrap());
+}
+
+#[test]
+fn many_writers_against_many_pullers_while_the_log_is_compacted() {
+    on_postgres(|| storm(Slip::None, true).unwrap());
 }
 
 #[test]
 fn acknowledgements_outside_of_the_cut_are_found() {
     on_postgres(|| {
-        storm(Slip::AckOutside).unwrap_err();
+        storm(Slip::AckOutside, false).unwrap_err();
     });
 }

@@ -251,6 +251,68 @@ fn a_long_reader_does_not_make_the_search_longer() {
     assert!(hit < 100, "{hit} pages for one unit: {plan:#?}");
 }
 
+/// Many units came together: they are placed in runs, none of them larger than it may be, and the order is the same.
+#[test]
+fn runs_that_leave_some_place_the_first() {
+    batches("p.last_seq < next_unit").unwrap();
+}
+
+#[test]
+fn runs_that_leave_some_by_their_first_draws_are_found() {
+    batches("TRUE").unwrap_err();
+}
+
+/// Writers whose units overlap, and a sequencer that never places all; `first` says which of those it looks at come first.
+fn batches(first: &str) -> Result<(), String> {
+    let rule = "p.last_seq < next_unit";
+    let Some(base) = Base::new() else { return if first == rule { Ok(()) } else { Err("skipped".to_owned()) } };
+    let mut db = base.connect();
+    let source = db.texts("SELECT pg_get_functiondef('_plasma_first_pending'::regproc)").remove(0);
+    assert!(source.contains(rule));
+    db.run(&source.replace(rule, first));
+    db.run("INSERT INTO rows SELECT 'r' || n, 0 FROM generate_series(0, 11) n");
+    let mut reader = Reader::new(Order::Sequenced);
+    thread::scope(|scope| {
+        for seed in 0..12u64 {
+            let base = &base;
+            scope.spawn(move || writer(&mut base.connect(), seed));
+        }
+    });
+    let pending = "SELECT count(*) FROM _plasma_pending()";
+    let all = db.int(pending);
+    assert!(all > 60, "{all} units");
+    let mut runs = 0;
+    loop {
+        let left = db.int(pending);
+        let given = db.int("SELECT _plasma_sequence(16)");
+        // As many as there are writers may reach over the end.
+        assert!(given <= 16 && (first != rule || given >= 4 || left <= 16), "{given} of {left}");
+        assert_eq!(db.int(pending), left - given, "what it left is found again");
+        if given == 0 {
+            break;
+        }
+        runs += 1;
+        reader.read(&mut db);
+    }
+    assert!(runs > 3);
+    reader.verdict(&mut db)
+}
+
+/// Nothing is searched twice, also when nothing was ever placed, or the last position is one of a migration.
+#[test]
+fn a_search_that_found_nothing_is_remembered() {
+    let Some(base) = Base::new() else { return };
+    let mut db = base.connect();
+    let unknown = "SELECT count(*) FROM _plasma_commits WHERE seen IS NULL AND row_version = \
+        (SELECT max(row_version) FROM _plasma_commits)";
+    assert_eq!(db.int(unknown), 1);
+    assert_eq!(db.sequence(), 0);
+    assert_eq!(db.int(unknown), 0);
+    db.run("INSERT INTO rows VALUES ('a', 1)");
+    assert_eq!(db.sequence(), 1);
+    assert_eq!(db.int(unknown), 0);
+}
+
 fn deep() -> u64 {
     std::env::var("PLASMA_LOG_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(20)
 }

@@ -129,6 +129,10 @@ pub(super) enum Order {
     FirstDraws,
 }
 
+const POSITIONS: &str = "SELECT c.row_version, e.seq, e.row_id, e.prior, e.value FROM _plasma_commits c \
+    JOIN _plasma_changes e USING (unit) WHERE e.table_name = 'rows' AND c.row_version > $1 AND $2::bigint IS NOT NULL \
+    ORDER BY 1, 2";
+
 /// Applies entries in order, and notes everything that cannot be.
 #[derive(Debug, Clone)]
 pub(super) struct Reader {
@@ -149,14 +153,17 @@ impl Reader {
         self.order == order
     }
 
+    /// Reads what has been sequenced already.
+    pub(super) fn read(&mut self, db: &mut Client) {
+        self.run(db, POSITIONS);
+    }
+
     /// Reads what is new, each run in one snapshot.
     pub(super) fn pull(&mut self, db: &mut Client) {
         const FIRST_DRAWS: &str = "WITH pending AS (SELECT unit, row_number() OVER (ORDER BY unit) AS at \
             FROM _plasma_commits WHERE row_version IS NULL) \
             UPDATE _plasma_commits c SET row_version = (SELECT max(row_version) FROM _plasma_commits) + p.at, mark = 1 \
             FROM pending p WHERE c.unit = p.unit";
-        const POSITIONS: &str = "SELECT c.row_version, e.seq, e.row_id, e.prior, e.value FROM _plasma_commits c \
-            JOIN _plasma_changes e USING (unit) WHERE e.table_name = 'rows' AND c.row_version > $1 AND $2::bigint IS NOT NULL ORDER BY 1, 2";
         let sql = match self.order {
             Order::Sequenced => {
                 db.sequence();
@@ -176,6 +183,10 @@ impl Reader {
                  AND c.xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY 1, 2"
             }
         };
+        self.run(db, sql);
+    }
+
+    fn run(&mut self, db: &mut Client, sql: &str) {
         for row in db.query(sql, &[&self.cursor.0, &self.cursor.1]).unwrap() {
             let text = |at: usize| row.get::<_, Option<String>>(at);
             let id: String = row.get(2);

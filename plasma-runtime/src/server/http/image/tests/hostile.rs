@@ -1,11 +1,11 @@
 //! What a client is sent instead of an image. Whatever it is, the client refuses it and takes pages.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::{SECRET, ann, assert_same, tracker};
+use super::{Place, SECRET, ann, assert_same, on_every_database, tracker};
 use crate::client::event::SendFailure;
 use crate::client::{Headers, HttpTransport, Transport};
 use crate::error::Result;
@@ -138,8 +138,17 @@ const HOSTILE: &[(&str, Tamper)] = &[
 
 #[tokio::test]
 async fn whatever_is_no_image_is_refused_and_pages_are_taken() {
-    let world = tracker().await;
-    for (at, (what, tamper)) in HOSTILE.iter().enumerate() {
+    refused(Place::Sqlite, HOSTILE).await;
+}
+
+/// What came is not what was sent.
+async fn another_hash_is_refused_and_pages_are_taken(place: Place) {
+    refused(place, &HOSTILE[..3]).await;
+}
+
+async fn refused(place: Place, hostile: &[(&str, Tamper)]) {
+    let Some(world) = tracker(place).await else { return };
+    for (at, (what, tamper)) in hostile.iter().enumerate() {
         let transport = Tampering { inner: world.transport(), tamper: *tamper };
         let (client, errors) = ann(&world, &format!("{at}.db"), transport).await;
         client.pull_once().await.unwrap();
@@ -147,7 +156,7 @@ async fn whatever_is_no_image_is_refused_and_pages_are_taken() {
         assert_eq!(errors.lock().unwrap().len(), 1, "{what}: {errors:?}");
         client.close().await;
     }
-    assert_eq!(world.images_asked().len(), HOSTILE.len());
+    assert_eq!(world.images_asked().len(), hostile.len());
     assert_eq!(world.left(), Vec::<String>::new());
 }
 
@@ -165,7 +174,7 @@ const WRONG_ROWS: &[(&str, Tamper)] = &[
 
 #[tokio::test]
 async fn rows_that_no_page_could_bring_are_not_taken_from_an_image() {
-    let world = tracker().await;
+    let world = tracker(Place::Sqlite).await.unwrap();
     for (at, (what, tamper)) in WRONG_ROWS.iter().enumerate() {
         let transport = Tampering { inner: world.transport(), tamper: *tamper };
         let (client, errors) = ann(&world, &format!("{at}.db"), transport).await;
@@ -186,12 +195,13 @@ async fn rows_that_no_page_could_bring_are_not_taken_from_an_image() {
 }
 
 /// The file holds the caller's rows, and not a byte of others; nothing was ever freed in it.
-#[tokio::test]
-async fn an_image_has_one_readers_view_and_no_more() {
-    static SEEN: Mutex<Option<Vec<u8>>> = Mutex::new(None);
-    let world = tracker().await;
+async fn an_image_has_one_readers_view_and_no_more(place: Place) {
+    thread_local! {
+        static SEEN: std::cell::RefCell<Option<Vec<u8>>> = const { std::cell::RefCell::new(None) };
+    }
+    let Some(world) = tracker(place).await else { return };
     let keep: Tamper = |path, _| {
-        *SEEN.lock().unwrap() = Some(std::fs::read(path).unwrap());
+        SEEN.set(Some(std::fs::read(path).unwrap()));
         let db = Connection::open(path).unwrap();
         let free: i64 = db.query_row("PRAGMA freelist_count", [], |row| row.get(0)).unwrap();
         let rows: i64 = db.query_row("SELECT count(*) FROM todos", [], |row| row.get(0)).unwrap();
@@ -202,19 +212,21 @@ async fn an_image_has_one_readers_view_and_no_more() {
     let (client, errors) = ann(&world, "ann.db", Tampering { inner: world.transport(), tamper: keep }).await;
     client.pull_once().await.unwrap();
     assert_eq!(*errors.lock().unwrap(), Vec::<String>::new());
-    let file = SEEN.lock().unwrap().take().expect("an image came");
+    let file = SEEN.take().expect("an image came");
     assert!(!file.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()));
     let shown = b"todo 2199";
     assert!(file.windows(shown.len()).any(|window| window == shown), "the test looks at the right bytes");
     let _ = Arc::new(client);
 }
 
+on_every_database!(another_hash_is_refused_and_pages_are_taken, an_image_has_one_readers_view_and_no_more);
+
 /// A server that has none, or has too many rows for one, answers so, and pages are taken.
 #[tokio::test]
 async fn an_image_that_cannot_be_had_costs_one_request() {
     let images = super::ImageOptions { max_bytes: 64 << 10, ..super::ImageOptions::default() };
-    let world =
-        super::World::start(|db| super::Server::<super::Tracker>::builder(db).auth(super::by_number), images).await;
+    let builder = |db| super::Server::<super::Tracker>::builder(db).auth(super::by_number);
+    let world = super::World::start(Place::Sqlite, builder, images).await.unwrap();
     world.raw(&super::people());
     let org = uuid::Uuid::from_u128(11);
     world.raw(&format!(

@@ -1,19 +1,19 @@
 //! The part of the change log one pull looks at: entries after a position, their units, and the images of the rows
 //! they changed at any position since.
 
+mod load;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use super::Cut;
+pub(super) use self::load::Limit;
+use super::context::Cut;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::cookie::Mark;
 use crate::query::lower::Dialect;
-use crate::schema::{SchemaDef, TableDef};
+use crate::schema::TableDef;
 use crate::store::SqlExecutor;
 use crate::value::{Kind, Row, Value, json};
-
-/// Entries of the tail at most.
-const TAIL_ENTRIES: usize = 250_000;
 
 /// One entry of the log.
 #[derive(Debug)]
@@ -144,133 +144,6 @@ impl Log {
     /// Whether entries of the row may be folded: what it was at the position the log was loaded from cannot be told.
     pub(super) fn is_folded(&self, entries: &[usize]) -> bool {
         entries.first().is_some_and(|first| self.entries[*first].version < self.bound)
-    }
-
-    /// Reads the entries after `after`, and the tail. None when there are more than `limit`. Below `bound` they may be
-    /// folded.
-    pub(super) async fn load(
-        db: &mut dyn SqlExecutor,
-        schema: &SchemaDef,
-        after: u64,
-        bound: u64,
-        head: Head,
-        limit: usize,
-    ) -> Result<Option<Self>> {
-        let mut log = Log { bound, ..Log::empty(head) };
-        if after < head.version && !log.load_entries(db, schema, after, limit).await? {
-            return Ok(None);
-        }
-        log.load_tail(db, schema).await?;
-        Ok(Some(log))
-    }
-
-    /// The log as of its head: nothing but the tail.
-    pub(super) async fn at_head(db: &mut dyn SqlExecutor, schema: &SchemaDef, head: Head) -> Result<Self> {
-        let mut log = Log::empty(head);
-        log.load_tail(db, schema).await?;
-        Ok(log)
-    }
-
-    /// Reads the entries after `after`; false when there are more than `limit`.
-    async fn load_entries(
-        &mut self,
-        db: &mut dyn SqlExecutor,
-        schema: &SchemaDef,
-        after: u64,
-        limit: usize,
-    ) -> Result<bool> {
-        const SQLITE: &str = "SELECT row_version, table_name, row_id, value, prior, client_id, mutation_id, mark \
-            FROM _plasma_changes WHERE row_version > ?1 AND row_version <= ?2 ORDER BY row_version LIMIT ?3";
-        // A unit is a position: two neighbours are never one.
-        const POSTGRES: &str = "SELECT c.row_version, coalesce(e.table_name, ''), coalesce(e.row_id, ''), e.value, e.prior, \
-            NULL, c.row_version, c.mark FROM _plasma_commits c LEFT JOIN _plasma_changes e ON e.unit = c.unit \
-            WHERE c.row_version > ?1 AND c.row_version <= ?2 ORDER BY c.row_version, e.seq LIMIT ?3";
-        // What compaction has folded lies beside the log.
-        const FOLDED: &str = "SELECT c.row_version, coalesce(e.table_name, ''), coalesce(e.row_id, ''), e.value, e.prior, \
-            NULL, c.row_version, c.mark FROM _plasma_commits c LEFT JOIN (SELECT o.row_version, g.seq, g.table_name, \
-            g.row_id, g.value, g.prior FROM _plasma_commits o JOIN _plasma_changes g ON g.unit = o.unit \
-            WHERE o.row_version > ?1 UNION ALL SELECT f.row_version, 0, f.table_name, f.row_id, f.value, NULL \
-            FROM _plasma_folded f WHERE f.row_version > ?1) e ON e.row_version = c.row_version \
-            WHERE c.row_version > ?1 AND c.row_version <= ?2 ORDER BY c.row_version, e.seq LIMIT ?3";
-        const KINDS: [Kind; 8] =
-            [Kind::BigInt, Kind::Text, Kind::Text, Kind::Text, Kind::Text, Kind::Text, Kind::BigInt, Kind::BigInt];
-        let sql = match db.dialect() {
-            Dialect::Sqlite => SQLITE,
-            Dialect::Postgres if after < self.bound => FOLDED,
-            Dialect::Postgres => POSTGRES,
-        };
-        let most = limit as i64 + 1;
-        let params = [to_value(after), to_value(self.head.version), Value::Int(most)];
-        let rows = db.query(sql, &params, &KINDS).await?;
-        if rows.len() > limit {
-            return Ok(false);
-        }
-        let mut unit: Option<(Value, Value)> = None;
-        for row in rows {
-            let [at, table, id, value, prior, client, mutation, bits] =
-                <[Value; 8]>::try_from(row).map_err(|_| malformed("a row of another width"))?;
-            let version = version(&at)?;
-            let key = (client, mutation);
-            match &unit {
-                Some(known) if *known == key => {
-                    *self.boundaries.last_mut().expect("a unit has a boundary") = version;
-                }
-                _ => {
-                    self.boundaries.push(version);
-                    unit = Some(key);
-                }
-            }
-            let table = schema.table(table.as_text().unwrap_or_default());
-            let Value::Text(row) = id else { return Err(malformed("a row id that is no text")) };
-            self.push(Entry {
-                version,
-                mark: mark(&bits)?,
-                table,
-                row,
-                unit: self.boundaries.len() - 1,
-                value: text(value)?,
-                prior: text(prior)?,
-            });
-        }
-        Ok(true)
-    }
-
-    /// Reads the tail: the entries of units that the snapshot shows and that had no position when it was taken. Their
-    /// versions lie behind the head, so that the tables as of the head are those without them; no page ends there.
-    async fn load_tail(&mut self, db: &mut dyn SqlExecutor, schema: &SchemaDef) -> Result<()> {
-        if db.dialect() == Dialect::Sqlite {
-            return Ok(());
-        }
-        const SQL: &str = "SELECT p.unit, e.table_name, e.row_id, e.value, e.prior FROM _plasma_pending() p \
-            JOIN _plasma_changes e ON e.unit = p.unit ORDER BY p.last_seq, p.unit, e.seq LIMIT ?1";
-        const KINDS: [Kind; 5] = [Kind::BigInt, Kind::Text, Kind::Text, Kind::Text, Kind::Text];
-        let rows = db.query(SQL, &[Value::Int(TAIL_ENTRIES as i64 + 1)], &KINDS).await?;
-        if rows.len() > TAIL_ENTRIES {
-            // It was committed after the sequencer ran: next time it has a position.
-            return Err(Error::new(ErrorKind::Fault, "a unit without a position is larger than a pull reads"));
-        }
-        let (mut units, mut last) = (0, Value::Null);
-        for row in rows {
-            let [of, table, id, value, prior] =
-                <[Value; 5]>::try_from(row).map_err(|_| malformed("a row of another width"))?;
-            if of != last {
-                units += 1;
-                last = of;
-            }
-            let Value::Text(row) = id else { return Err(malformed("a row id that is no text")) };
-            let table = schema.table(table.as_text().unwrap_or_default());
-            self.tail.extend(table.map(|table| table.name));
-            self.push(Entry {
-                version: self.head.version + units as u64,
-                mark: self.head.mark,
-                table,
-                row,
-                unit: self.boundaries.len() + units,
-                value: text(value)?,
-                prior: text(prior)?,
-            });
-        }
-        Ok(())
     }
 
     fn push(&mut self, entry: Entry) {
