@@ -174,7 +174,8 @@ async fn pokes_pass_redis_over_tls_when_it_is_who_it_should_be() {
         "--tls-ca-cert-file",
         &file("ca.pem"),
     ];
-    let arguments: Vec<String> = arguments.iter().flat_map(|words| words.split(' ')).map(str::to_owned).collect();
+    let words = arguments.iter().flat_map(|words| words.split(' ')).chain(["--save", ""]);
+    let arguments: Vec<String> = words.map(str::to_owned).collect();
     let Some(_broker) = Broker::start("redis-server", port, &arguments) else { return };
     let pem = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
     let bus = |host: &str, authority: &str| {
