@@ -87,7 +87,7 @@ fn aggregate(scope: &mut Scope<'_>, function: Aggregate, expr: Option<&Expr>) ->
     let kind = scope.kind(expr);
     // SQL takes an aggregate of nothing but outer columns for one of the outer query. A condition that always holds
     // ties it to this one.
-    let ties = !matches!(expr, Expr::Literal(_)) && !names_own(expr);
+    let ties = !matches!(expr, Expr::Literal(_)) && !names_own(scope, expr);
     let condition = ties.then(|| {
         let own = scope.any_column();
         own.clone().is_null().or(own.is_not_null())
@@ -96,14 +96,17 @@ fn aggregate(scope: &mut Scope<'_>, function: Aggregate, expr: Option<&Expr>) ->
 }
 
 /// Whether a column of the query itself surely is in the SQL of the expression. What is in sub-queries does not count, as
-/// not everything they say is in their SQL, nor what is asked of an empty list.
-fn names_own(expr: &Expr) -> bool {
+/// not everything they say is in their SQL, nor what is asked of an empty list, nor what is written as NULL.
+fn names_own(scope: &mut Scope<'_>, expr: &Expr) -> bool {
+    if scope.is_untyped(expr) {
+        return false;
+    }
     match expr {
         Expr::Column(column) => column.level == 0,
         Expr::In { list, .. } if list.is_empty() => false,
         _ => {
             let mut found = false;
-            expr.parts(&mut |part| found |= matches!(part, Part::Expr(expr) if names_own(expr)));
+            expr.parts(&mut |part| found = found || matches!(part, Part::Expr(expr) if names_own(scope, expr)));
             found
         }
     }
