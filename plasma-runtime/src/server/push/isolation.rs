@@ -131,3 +131,15 @@ pub(super) fn is_answer(error: &Error) -> bool {
 pub(super) fn is_answer(_: &Error) -> bool {
     false
 }
+
+/// Whether a statement ran for too long, or somebody canceled it.
+#[cfg(feature = "postgres")]
+pub(super) fn is_canceled(error: &Error) -> bool {
+    crate::store::postgres::error::is_canceled(error)
+}
+
+/// Whether a statement ran for too long, or somebody canceled it.
+#[cfg(not(feature = "postgres"))]
+pub(super) fn is_canceled(_: &Error) -> bool {
+    false
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::group::{Group, Lost};
-use super::isolation::circumstance;
+use super::isolation::{circumstance, is_canceled};
 use super::mutator::{self, Asked};
 use super::statements::Statements;
 use super::work::TaskFn;
@@ -185,8 +185,9 @@ impl Group<'_> {
             return Err(error.into());
         }
         let outcome = match outcome {
-            // The whole transaction stands in the way of another, waited for one in vain, or found no room.
-            Err(error) if circumstance(&error).is_some() => return Err(error.into()),
+            // The whole transaction stands in the way of another, waited for one in vain, or found no room; or it ran for
+            // too long, which it should not do once more to be undone by itself.
+            Err(error) if circumstance(&error).is_some() || is_canceled(&error) => return Err(error.into()),
             Err(error) if !saved && !clean => return Err(Lost::unsaved(error)),
             outcome => outcome,
         };
