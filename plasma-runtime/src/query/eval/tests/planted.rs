@@ -39,8 +39,11 @@ fn assert_found_by(backend: &mut dyn Backend, name: &str, rewrite: &dyn Fn(&mut 
     assert!(found, "{}: the planted bug `{name}` was not found; the first refusal: {refused:?}", backend.name());
 }
 
+/// A bug's name, and what it does to a query.
+type Bug<'b> = (&'b str, &'b dyn Fn(&mut Query));
+
 /// Looks for bugs that are planted in the query, in all databases there are.
-fn assert_all_found(bugs: &[(&str, &dyn Fn(&mut Query))]) {
+fn assert_all_found(bugs: &[Bug<'_>]) {
     let mut sqlite = Sqlite::new();
     for (name, rewrite) in bugs {
         assert_found_by(&mut sqlite, name, rewrite);

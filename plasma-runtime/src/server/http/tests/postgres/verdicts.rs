@@ -129,7 +129,7 @@ async fn a_full_table_of_locks_says_nothing_about_a_mutation() {
         .batch("BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT 1 FROM pages WHERE id = 1; UPDATE pages SET filler = '' WHERE id = 1")
         .await
         .unwrap();
-    let full = 'burning: loop {
+    let full = 'burning: {
         for first in 0..600 {
             burns.batch("BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL enable_seqscan = off").await.unwrap();
             for n in 0..30 {
