@@ -191,6 +191,16 @@ expansions! {
             async fn helper(tx: &mut Tx<'_>, ctx: &Ctx, title: String) -> plasma::Result<()> { Ok(()) }
         }
     "#;
+    mutators_of_earlier_versions: crate::mutators::attribute => r#"
+        #[plasma::mutators(App, name = "tasks")]
+        impl Tasks {
+            #[mutator(name = "tasks.add", alias = "tasks.create", alias = "todos.create", upgrade = Self::in_seconds)]
+            pub async fn add_task(tx: &mut Tx<'_>, _: &Ctx, args: AddTask) -> plasma::Result<()> { Ok(()) }
+            #[mutator(upgrade = upgrades::retitled)]
+            pub async fn retitle(tx: &mut Tx<'_>, _: &Ctx, args: Retitle) -> plasma::Result<()> { Ok(()) }
+            fn in_seconds(made_by: &str, args: Value) -> plasma::Result<Value> { Ok(args) }
+        }
+    "#;
     mutators_with_wrong_signatures: crate::mutators::attribute => r#"
         #[plasma::mutators(App, name = "todos")]
         impl Todos {

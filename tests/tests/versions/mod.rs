@@ -6,6 +6,7 @@ mod matrix;
 mod merge;
 mod refused;
 mod rolling;
+mod together;
 mod upgrade;
 mod v1;
 mod v2;
