@@ -59,9 +59,9 @@ fn while_an_index_is_made_servers_start_and_only_those_that_fit() {
     let convert = || steps(&[("hundredths", Step::change_type("todos", "n", "n * 100"))]);
     for (tables, written, former_fits) in [(with_index(), Vec::new(), true), (hundredths(), convert(), false)] {
         let Some((place, database, home)) = filled_home() else { return };
-        let mut long = other(&database, &home);
-        long.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").unwrap();
         std::thread::scope(|scope| {
+            let mut long = other(&database, &home);
+            long.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").unwrap();
             let migration = scope.spawn(|| run(&engine("2", &tables), &mut *home.connect(), &written).unwrap());
             let mut watch = other(&database, &home);
             assert!(until(&mut watch, INVALID, || migration.is_finished()), "the index is being made");
@@ -82,11 +82,11 @@ fn while_an_index_is_made_servers_start_and_only_those_that_fit() {
 #[test]
 fn an_index_that_was_cut_off_is_made_again() {
     let Some((place, database, home)) = filled_home() else { return };
-    let mut long = other(&database, &home);
-    long.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").unwrap();
     let new = engine("2", &with_index());
     let mut watch = other(&database, &home);
     std::thread::scope(|scope| {
+        let mut long = other(&database, &home);
+        long.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").unwrap();
         let server = scope.spawn(|| open(&engine("2", &with_index()), &mut *home.connect()));
         assert!(until(&mut watch, INVALID, || server.is_finished()));
         let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%' \
@@ -94,7 +94,6 @@ fn an_index_that_was_cut_off_is_made_again() {
         watch.query(kill, &[]).unwrap();
         server.join().unwrap().unwrap_err();
     });
-    long.batch_execute("COMMIT").unwrap();
     assert!(!watch.query(INVALID, &[]).unwrap().is_empty(), "what is left of it");
     let mut db = home.connect();
     open(&new, &mut *db).unwrap();
@@ -106,9 +105,9 @@ fn an_index_that_was_cut_off_is_made_again() {
 #[test]
 fn a_pull_and_a_migration_take_their_locks_in_one_order() {
     let Some((_, database, home)) = filled_home() else { return };
-    let mut migration = other(&database, &home);
-    migration.batch_execute("BEGIN; LOCK TABLE _plasma_meta IN ACCESS EXCLUSIVE MODE").unwrap();
     std::thread::scope(|scope| {
+        let mut migration = other(&database, &home);
+        migration.batch_execute("BEGIN; LOCK TABLE _plasma_meta IN ACCESS EXCLUSIVE MODE").unwrap();
         let pull = scope.spawn(|| {
             let mut db = home.connect();
             wait(engine("1", &first()).begin_reading(&mut *db)).unwrap();
@@ -126,6 +125,10 @@ fn a_pull_and_a_migration_take_their_locks_in_one_order() {
 #[test]
 fn a_backfill_waits_for_rows_that_somebody_has() {
     let Some((_, database, home)) = filled_home() else { return };
+    let tables = [first()[0], table("todos", &[first()[1].columns, &[null("upper", Kind::Text)]].concat())];
+    let new = engine("2", &tables);
+    // Nothing but the rows is waited for.
+    open(&new, &mut *home.connect()).unwrap();
     let (free, freed) = (mpsc::channel::<()>(), mpsc::channel::<()>());
     std::thread::scope(|scope| {
         let (asked, done) = (free.1, freed.0);
@@ -146,8 +149,7 @@ fn a_backfill_waits_for_rows_that_somebody_has() {
             }
             ready(())
         };
-        let tables = [first()[0], table("todos", &[first()[1].columns, &[null("upper", Kind::Text)]].concat())];
-        let (new, mut db) = (engine("2", &tables), home.connect());
+        let mut db = home.connect();
         let written = steps(&[("upper", Step::backfill("todos").set("upper", "upper(title)").batch(4))]);
         let mut run = Run {
             engine: &new,
