@@ -39,6 +39,7 @@ pub(super) fn statement(random: &mut Random, nth: u64) -> String {
         18 => format!("DELETE FROM blocks WHERE id = '{block}'"),
         19 => format!("INSERT OR REPLACE INTO reports VALUES ('{}', 'report {nth}')", name(random, "R", 2)),
         20 => format!("INSERT OR REPLACE INTO switches VALUES ('{}', {bit})", id("W")),
+        _ if nth.is_multiple_of(3) => format!("DELETE FROM notes WHERE id = '{}'", name(random, "N", 2)),
         _ => format!(
             "INSERT OR REPLACE INTO notes VALUES ('{}', x'00ff{nth:04x}', {nth}.25e{nth}, {nth}000000000000, -{nth}, {bit}, '[{nth}]')",
             name(random, "N", 2)
@@ -140,7 +141,7 @@ fn random_histories_3() {
 /// Fewer, as every one of them is thousands of round trips.
 fn on_postgres(first: u64) {
     #[cfg(feature = "postgres")]
-    super::database::on_postgres(|| histories_of((first..histories().div_ceil(20)).step_by(2)));
+    super::database::on_postgres(|| histories_of((first..histories().div_ceil(10)).step_by(2)));
     let _ = first;
 }
 
