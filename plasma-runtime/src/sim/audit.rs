@@ -11,9 +11,9 @@ use crate::error::Result;
 impl World {
     /// I1, I2, I3 once everything is quiet (I9 and I10 are what made it quiet).
     pub(super) fn check_end(&mut self) -> Result<()> {
-        let definition = Arc::clone(&self.definition);
-        let workload = Arc::clone(&self.workload);
-        let server = synced_rows(&definition, self.server.store.inner())?;
+        let newest = &self.versions[self.servers.migrated()];
+        let (definition, workload) = (Arc::clone(&newest.definition), Arc::clone(&newest.workload));
+        let server = synced_rows(&definition, self.servers.store.inner())?;
         if let Err(rule) = workload.holds(&mut Rows::copy(&server)) {
             self.fail(Violation::new("I2", format!("the server's rows cannot be: {rule}")));
         }
@@ -29,7 +29,7 @@ impl World {
         for id in 0..self.nodes.len() {
             self.check_outcomes(id, audit.as_ref())?;
         }
-        for client in self.server.broken_ledgers()? {
+        for client in self.servers.broken_ledgers()? {
             self.fail(Violation::new("I3", format!("the ids of client {client} have gaps or doubles")));
         }
         self.check_order()
@@ -37,7 +37,7 @@ impl World {
 
     /// I1: everything issued has an end that is reported, and the report is true.
     fn check_outcomes(&mut self, id: usize, audit: Option<&BTreeSet<String>>) -> Result<()> {
-        let restored = self.server.history > 0;
+        let restored = self.servers.history > 0;
         let node = &mut self.nodes[id];
         let Some(engine) = &node.engine else { return Ok(()) };
         let mut violations = Vec::new();
@@ -75,8 +75,8 @@ impl World {
 
     /// I3: the effects of one client's mutations are in the order it issued them.
     fn check_order(&mut self) -> Result<()> {
-        let Some(audit) = self.workload.audit() else { return Ok(()) };
-        let order = self.server.order(audit.table.name)?;
+        let Some(audit) = self.versions[0].workload.audit() else { return Ok(()) };
+        let order = self.servers.order(audit.table.name)?;
         let mut lost = BTreeSet::new();
         for node in &mut self.nodes {
             let Some(engine) = &node.engine else { continue };

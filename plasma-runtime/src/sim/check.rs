@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::message::{Ghost, is_pull, page, parameter};
 use super::node::{NodeId, base_rows, difference};
+use super::server::ServerId;
 use super::workload::{Rows, Tables, synced_rows};
 use super::{Rare, Rng, Violation, World};
 use crate::client::{Engine, OutcomeStatus};
@@ -18,6 +19,7 @@ impl World {
     /// Looks at an answer as it leaves the server.
     pub(super) fn observe_answer(
         &mut self,
+        server: ServerId,
         id: NodeId,
         wire: &WireRequest,
         response: &WireResponse,
@@ -70,8 +72,9 @@ impl World {
         let principal = self.nodes[id].principal.clone();
         let writes = page.patch.iter().any(|op| !matches!(op, PatchOp::Clear { .. }));
         if writes && self.rng.chance(self.settings.wire_checks) {
-            let readable = self.server.readable(&principal)?;
-            let all = synced_rows(&self.definition, self.server.store.inner())?;
+            let readable = self.servers.readable(server, &principal)?;
+            let definition = Arc::clone(self.servers.definition(server));
+            let all = synced_rows(&definition, self.servers.store.inner())?;
             for op in &page.patch {
                 if let PatchOp::Put { table, id: row, .. } = op
                     && all.get(table.as_str()).is_some_and(|rows| rows.contains_key(row))
@@ -92,14 +95,14 @@ impl World {
 
     /// I14: a client that stands at or above the floor, in this history, is told what is new.
     fn check_compaction(&mut self, id: NodeId, query: &str, page: &PullResponse, head: u64) -> Result<()> {
-        let history = self.server.history;
+        let history = self.servers.history;
         self.cookies.insert(page.cookie.clone(), history);
         let Some(cookie) = parameter(query, "cookie").filter(|cookie| self.cookies.get(cookie) == Some(&history))
         else {
             return Ok(());
         };
         let Ok(asked) = Position::decode(&cookie) else { return Ok(()) };
-        let (bound, floor) = self.server.horizon()?;
+        let (bound, floor) = self.servers.horizon()?;
         let reset = matches!(page.patch.first(), Some(PatchOp::Clear { table: None }));
         if asked.walk.is_none() && (floor..=head).contains(&asked.at) && reset {
             let message =
@@ -137,7 +140,7 @@ impl World {
 
     /// A client has just taken a page (or the last of a set): its base is at the page's position.
     pub(super) fn page_applied(&mut self, id: NodeId, before: Option<&str>, ghost: &Ghost) -> Result<()> {
-        let definition = Arc::clone(&self.definition);
+        let definition = self.definition_of(id);
         self.check_cookie(id, before, ghost);
         let base = self.nodes[id].base(&definition)?;
         if let Some(readable) = &ghost.readable
@@ -147,7 +150,7 @@ impl World {
             self.fail(Violation::new("I5", message));
         }
         self.check_acknowledged(id, ghost, &base)?;
-        let workload = Arc::clone(&self.workload);
+        let workload = self.workload_of(id);
         if let Err(rule) = workload.holds(&mut Rows::copy(&base)) {
             self.fail(Violation::new("I7", format!("the base of client {id} cannot be: {rule}")));
         }
@@ -181,7 +184,7 @@ impl World {
 
     /// I6: what is acknowledged is in the base with its effect, what is not is not.
     fn check_acknowledged(&mut self, id: NodeId, ghost: &Ghost, base: &Tables) -> Result<()> {
-        let Some(audit) = self.workload.audit() else { return Ok(()) };
+        let Some(audit) = self.versions[0].workload.audit() else { return Ok(()) };
         let Some(rows) = base.get(audit.table.name) else { return Ok(()) };
         let node = &mut self.nodes[id];
         let Some(engine) = &node.engine else { return Ok(()) };
@@ -216,18 +219,18 @@ impl World {
     pub(super) fn check_replay(&mut self, id: NodeId) -> Result<()> {
         let now = self.now;
         let seed = self.rng.next_u64();
+        let definition = self.definition_of(id);
         let node = &mut self.nodes[id];
         let Some(engine) = &node.engine else { return Ok(()) };
         if engine.outbox(node.store.inner())?.is_empty() {
             return Ok(());
         }
-        let visible = node.visible(&self.definition)?;
-        let base = node.base(&self.definition)?;
+        let visible = node.visible(&definition)?;
+        let base = node.base(&definition)?;
         let mut copy = SqliteConnection::in_memory()?;
         node.store.inner().backup_to(&mut copy)?;
         let mut rng = Rng::new(seed);
         let mut inputs = Inputs { now, entropy: &mut rng };
-        let definition = Arc::clone(&self.definition);
         let (mut engine, _) = Engine::open(&mut copy, Arc::clone(&definition), node.options.clone(), &mut inputs)?;
         engine.set_ctx(&mut copy, &*node.principal.ctx, &mut inputs)?;
         let replayed = synced_rows(&definition, &mut copy)?;

@@ -33,9 +33,14 @@ impl CrashyStore {
     /// # Errors
     /// Those of the rollback.
     pub(super) fn recover(&mut self) -> Result<()> {
+        let crashed = self.crashed();
         self.left = None;
         if SqlConnection::in_transaction(&self.inner) {
             SqlConnection::batch(&mut self.inner, "ROLLBACK")?;
+        }
+        if crashed {
+            // A process that starts has a new connection.
+            SqlConnection::batch(&mut self.inner, "PRAGMA foreign_keys = ON; PRAGMA legacy_alter_table = OFF")?;
         }
         Ok(())
     }

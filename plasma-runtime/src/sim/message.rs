@@ -1,6 +1,7 @@
 //! What is on the wire of the simulated network.
 
 use super::NodeId;
+use super::server::ServerId;
 use super::workload::Tables;
 use crate::client::event::SendFailure;
 use crate::protocol::{Method, PullResponse, WireRequest, WireResponse};
@@ -30,6 +31,20 @@ pub(super) enum Due {
         asker: Asker,
         wire: WireRequest,
     },
+    /// A push whose transaction is open goes on.
+    Commit {
+        transaction: u64,
+    },
+    /// A page gets its acknowledgements.
+    Acknowledge {
+        asker: Asker,
+        response: WireResponse,
+        ghost: Option<Ghost>,
+    },
+    /// A server hears of a commit of another one.
+    Poke {
+        server: ServerId,
+    },
     AtClient {
         asker: Asker,
         outcome: Result<WireResponse, SendFailure>,
@@ -50,6 +65,7 @@ pub(super) enum Due {
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) number: u64,
+    pub(super) server: ServerId,
     pub(super) asker: Asker,
     pub(super) wire: WireRequest,
 }

@@ -1,5 +1,5 @@
-//! The deterministic simulator: many clients, one server, a bad network, crashes; one thread, a virtual clock, one
-//! seed.
+//! The deterministic simulator: many clients, some servers over one database, a bad network, crashes; one thread, a
+//! virtual clock, one seed.
 //!
 //! The engines of the library have no clock, no randomness and no network of their own, so a whole system of them runs
 //! here inside one loop, and the same seed gives the same run to the byte. Applications use it for their own schema and
@@ -13,9 +13,11 @@
 //! ```
 //!
 //! A run has two parts. First faults: the network loses, doubles, delays and reorders requests and answers; both sides
-//! crash, also in the middle of a step; clients go offline; the server's log is compacted; the server is restored from an
-//! older backup; a client's store is copied. Then everything heals, and within a bound of virtual time all queues must be empty and all clients
-//! equal to what the server shows them. Checks run all along; each names its invariant:
+//! crash, also in the middle of a step; clients go offline; a request goes to any of the servers, whose transactions
+//! overlap and whose pokes to each other get lost; the change log is compacted; servers go on with the next version of
+//! the application and migrate the database, clients are updated later; the database is restored from an older backup; a
+//! client's store is copied. Then everything heals, and within a bound of virtual time all queues must be empty and all
+//! clients equal to what the server shows them. Checks run all along; each names its invariant:
 //!
 //! | | invariant | checked |
 //! | --- | --- | --- |
@@ -41,22 +43,32 @@ mod audit;
 mod check;
 mod crashy;
 mod message;
+mod network;
 mod node;
+mod releases;
 mod report;
 mod rng;
 mod runner;
 mod server;
+mod serving;
+mod settings;
+mod settle;
 mod steps;
 mod tamper;
 mod trace;
+mod transactions;
 mod workload;
 mod world;
 
 pub use message::Leg;
 pub use node::NodeId;
+pub use releases::Release;
 pub use report::{Failure, Rare, Report, Violation};
 pub use rng::Rng;
-pub use runner::{Faults, Settings, Sim};
+pub use runner::Sim;
+pub use server::ServerId;
+pub use settings::{Faults, Settings};
 pub use tamper::{NoTamper, Tamper};
+pub use transactions::CommitOrder;
 pub use workload::{AuditTable, Call, Principal, Rows, Workload};
 pub use world::World;

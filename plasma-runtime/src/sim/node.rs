@@ -26,6 +26,8 @@ pub(super) struct Node {
     /// None while the process is down.
     pub(super) engine: Option<Engine>,
     pub(super) incarnation: u64,
+    /// The version of the application.
+    pub(super) version: usize,
     pub(super) rng: Rng,
     pub(super) options: EngineOptions,
     pub(super) wake: Option<i64>,

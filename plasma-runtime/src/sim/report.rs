@@ -41,6 +41,28 @@ pub enum Rare {
     Folded,
     /// A canonical run had read what the optimistic one had: their writes were compared.
     EffectsCompared,
+    /// A client was told of a commit of another server by a poke.
+    PokedAcross,
+    /// A poke from one server to another was lost.
+    PokeLost,
+    /// Several transactions were open at once.
+    OpenTransactions,
+    /// A server died with an open transaction.
+    OpenTransactionLost,
+    /// A server came with a later version, and made the database fit.
+    Migrated,
+    /// A server died while it migrated the database.
+    CrashInMigration,
+    /// Servers of two versions served one database.
+    ServersOfTwoVersions,
+    /// Servers of two versions served clients of three.
+    RollingUpgrade,
+    /// A server was started whose version no longer fits the database.
+    ServerTooOld,
+    /// A client was updated, with what its store held.
+    ClientUpdated,
+    /// A pull of a client of an earlier version was answered.
+    ServedThroughLens,
 }
 
 /// A broken invariant.

@@ -7,141 +7,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::server::Server;
+use super::releases::Versions;
+use super::server::Servers;
+use super::settings::client_options;
 use super::trace::print_line;
 use super::workload::Workload;
-use super::{Failure, NoTamper, Rare, Report, Rng, Tamper, Violation, World};
-use crate::client::EngineOptions;
+use super::{Failure, Faults, NoTamper, Rare, Report, Rng, Settings, Tamper, Violation, World};
 use crate::error::{Error, ErrorKind, Result, panic_message};
 use crate::store::sqlite::SqliteConnection;
-
-/// How often what goes wrong. Percentages of messages; weights of steps (a mutation has 40).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Faults {
-    /// Percent of requests and of answers that are lost.
-    pub drop: u32,
-    /// Percent of requests and of answers that arrive twice.
-    pub duplicate: u32,
-    /// Percent of requests and of answers that are late, and so overtaken.
-    pub delay: u32,
-    /// The longest delay, ms.
-    pub delay_ms: u64,
-    /// Weight: a client goes into offline mode, or out of it.
-    pub offline: u32,
-    /// Weight: a client is cut off silently, or joined again.
-    pub partition: u32,
-    /// Weight: a client's process is killed; and the same in the middle of a step.
-    pub crash_client: u32,
-    /// Weight: the server's process is killed.
-    pub crash_server: u32,
-    /// Percent of pushes in which the server dies before it is done.
-    pub server_dies_in_push: u32,
-    /// Percent of pushes after whose commit the server dies without an answer.
-    pub server_dies_after_commit: u32,
-    /// Weight: the server is backed up; and restored from its last backup.
-    pub restore: u32,
-    /// Weight: a client's store is copied and both go on.
-    pub copy: u32,
-    /// Weight: the server's change log is compacted, or a part of it.
-    pub compact: u32,
-}
-
-impl Faults {
-    /// Nothing goes wrong.
-    pub const NONE: Faults = Faults {
-        drop: 0,
-        duplicate: 0,
-        delay: 0,
-        delay_ms: 20,
-        offline: 0,
-        partition: 0,
-        crash_client: 0,
-        crash_server: 0,
-        server_dies_in_push: 0,
-        server_dies_after_commit: 0,
-        restore: 0,
-        copy: 0,
-        compact: 0,
-    };
-
-    /// Everything goes wrong.
-    pub const ALL: Faults = Faults {
-        drop: 12,
-        duplicate: 12,
-        delay: 20,
-        delay_ms: 4_000,
-        offline: 4,
-        partition: 4,
-        crash_client: 3,
-        crash_server: 3,
-        server_dies_in_push: 4,
-        server_dies_after_commit: 6,
-        restore: 2,
-        copy: 2,
-        compact: 3,
-    };
-
-    /// Everything but restored servers and copied stores: what a correct operator sees.
-    pub const ORDINARY: Faults = Faults { restore: 0, copy: 0, ..Faults::ALL };
-
-    /// A part of these faults, each taken or left by the seed: runs that combine few faults reach other states than
-    /// runs with all of them ("swarm testing", Groce and others, ISSTA 2012).
-    #[must_use]
-    pub fn swarm(self, rng: &mut Rng) -> Self {
-        let mut keep = |value: u32| if rng.chance(60) { value } else { 0 };
-        Faults {
-            drop: keep(self.drop),
-            duplicate: keep(self.duplicate),
-            delay: keep(self.delay),
-            delay_ms: self.delay_ms,
-            offline: keep(self.offline),
-            partition: keep(self.partition),
-            crash_client: keep(self.crash_client),
-            crash_server: keep(self.crash_server),
-            server_dies_in_push: keep(self.server_dies_in_push),
-            server_dies_after_commit: keep(self.server_dies_after_commit),
-            restore: keep(self.restore),
-            copy: keep(self.copy),
-            compact: keep(self.compact),
-        }
-    }
-}
-
-/// The settings of one run.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Clients at the start.
-    pub clients: usize,
-    /// Users at most: clients beyond that share a user.
-    pub users: usize,
-    /// Copies of stores at most.
-    pub copies: usize,
-    /// Random steps before everything heals.
-    pub steps: u32,
-    /// What goes wrong.
-    pub faults: Faults,
-    /// Virtual time within which everything must be quiet after healing, ms.
-    pub settle_ms: i64,
-    /// Percent of pages after which the queue is replayed on a copy of the store (I15).
-    pub replay_checks: u32,
-    /// Percent of answers whose rows are judged by the policies anew (I11).
-    pub wire_checks: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            clients: 2,
-            users: 2,
-            copies: 1,
-            steps: 40,
-            faults: Faults::ALL,
-            settle_ms: 600_000,
-            replay_checks: 10,
-            wire_checks: 40,
-        }
-    }
-}
 
 /// A range of seeds over one workload.
 pub struct Sim {
@@ -197,6 +70,13 @@ impl Sim {
     #[must_use]
     pub fn clients(mut self, clients: usize) -> Self {
         self.settings.clients = clients;
+        self
+    }
+
+    /// The number of servers over the one database, at most: a half of the seeds have one.
+    #[must_use]
+    pub fn servers(mut self, servers: usize) -> Self {
+        self.settings.servers = servers;
         self
     }
 
@@ -298,7 +178,7 @@ impl Sim {
             let handles: Vec<_> = (0..threads)
                 .map(|_| {
                     scope.spawn(|| {
-                        let template = Server::template(&*self.workload)?;
+                        let template = Servers::template(&*self.workload)?;
                         let mut runs = Vec::new();
                         loop {
                             let index = next.fetch_add(1, Ordering::Relaxed);
@@ -368,22 +248,17 @@ impl Sim {
     fn run_seed(&self, template: &SqliteConnection, seed: u64, keep_trace: bool) -> Run {
         let failed = |violation| Run { violation: Some(violation), reached: Vec::new(), hash: 0, trace: Vec::new() };
         let mut rng = Rng::new(seed ^ 0x5eed);
-        let mut settings = self.settings.clone();
-        settings.faults = settings.faults.swarm(&mut rng);
-        // Mostly all users; in some runs one with several devices.
-        settings.users = if rng.chance(75) { settings.users.max(1) } else { 1 };
-        let clients = settings.clients.max(1);
-        let steps = settings.steps / 2 + rng.below(settings.steps as usize + 1) as u32;
-        let users = settings.users;
-        let (workload, tamper) = (Arc::clone(&self.workload), Arc::clone(&self.tamper));
-        let mut world = match World::over(template, workload, tamper, settings, seed, keep_trace) {
+        let settings = self.settings.clone().of_seed(&mut rng);
+        let Settings { clients, steps, users, .. } = settings;
+        let (versions, tamper) = (Versions::of(&self.workload), Arc::clone(&self.tamper));
+        let mut world = match World::over(template, versions, tamper, settings, seed, keep_trace) {
             Ok(world) => world,
             Err(error) => return failed(World::trouble(&error)),
         };
         world.healed = false;
         let mut drive = || -> Result<()> {
             for client in 0..clients {
-                let options = options(&mut rng);
+                let options = client_options(&mut rng);
                 world.add_client(client % users, options)?;
             }
             for _ in 0..steps {
@@ -430,16 +305,5 @@ impl Sim {
             writeln!(file, "{} # {}", failure.seed, failure.violation.invariant)?;
         }
         Ok(())
-    }
-}
-
-/// Settings of a client, by the seed.
-fn options(rng: &mut Rng) -> EngineOptions {
-    EngineOptions {
-        long_poll_ms: if rng.chance(50) { 0 } else { 25_000 },
-        page_limit: *rng.pick(&[1, 4, 4, 10, 10, 1_000, 1_000, 1_000]).unwrap_or(&1_000),
-        push_limit: *rng.pick(&[1, 3, 200]).unwrap_or(&200),
-        always_replay: rng.chance(25),
-        ..EngineOptions::default()
     }
 }

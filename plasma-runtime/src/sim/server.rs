@@ -1,10 +1,11 @@
-//! The simulated server: the engine over one store, its backups, and what it shows to whom.
+//! The simulated servers: engines over one store, its backups, and what they show to whom.
 
 use std::sync::Arc;
 
 use super::Rng;
 use super::crashy::CrashyStore;
 use super::message::{Ghost, is_pull, page};
+use super::releases::{Version, Versions, project};
 use super::workload::{Principal, Tables, Workload, synced_rows};
 use crate::error::{Error, Result};
 use crate::future::poll_once;
@@ -16,32 +17,50 @@ use crate::store::SqlConnection;
 use crate::store::sqlite::SqliteConnection;
 use crate::value::{Kind, Value};
 
+/// Names a server of a [`World`](super::World): 0, 1, 2 ..
+pub type ServerId = usize;
+
 /// What compaction has removed from the log, for the checks of a run's end. In the database, so that it is backed up and
 /// restored with it.
 const FULL_LOG: &str = "CREATE TABLE _sim_log (row_version INTEGER PRIMARY KEY, table_name TEXT NOT NULL, row_id TEXT NOT NULL, op TEXT NOT NULL)";
 
+/// One database, and the processes that serve it.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(super) struct Servers {
     pub(super) store: CrashyStore,
-    pub(super) engine: ServerEngine,
-    pub(super) rng: Rng,
-    pub(super) up: bool,
-    pub(super) backup: Option<SqliteConnection>,
+    processes: Vec<Process>,
+    rng: Rng,
+    /// The newest version some process has made the database fit for.
+    migrated: usize,
+    /// With the version it is fit for.
+    backup: Option<(SqliteConnection, usize)>,
     /// How often it was restored from a backup.
     pub(super) history: u32,
+}
+
+/// All that a server knows by itself.
+#[derive(Debug)]
+struct Process {
+    engine: ServerEngine,
+    version: usize,
+    up: bool,
 }
 
 fn pending() -> Error {
     Error::internal("the server engine waited for something over a synchronous store")
 }
 
-impl Server {
-    /// A server over a copy of `template`, which [`template`](Self::template) made.
-    pub(super) fn new(template: &SqliteConnection, definition: &Definition, rng: Rng) -> Result<Self> {
+impl Servers {
+    /// So many servers over a copy of `template`, which [`template`](Self::template) made.
+    pub(super) fn new(template: &SqliteConnection, definition: &Definition, count: usize, rng: Rng) -> Result<Self> {
         let mut store = SqliteConnection::in_memory()?;
         template.backup_to(&mut store)?;
-        let engine = ServerEngine::new(definition.clone(), ServerOptions::default())?;
-        Ok(Server { store: CrashyStore::new(store), engine, rng, up: true, backup: None, history: 0 })
+        let process = || -> Result<Process> {
+            let engine = ServerEngine::new(definition.clone(), ServerOptions::default())?;
+            Ok(Process { engine, version: 0, up: true })
+        };
+        let processes = (0..count.max(1)).map(|_| process()).collect::<Result<_>>()?;
+        Ok(Servers { store: CrashyStore::new(store), processes, rng, migrated: 0, backup: None, history: 0 })
     }
 
     /// A database with all tables and the workload's first rows.
@@ -64,26 +83,89 @@ impl Server {
         Ok(store)
     }
 
-    /// The process starts again: nothing but the store is left.
-    pub(super) fn restart(&mut self, definition: &Definition, now: i64) -> Result<()> {
-        self.store.recover()?;
-        self.engine = ServerEngine::new(definition.clone(), ServerOptions::default())?;
-        let setup = Box::pin(self.engine.ensure_schema(&mut self.store, now, &mut self.rng));
+    pub(super) fn count(&self) -> usize {
+        self.processes.len()
+    }
+
+    pub(super) fn is_up(&self, server: ServerId) -> bool {
+        self.processes[server].up
+    }
+
+    pub(super) fn stop(&mut self, server: ServerId) {
+        self.processes[server].up = false;
+    }
+
+    pub(super) fn version(&self, server: ServerId) -> usize {
+        self.processes[server].version
+    }
+
+    /// The version it has from its next start on.
+    pub(super) fn set_version(&mut self, server: ServerId, version: usize) {
+        self.processes[server].version = version;
+    }
+
+    /// The newest version that a server has.
+    pub(super) fn newest(&self) -> usize {
+        self.processes.iter().map(|process| process.version).max().unwrap_or_default()
+    }
+
+    pub(super) fn migrated(&self) -> usize {
+        self.migrated
+    }
+
+    /// Where all servers have their routes.
+    pub(super) fn base_path(&self) -> String {
+        self.processes[0].engine.options().base_path.clone()
+    }
+
+    pub(super) fn definition(&self, server: ServerId) -> &Arc<Definition> {
+        self.processes[server].engine.definition()
+    }
+
+    /// Whether the first server serves clients with this definition.
+    pub(super) fn serves(&self, definition: &Definition) -> bool {
+        self.processes[0].engine.lenses().get(definition.schema.fingerprint).is_some()
+    }
+
+    /// A process starts: nothing but the store is left.
+    pub(super) fn start(&mut self, server: ServerId, versions: &Versions, now: i64) -> Result<()> {
+        let Servers { store, processes, rng, migrated, .. } = self;
+        let process = &mut processes[server];
+        let Version { definition, steps, .. } = &versions[process.version];
+        process.engine = ServerEngine::new((**definition).clone(), ServerOptions::default())?;
+        if versions.needs_migration(*migrated, process.version) {
+            let migration = Box::pin(process.engine.migrate(store, steps, now, rng));
+            poll_once(migration).ok_or_else(pending)??;
+        }
+        let setup = Box::pin(process.engine.ensure_schema(store, now, rng));
         poll_once(setup).ok_or_else(pending)??;
-        self.up = true;
+        *migrated = process.version.max(*migrated);
+        process.up = true;
         Ok(())
     }
 
     pub(super) fn back_up(&mut self) -> Result<()> {
         let mut backup = SqliteConnection::in_memory()?;
         self.store.inner().backup_to(&mut backup)?;
-        self.backup = Some(backup);
+        self.backup = Some((backup, self.migrated));
         Ok(())
+    }
+
+    /// Goes back to the backup, if there is one. The processes must be down.
+    pub(super) fn restore(&mut self) -> Result<bool> {
+        let Some((backup, migrated)) = &self.backup else { return Ok(false) };
+        let mut store = SqliteConnection::in_memory()?;
+        backup.backup_to(&mut store)?;
+        self.store = CrashyStore::new(store);
+        self.migrated = *migrated;
+        self.history += 1;
+        Ok(true)
     }
 
     /// Takes up to so many steps of a compaction, each of a few entries.
     pub(super) fn compact(
         &mut self,
+        server: ServerId,
         now: i64,
         options: CompactionOptions,
         most: usize,
@@ -94,9 +176,10 @@ impl Server {
             "INSERT OR REPLACE INTO _sim_log SELECT row_version, table_name, row_id, op FROM _plasma_changes \
              WHERE op IN ('put', 'del')",
         )?;
+        let engine = &self.processes[server].engine;
         let mut compaction = Compaction::new(options);
         for _ in 0..steps {
-            let step = Box::pin(self.engine.compact_step(&mut self.store, now, &mut compaction, most));
+            let step = Box::pin(engine.compact_step(&mut self.store, now, &mut compaction, most));
             if !poll_once(step).ok_or_else(pending)?? {
                 break;
             }
@@ -104,28 +187,26 @@ impl Server {
         Ok(compaction)
     }
 
-    /// Goes back to the backup, if there is one.
-    pub(super) fn restore(&mut self) -> Result<bool> {
-        let Some(backup) = &self.backup else { return Ok(false) };
-        let mut store = SqliteConnection::in_memory()?;
-        backup.backup_to(&mut store)?;
-        self.store = CrashyStore::new(store);
-        self.history += 1;
-        Ok(true)
-    }
-
-    pub(super) fn handle(&mut self, principal: &Principal, wire: &WireRequest, now: i64) -> Result<WireResponse> {
+    pub(super) fn handle(
+        &mut self,
+        server: ServerId,
+        principal: &Principal,
+        wire: &WireRequest,
+        now: i64,
+    ) -> Result<WireResponse> {
         let caller = Caller { group: principal.group.clone(), ctx: Arc::clone(&principal.ctx) };
-        let work = Box::pin(self.engine.handle(&mut self.store, now, &mut self.rng, Some(&caller), wire));
+        let engine = &self.processes[server].engine;
+        let work = Box::pin(engine.handle(&mut self.store, now, &mut self.rng, Some(&caller), wire));
         poll_once(work).ok_or_else(pending)
     }
 
     /// What this caller may read now, judged by the in-memory evaluator: not the code that serves pulls.
-    pub(super) fn readable(&mut self, principal: &Principal) -> Result<Tables> {
-        let definition = Arc::clone(self.engine.definition());
-        let mut tables = synced_rows(&definition, self.store.inner())?;
+    pub(super) fn readable(&mut self, server: ServerId, principal: &Principal) -> Result<Tables> {
+        let engine = &self.processes[server].engine;
+        let definition = engine.definition();
+        let mut tables = synced_rows(definition, self.store.inner())?;
         for table in definition.schema.synced() {
-            let Some(rules) = self.engine.rules(&*principal.ctx, table)? else { continue };
+            let Some(rules) = engine.rules(&*principal.ctx, table)? else { continue };
             let rows = tables.entry(table.name).or_default();
             let mut hidden = Vec::new();
             for (id, row) in rows.iter() {
@@ -140,16 +221,27 @@ impl Server {
         Ok(tables)
     }
 
-    /// What the simulator remembers of a pull's answer.
+    /// The same as a client with this definition knows it.
+    pub(super) fn shown(&mut self, server: ServerId, principal: &Principal, to: &Arc<Definition>) -> Result<Tables> {
+        let readable = self.readable(server, principal)?;
+        let from = self.definition(server);
+        // Most runs have one version.
+        if from.schema.fingerprint == to.schema.fingerprint { Ok(readable) } else { Ok(project(readable, from, to)) }
+    }
+
+    /// What the simulator remembers of a pull's answer to a client with this definition.
     pub(super) fn ghost(
         &mut self,
+        server: ServerId,
         principal: &Principal,
+        to: &Arc<Definition>,
         wire: &WireRequest,
         response: &WireResponse,
     ) -> Result<Option<Ghost>> {
         let Some(page) = page(response).filter(|_| is_pull(wire)) else { return Ok(None) };
         let clears = page.patch.iter().any(|op| matches!(op, crate::protocol::PatchOp::Clear { .. }));
-        let readable = if page.has_more || page.partial { None } else { Some(self.readable(principal)?) };
+        let at_head = !page.has_more && !page.partial;
+        let readable = if at_head { Some(self.shown(server, principal, to)?) } else { None };
         Ok(Some(Ghost { cookie: page.cookie, clears, readable, history: self.history }))
     }
 

@@ -1,8 +1,9 @@
-//! What may happen in a run, chosen by the seed; and the healing at its end.
+//! What may happen in a run, chosen by the seed.
 
-use super::node::{NodeId, difference};
+use super::node::NodeId;
+use super::server::ServerId;
 use super::workload::Rows;
-use super::{Rare, Violation, World};
+use super::{Rare, World};
 use crate::client::event::Event;
 use crate::error::Result;
 use crate::server::CompactionOptions;
@@ -13,7 +14,8 @@ impl World {
     pub(super) fn random_step(&mut self) -> Result<()> {
         let faults = self.settings.faults;
         let id = self.rng.below(self.nodes.len());
-        let kinds: [(u32, Step); 15] = [
+        let releases = self.versions.last() > 0;
+        let kinds: [(u32, Step); 17] = [
             (40, Step::Mutate),
             (12, Step::Pass),
             (4, Step::PushNow),
@@ -29,6 +31,8 @@ impl World {
             (faults.restore, Step::Restore),
             (faults.copy, Step::CopyStore),
             (faults.compact, Step::Compact),
+            (if releases { faults.release } else { 0 }, Step::Release),
+            (if releases { faults.release } else { 0 }, Step::Update),
         ];
         let total: u32 = kinds.iter().map(|(weight, _)| weight).sum();
         let mut drawn = self.rng.below(total as usize) as u32;
@@ -47,8 +51,10 @@ impl World {
                 self.start_client(id)?;
             }
         }
-        if !self.server.up && self.rng.chance(50) {
-            self.start_server()?;
+        for server in 0..self.servers.count() {
+            if !self.servers.is_up(server) && self.rng.chance(50) {
+                self.start_server(server)?;
+            }
         }
         let pause = match self.rng.below(10) {
             0 => 0,
@@ -88,12 +94,15 @@ impl World {
                 self.event(id, Event::Tick)
             }
             Step::CrashServer => {
-                self.crash_server();
+                let server = self.rng.below(self.servers.count());
+                self.crash_server(server);
                 Ok(())
             }
             Step::BackUp => self.back_up_server(),
             Step::Restore => self.restore_server(),
             Step::Compact => self.random_compaction(),
+            Step::Release => self.random_release(),
+            Step::Update => self.random_update(id),
             Step::CopyStore => {
                 if self.nodes.len() < self.settings.clients + self.settings.copies {
                     self.copy_client(id)?;
@@ -104,7 +113,7 @@ impl World {
     }
 
     fn random_mutation(&mut self, id: NodeId) -> Result<()> {
-        let workload = std::sync::Arc::clone(&self.workload);
+        let workload = self.workload_of(id);
         let node = &mut self.nodes[id];
         if node.engine.is_none() {
             return Ok(());
@@ -157,30 +166,36 @@ impl World {
         self.nodes[id].partitioned = cut;
     }
 
-    /// Takes a backup of the server's database.
+    /// Takes a backup of the database.
     ///
     /// # Errors
     /// Those of SQLite.
     pub fn back_up_server(&mut self) -> Result<()> {
-        self.note(format_args!("server is backed up"));
-        self.server.back_up()
+        self.note(format_args!("the database is backed up"));
+        self.servers.back_up()
     }
 
-    /// Restores the server from its last backup; nothing happens when there is none.
+    /// Restores the database from its last backup, and starts all servers anew; without a backup only that.
     ///
     /// # Errors
     /// Those of SQLite.
     pub fn restore_server(&mut self) -> Result<()> {
-        self.crash_server();
-        if self.server.restore()? {
-            self.note(format_args!("server is restored from its backup"));
+        for server in 0..self.servers.count() {
+            self.crash_server(server);
         }
-        self.start_server()
+        if self.servers.restore()? {
+            self.note(format_args!("the database is restored from its backup"));
+        }
+        for server in 0..self.servers.count() {
+            self.start_server(server)?;
+        }
+        Ok(())
     }
 
-    /// Compacts the server's log, or a part of it; the server may die in the middle.
+    /// A server compacts the log, or a part of it; the server may die in the middle.
     fn random_compaction(&mut self) -> Result<()> {
-        if !self.server.up {
+        let server = self.rng.below(self.servers.count());
+        if !self.servers.is_up(server) {
             return Ok(());
         }
         let mut pick = |of: &[u64]| of[self.rng.below(of.len())];
@@ -191,38 +206,44 @@ impl World {
             .keep_deletes_ms(pick(&[2_000, 20_000, 7_776_000_000]) as i64)
             .lease_ms(pick(&[0, 200, 5_000]) as i64);
         let (most, steps) = (pick(&[1, 3, 1_000]) as usize, pick(&[1, 3, 1_000, 1_000]) as usize);
-        if self.rng.chance(10) {
+        if self.settings.faults.crash_server > 0 && self.rng.chance(10) {
             let statements = self.rng.between(1, 20);
-            self.server.store.crash_after(statements);
+            self.servers.store.crash_after(statements);
         }
-        self.compact_server(options, most, steps)
+        self.compact_server(server, options, most, steps)
     }
 
-    /// Compacts the server's log: so many steps of so many entries.
+    /// A server compacts the log: so many steps of so many entries.
     ///
     /// # Errors
     /// Those of SQLite.
-    pub fn compact_server(&mut self, options: CompactionOptions, most: usize, steps: usize) -> Result<()> {
-        let done = self.server.compact(self.now, options, most, steps);
-        if self.server.store.crashed() {
+    pub fn compact_server(
+        &mut self,
+        server: ServerId,
+        options: CompactionOptions,
+        most: usize,
+        steps: usize,
+    ) -> Result<()> {
+        let done = self.servers.compact(server, self.now, options, most, steps);
+        if self.servers.store.crashed() {
             self.reached.insert(Rare::ServerCrashInStep);
-            self.note(format_args!("server dies in a compaction"));
-            self.server.store.recover()?;
-            self.crash_server();
+            self.note(format_args!("server {server} dies in a compaction"));
+            self.servers.store.recover()?;
+            self.crash_server(server);
             return Ok(());
         }
-        self.server.store.recover()?;
+        self.servers.store.recover()?;
         let compaction = done?;
         let done = compaction.result();
         self.note(format_args!(
-            "server compacts to {} above {}: {} of {} entries go, {} marks stay",
+            "server {server} compacts to {} above {}: {} of {} entries go, {} marks stay",
             done.bound, done.floor, done.removed, done.scanned, done.marked
         ));
         if done.removed > 0 {
             self.reached.insert(Rare::Compacted);
         }
         let tamper = std::sync::Arc::clone(&self.tamper);
-        tamper.compacted(self.server.store.inner())
+        tamper.compacted(server, self.servers.store.inner())
     }
 
     /// Copies a client's store to a new device, which goes on with it: a fork.
@@ -235,92 +256,10 @@ impl World {
         let node = &mut self.nodes[id];
         node.shared = true;
         node.store.inner().backup_to(&mut copy)?;
-        let (user, options) = (node.user, node.options.clone());
-        let new = self.add_node(user, options, copy)?;
+        let (user, version, options) = (node.user, node.version, node.options.clone());
+        let new = self.add_node(user, version, options, copy)?;
         self.nodes[new].shared = true;
         Ok(new)
-    }
-
-    /// Ends all faults: everybody is up, online and reachable.
-    ///
-    /// # Errors
-    /// Those of the engines and of SQLite.
-    pub fn heal(&mut self) -> Result<()> {
-        self.note(format_args!("everything heals"));
-        self.healed = true;
-        if !self.server.up {
-            self.start_server()?;
-        }
-        for id in 0..self.nodes.len() {
-            self.nodes[id].partitioned = false;
-            if self.nodes[id].store.recover().is_ok() && self.nodes[id].engine.is_none() {
-                self.start_client(id)?;
-            }
-            if self.nodes[id].offline {
-                self.set_offline(id, false)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Heals, and lets time pass until all clients are equal to the server; then checks the invariants of an end.
-    ///
-    /// # Errors
-    /// Those of the engines and of SQLite. A broken invariant is kept for [`violation`](Self::violation).
-    pub fn settle(&mut self) -> Result<()> {
-        self.heal()?;
-        let deadline = self.now + self.settings.settle_ms;
-        let mut pause = 250;
-        loop {
-            self.advance(pause)?;
-            pause = (pause * 3 / 2).min(5_000);
-            if self.violation.is_some() {
-                return Ok(());
-            }
-            let Some(violation) = self.unsettled()? else { break };
-            if self.now > deadline {
-                self.fail(violation);
-                return Ok(());
-            }
-        }
-        self.note(format_args!("settled"));
-        self.check_end()
-    }
-
-    /// Why the system is not at rest yet.
-    fn unsettled(&mut self) -> Result<Option<Violation>> {
-        for (id, node) in self.nodes.iter().enumerate() {
-            let now = self.now;
-            let status = node.engine.as_ref().map(|engine| engine.status(now));
-            if status.as_ref().is_none_or(|status| status.unobserved > 0) {
-                let message = format!(
-                    "the queue of client {id} is not empty {} ms after everything healed: {status:?}",
-                    self.settings.settle_ms
-                );
-                return Ok(Some(Violation::new("I10", message)));
-            }
-        }
-        for id in 0..self.nodes.len() {
-            let node = &mut self.nodes[id];
-            let found = node.visible(&self.definition)?;
-            let principal = node.principal.clone();
-            let expected = self.server.readable(&principal)?;
-            if let Some(what) = difference(&self.definition, &found, &expected) {
-                let message = format!("client {id} (user {}) differs from the server: {what}", self.nodes[id].user);
-                return Ok(Some(Violation::new("I9", message)));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The invariant that broke, if one did.
-    pub fn violation(&self) -> Option<&Violation> {
-        self.violation.as_ref()
-    }
-
-    /// Whether the run has reached a rare state.
-    pub fn has_reached(&self, rare: Rare) -> bool {
-        self.reached.contains(&rare)
     }
 }
 
@@ -341,4 +280,6 @@ enum Step {
     Restore,
     CopyStore,
     Compact,
+    Release,
+    Update,
 }

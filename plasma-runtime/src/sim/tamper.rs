@@ -1,5 +1,6 @@
 //! Sabotage: a simulator that cannot find a planted bug proves nothing.
 
+use super::{CommitOrder, ServerId};
 use crate::error::Result;
 use crate::protocol::{WireRequest, WireResponse};
 use crate::store::SqlConnection;
@@ -11,26 +12,45 @@ pub trait Tamper: Send + Sync {
         let _ = request;
     }
 
-    /// An answer on its way to a client.
-    fn response(&self, request: &WireRequest, response: &mut WireResponse) {
-        let _ = (request, response);
+    /// An answer on its way from a server to a client.
+    fn response(&self, server: ServerId, request: &WireRequest, response: &mut WireResponse) {
+        let _ = (server, request, response);
     }
 
-    /// The server's database before it handles a request.
+    /// The database before a server handles a request.
     ///
     /// # Errors
     /// Those of the database.
-    fn server(&self, request: &WireRequest, db: &mut dyn SqlConnection) -> Result<()> {
-        let _ = (request, db);
+    fn server(&self, server: ServerId, request: &WireRequest, db: &mut dyn SqlConnection) -> Result<()> {
+        let _ = (server, request, db);
         Ok(())
     }
 
-    /// The server's database after its log was compacted.
+    /// The process of a server has started.
+    fn started(&self, server: ServerId) {
+        let _ = server;
+    }
+
+    /// The database after a server with a later version of the application has made it fit.
     ///
     /// # Errors
     /// Those of the database.
-    fn compacted(&self, db: &mut dyn SqlConnection) -> Result<()> {
+    fn migrated(&self, db: &mut dyn SqlConnection) -> Result<()> {
         let _ = db;
+        Ok(())
+    }
+
+    /// In which order commits stand in the log.
+    fn order(&self) -> CommitOrder {
+        CommitOrder::Sequenced
+    }
+
+    /// The database after a server has compacted its log.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn compacted(&self, server: ServerId, db: &mut dyn SqlConnection) -> Result<()> {
+        let _ = (server, db);
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::Rng;
+use super::{Release, Rng};
 use crate::error::Result;
 use crate::mutate::ErasedCtx;
 use crate::query::ir::Query;
@@ -68,6 +68,11 @@ pub trait Workload: Send + Sync {
 
     /// The table that proves what ran.
     fn audit(&self) -> Option<AuditTable> {
+        None
+    }
+
+    /// The next version of the application; none when this is the last. Servers are updated one by one, then clients.
+    fn successor(&self) -> Option<Release> {
         None
     }
 

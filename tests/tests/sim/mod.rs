@@ -5,6 +5,9 @@ mod drift;
 mod merge;
 mod planted;
 mod planted_compaction;
+mod planted_order;
+mod planted_servers;
+mod releases;
 pub(crate) mod schema;
 mod workload;
 
@@ -57,6 +60,10 @@ fn seeds() {
             Rare::EffectsCompared,
             Rare::Compacted,
             Rare::Folded,
+            Rare::PokedAcross,
+            Rare::PokeLost,
+            Rare::OpenTransactions,
+            Rare::OpenTransactionLost,
         ]);
     }
 }

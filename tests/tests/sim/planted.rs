@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
-use plasma::sim::{Faults, NoTamper, Settings, Sim, Tamper};
+use plasma::sim::{Faults, NoTamper, ServerId, Settings, Sim, Tamper};
 use plasma_runtime::protocol::{Method, PatchOp, PullResponse, PushRequest, PushResponse, WireRequest, WireResponse};
 use plasma_runtime::store::SqlConnection;
 use plasma_runtime::value::{Kind, Value};
@@ -56,7 +56,7 @@ fn nothing_is_found_where_nothing_is_planted() {
 fn ledger_check_skipped() {
     struct Forget;
     impl Tamper for Forget {
-        fn server(&self, request: &WireRequest, db: &mut dyn SqlConnection) -> plasma::Result<()> {
+        fn server(&self, _: ServerId, request: &WireRequest, db: &mut dyn SqlConnection) -> plasma::Result<()> {
             if let Some(push) = push_of(request)
                 && let Some(first) = push.mutations.first()
             {
@@ -84,7 +84,7 @@ fn ack_before_effect() {
     #[derive(Default)]
     struct Early(Mutex<BTreeMap<String, u64>>);
     impl Tamper for Early {
-        fn response(&self, request: &WireRequest, response: &mut WireResponse) {
+        fn response(&self, _: ServerId, request: &WireRequest, response: &mut WireResponse) {
             let mut acknowledged = self.0.lock().expect("no panic holds it");
             if let Some(push) = push_of(request) {
                 if let Ok(answer) = serde_json::from_slice::<PushResponse>(&response.body) {
@@ -110,7 +110,7 @@ fn ack_before_effect() {
 fn gap_accepted() {
     struct Jump;
     impl Tamper for Jump {
-        fn server(&self, request: &WireRequest, db: &mut dyn SqlConnection) -> plasma::Result<()> {
+        fn server(&self, _: ServerId, request: &WireRequest, db: &mut dyn SqlConnection) -> plasma::Result<()> {
             if let Some(push) = push_of(request)
                 && let Some(first) = push.mutations.first()
             {
@@ -159,7 +159,7 @@ fn replay_skipped_although_a_pulled_row_was_read() {
 fn tombstone_dropped() {
     struct Dropped;
     impl Tamper for Dropped {
-        fn response(&self, request: &WireRequest, response: &mut WireResponse) {
+        fn response(&self, _: ServerId, request: &WireRequest, response: &mut WireResponse) {
             edit_page(request, response, |page| page.patch.retain(|op| !matches!(op, PatchOp::Del { .. })));
         }
     }
@@ -172,14 +172,14 @@ fn del_on_revocation_missing() {
     #[derive(Default)]
     struct Stay(Mutex<BTreeSet<String>>);
     impl Tamper for Stay {
-        fn server(&self, _: &WireRequest, db: &mut dyn SqlConnection) -> plasma::Result<()> {
+        fn server(&self, _: ServerId, _: &WireRequest, db: &mut dyn SqlConnection) -> plasma::Result<()> {
             let sql = "SELECT id FROM todos UNION SELECT id FROM lists UNION SELECT id FROM shares";
             let rows = db.query(sql, &[], &[Kind::Text])?;
             let there = rows.into_iter().filter_map(|row| row[0].as_text().map(str::to_owned)).collect();
             *self.0.lock().expect("no panic holds it") = there;
             Ok(())
         }
-        fn response(&self, request: &WireRequest, response: &mut WireResponse) {
+        fn response(&self, _: ServerId, request: &WireRequest, response: &mut WireResponse) {
             let there = self.0.lock().expect("no panic holds it");
             edit_page(request, response, |page| {
                 page.patch.retain(|op| !matches!(op, PatchOp::Del { id, .. } if there.contains(id)));
@@ -204,7 +204,7 @@ fn del_on_revocation_missing() {
 fn reissued_outbox_applied_twice() {
     struct Keyless;
     impl Tamper for Keyless {
-        fn server(&self, request: &WireRequest, db: &mut dyn SqlConnection) -> plasma::Result<()> {
+        fn server(&self, _: ServerId, request: &WireRequest, db: &mut dyn SqlConnection) -> plasma::Result<()> {
             if let Some(push) = push_of(request) {
                 db.execute(
                     "UPDATE _plasma_outcomes SET key = client_id || ':' || mutation_id WHERE client_id <> ?1",
@@ -222,7 +222,7 @@ fn reissued_outbox_applied_twice() {
 fn restored_server_unnoticed() {
     struct Markless;
     impl Tamper for Markless {
-        fn server(&self, _: &WireRequest, db: &mut dyn SqlConnection) -> plasma::Result<()> {
+        fn server(&self, _: ServerId, _: &WireRequest, db: &mut dyn SqlConnection) -> plasma::Result<()> {
             db.execute("UPDATE _plasma_changes SET mark = 7", &[]).map(drop)
         }
     }
@@ -234,7 +234,7 @@ fn restored_server_unnoticed() {
 fn page_that_splits_a_mutation() {
     struct Whole;
     impl Tamper for Whole {
-        fn response(&self, request: &WireRequest, response: &mut WireResponse) {
+        fn response(&self, _: ServerId, request: &WireRequest, response: &mut WireResponse) {
             edit_page(request, response, |page| page.partial = false);
         }
     }

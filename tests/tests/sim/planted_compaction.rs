@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use plasma::sim::{Faults, Rare, Settings, Sim, Tamper, Workload};
+use plasma::sim::{Faults, Rare, ServerId, Settings, Sim, Tamper, Workload};
 use plasma_runtime::protocol::cookie::Position;
 use plasma_runtime::protocol::{Method, PullResponse, WireRequest, WireResponse};
 use plasma_runtime::store::SqlConnection;
@@ -59,7 +59,7 @@ fn nothing_is_found_where_nothing_is_planted() {
 fn put_and_delete_cancelled() {
     struct Cancel;
     impl Tamper for Cancel {
-        fn compacted(&self, db: &mut dyn SqlConnection) -> plasma::Result<()> {
+        fn compacted(&self, _: ServerId, db: &mut dyn SqlConnection) -> plasma::Result<()> {
             let bound = bound(db)?;
             // The put went with the fold, or goes here.
             db.execute(
@@ -70,7 +70,8 @@ fn put_and_delete_cancelled() {
             .map(drop)
         }
     }
-    finds(cards(), Cancel, &["I5", "I9"]);
+    // The marks of the entries go, too.
+    finds(cards(), Cancel, &["I5", "I9", "I14"]);
 }
 
 /// A table with a policy is folded like an open one: nobody is told to state it anew.
@@ -78,9 +79,9 @@ fn put_and_delete_cancelled() {
 fn policy_table_folded() {
     struct Fold;
     impl Tamper for Fold {
-        fn compacted(&self, db: &mut dyn SqlConnection) -> plasma::Result<()> {
+        fn compacted(&self, _: ServerId, db: &mut dyn SqlConnection) -> plasma::Result<()> {
             db.execute(
-                "UPDATE _plasma_meta SET value = json_set(value, '$.lost', json('{}')) WHERE key = 'compaction_state'",
+                "UPDATE _plasma_meta SET value = json_set(value, '$.lost', json('{}'), '$.unfolded', json('{}')) WHERE key = 'compaction_state'",
                 &[],
             )
             .map(drop)
@@ -94,7 +95,7 @@ fn policy_table_folded() {
 fn bound_ignored() {
     struct Ignore;
     impl Tamper for Ignore {
-        fn compacted(&self, db: &mut dyn SqlConnection) -> plasma::Result<()> {
+        fn compacted(&self, _: ServerId, db: &mut dyn SqlConnection) -> plasma::Result<()> {
             db.execute("DELETE FROM _plasma_meta WHERE key IN ('compaction_bound', 'compaction_state')", &[]).map(drop)
         }
     }
@@ -107,11 +108,11 @@ fn folded_range_served_page_by_page() {
     #[derive(Default)]
     struct Paged(AtomicI64);
     impl Tamper for Paged {
-        fn server(&self, _: &WireRequest, db: &mut dyn SqlConnection) -> plasma::Result<()> {
+        fn server(&self, _: ServerId, _: &WireRequest, db: &mut dyn SqlConnection) -> plasma::Result<()> {
             self.0.store(bound(db)?, Ordering::Relaxed);
             Ok(())
         }
-        fn response(&self, request: &WireRequest, response: &mut WireResponse) {
+        fn response(&self, _: ServerId, request: &WireRequest, response: &mut WireResponse) {
             let cookie =
                 request.query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == "cookie");
             let Some(asked) = cookie.and_then(|(_, cookie)| Position::decode(&cookie.replace("%3A", ":")).ok()) else {
@@ -127,7 +128,7 @@ fn folded_range_served_page_by_page() {
             }
         }
     }
-    finds(cards(), Paged::default(), &["I7"]);
+    finds(cards(), Paged::default(), &["I6", "I7"]);
 }
 
 /// The delete of a row goes with the fold, before those who had the row have heard of it.
@@ -135,7 +136,7 @@ fn folded_range_served_page_by_page() {
 fn tombstone_dropped_too_early() {
     struct Drop;
     impl Tamper for Drop {
-        fn compacted(&self, db: &mut dyn SqlConnection) -> plasma::Result<()> {
+        fn compacted(&self, _: ServerId, db: &mut dyn SqlConnection) -> plasma::Result<()> {
             let bound = bound(db)?;
             db.execute("DELETE FROM _plasma_changes WHERE row_version < ?1 AND op = 'del'", &[bound.into()]).map(drop)
         }
@@ -148,7 +149,7 @@ fn tombstone_dropped_too_early() {
 fn mark_not_kept() {
     struct Forget;
     impl Tamper for Forget {
-        fn compacted(&self, db: &mut dyn SqlConnection) -> plasma::Result<()> {
+        fn compacted(&self, _: ServerId, db: &mut dyn SqlConnection) -> plasma::Result<()> {
             db.execute("DELETE FROM _plasma_changes WHERE op = 'mark'", &[]).map(drop)
         }
     }

@@ -8,10 +8,10 @@ mod refused;
 mod rolling;
 mod together;
 mod upgrade;
-mod v1;
-mod v2;
-mod v3;
-mod v4;
+pub(crate) mod v1;
+pub(crate) mod v2;
+pub(crate) mod v3;
+pub(crate) mod v4;
 
 use plasma::client::Client;
 use plasma::schema::Schema;

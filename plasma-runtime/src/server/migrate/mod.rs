@@ -4,6 +4,8 @@
 mod api;
 mod apply;
 mod apply_postgres;
+#[cfg(feature = "sim")]
+mod at_once;
 mod diff;
 mod ensure;
 mod inspect;
