@@ -1,5 +1,6 @@
-//! The first pull of a new client: 100,000 todos in 1,000 lists, from a server with policies, over HTTP on loopback, into
-//! a file. Server, client and raw program are processes of their own, so that the peak memory of each can be told.
+//! The first pull of a new client: 100,000 todos (`PLASMA_BENCH_ROWS` says another number) in lists of 100, from a server
+//! with policies, over HTTP on loopback, into a file. Server, client and raw program are processes of their own, so that
+//! the peak memory of each can be told.
 //!
 //! The same by image: the rows as one file, written by the server for this client and copied by SQL. Beside it what a file
 //! costs that is only copied.
@@ -27,8 +28,10 @@ use util::local::{NOW, list_id, todo};
 use util::schema::{Bench, Ctx};
 use util::{Numbers, Samples, folder, peak_kib, rate, raw, rounds, timed};
 
-const ROWS: usize = 100_000;
-const LISTS: usize = ROWS / 100;
+/// How many rows; `PLASMA_BENCH_ROWS` says another number.
+fn all_rows() -> usize {
+    std::env::var("PLASMA_BENCH_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(100_000)
+}
 
 fn main() {
     let argument = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is set"));
@@ -70,14 +73,14 @@ fn measure() {
             (numbers.next().expect("seconds"), numbers.next().expect("KiB"))
         };
         let (seconds, kib) = run("pull", Some(address));
-        plasma.push(ROWS as f64 / seconds);
+        plasma.push(all_rows() as f64 / seconds);
         client_kib.push(kib);
         let (seconds, kib) = run("image", Some(address));
-        image.push(ROWS as f64 / seconds);
+        image.push(all_rows() as f64 / seconds);
         image_kib.push(kib);
-        copy.push(ROWS as f64 / copied(&folder.path().join(format!("image{round}.db"))));
+        copy.push(all_rows() as f64 / copied(&folder.path().join(format!("image{round}.db"))));
         let (seconds, kib) = run("raw", None);
-        baseline.push(ROWS as f64 / seconds);
+        baseline.push(all_rows() as f64 / seconds);
         raw_kib.push(kib);
     }
     // One more pull, through a relay that counts: it is not timed.
@@ -93,7 +96,7 @@ fn measure() {
     rate("the same by image", "rows/s", &image, &baseline, None);
     rate("the same by image, to pages", "rows/s", &image, &plasma, None);
     rate("the same by image, to a copy of the file", "rows/s", &image, &copy, None);
-    println!("  bytes from the server: {bytes} ({:.1} a row)", bytes as f64 / ROWS as f64);
+    println!("  bytes from the server: {bytes} ({:.1} a row)", bytes as f64 / all_rows() as f64);
     println!(
         "  peak memory, MiB: server {:.0}, client {:.0} (by image {:.0}), raw program {:.0}",
         peak.trim().parse::<f64>().expect("KiB") / 1024.0,
@@ -125,12 +128,12 @@ fn fill(path: &PathBuf) {
 fn insert_all(db: &rusqlite::Connection) -> rusqlite::Result<()> {
     db.execute_batch("BEGIN IMMEDIATE")?;
     let mut list = db.prepare("INSERT INTO lists (id, name, owner) VALUES (?, 'a list', 'alice')")?;
-    for n in 0..LISTS {
+    for n in 0..all_rows() / 100 {
         list.execute([list_id(n * 100)])?;
     }
     let mut insert =
         db.prepare("INSERT INTO todos (id, list_id, title, done, note, created_at) VALUES (?, ?, ?, ?, ?, ?)")?;
-    for n in 0..ROWS {
+    for n in 0..all_rows() {
         insert.execute(rusqlite::params_from_iter(todo(n)))?;
     }
     db.execute_batch("COMMIT")
@@ -241,11 +244,11 @@ fn raw_inserts(path: &Path) {
     for table in Bench::DEF.tables {
         db.execute_batch(&create_table(table, Side::Client)).expect("tables");
     }
-    let rows: Vec<_> = (0..ROWS).map(todo).collect();
+    let rows: Vec<_> = (0..all_rows()).map(todo).collect();
     let (elapsed, result) = timed(|| -> rusqlite::Result<()> {
         db.execute_batch("BEGIN IMMEDIATE")?;
         let mut list = db.prepare("INSERT INTO lists (id, name, owner) VALUES (?, 'a list', 'alice')")?;
-        for n in 0..LISTS {
+        for n in 0..all_rows() / 100 {
             list.execute([list_id(n * 100)])?;
         }
         let mut insert =
@@ -267,7 +270,7 @@ fn check(path: &Path) {
     let mut query =
         db.prepare("SELECT id, list_id, title, done, note, created_at FROM todos ORDER BY id").expect("todos");
     let mut rows = query.query([]).expect("rows");
-    for n in 0..ROWS {
+    for n in 0..all_rows() {
         let row = rows.next().expect("a row").expect("a row");
         let expected = todo(n);
         assert_eq!(row.get::<_, String>(0).ok().as_deref(), expected[0].as_text());
@@ -277,5 +280,5 @@ fn check(path: &Path) {
     }
     assert!(rows.next().expect("the end").is_none());
     let lists: i64 = db.query_row("SELECT count(*) FROM lists", [], |row| row.get(0)).expect("a count");
-    assert_eq!(lists, LISTS as i64);
+    assert_eq!(lists, (all_rows() / 100) as i64);
 }
