@@ -165,6 +165,7 @@ impl Work {
         let head = first_int(&db.query(HEAD, &[], &[Kind::BigInt]).await?);
         self.db = Some(db);
         let before = std::mem::replace(&mut self.head, head);
-        Ok(before.is_some() && before != head)
+        // The first look as well: whoever waits may have looked before it.
+        Ok(before != head)
     }
 }
