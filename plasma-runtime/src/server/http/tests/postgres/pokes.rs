@@ -1,16 +1,21 @@
 //! A change made through one process wakes clients of another.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use super::{builder, database, note, open, pull, push, quick, raw};
 use crate::error::{Error, Result};
 use crate::future::BoxFuture;
 use crate::server::http::Server;
+use crate::server::http::database::{ConnectionPool, Connections, Database};
+use crate::server::http::tests::authenticate;
 use crate::server::tests::fixture::{App, mutation};
 use crate::server::{PokeBus, Subscription};
 use crate::store::SqlExecutor;
+use crate::store::postgres::PostgresPool;
 
 /// A bus that loses everything.
 #[derive(Debug)]
@@ -86,4 +91,48 @@ async fn lost_pokes_cost_time_and_nothing_else() {
     for id in 1..=3 {
         wakes(&one, &two, id).await;
     }
+}
+
+/// A pool whose own connections, the sequencer's, come when the gate opens.
+struct Gated {
+    pool: PostgresPool,
+    gate: Arc<Semaphore>,
+}
+
+impl Database for Gated {
+    fn connections(self: Box<Self>) -> Result<Connections> {
+        Ok(Connections::Pooled(Arc::new(*self)))
+    }
+}
+
+impl ConnectionPool for Gated {
+    fn get(&self) -> BoxFuture<'_, Result<Box<dyn SqlExecutor>>> {
+        ConnectionPool::get(&self.pool)
+    }
+    fn get_own(&self) -> BoxFuture<'_, Result<Box<dyn SqlExecutor>>> {
+        Box::pin(async {
+            let _open = self.gate.acquire().await;
+            ConnectionPool::get_own(&self.pool).await
+        })
+    }
+    fn size(&self) -> usize {
+        self.pool.size()
+    }
+}
+
+/// A pull looks, another program commits, and only then the sequencer looks for the first time.
+#[tokio::test]
+async fn what_came_before_the_first_look_wakes_as_well() {
+    let Some(url) = database().await else { return };
+    let gate = Arc::new(Semaphore::new(0));
+    let pool = Gated { pool: PostgresPool::new(quick(&url)).unwrap(), gate: Arc::clone(&gate) };
+    let server = Server::<App>::builder(pool).auth(authenticate).open().await.unwrap();
+    let mut db = raw(&url).await;
+    let held = hold(&server).await;
+    // Its look has ended when it is held.
+    db.batch("INSERT INTO notes VALUES ('00000000-0000-4000-8000-000000000001', 'raw', NULL)").await.unwrap();
+    let started = Instant::now();
+    gate.add_permits(8);
+    assert_eq!(held.await.unwrap(), "raw");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
