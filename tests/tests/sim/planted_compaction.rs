@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use plasma::sim::{Faults, Rare, ServerId, Settings, Sim, Tamper, Workload};
+use plasma::sim::{Faults, Rare, Report, ServerId, Settings, Sim, Tamper, Workload};
 use plasma_runtime::protocol::cookie::Position;
 use plasma_runtime::protocol::{Method, PullResponse, WireRequest, WireResponse};
 use plasma_runtime::store::SqlConnection;
@@ -13,14 +13,14 @@ use super::cards::OnCards;
 use super::lists;
 
 /// Much compaction, and clients that are away for a while.
-const FAULTS: Faults = Faults { compact: 12, offline: 8, ..Faults::NONE };
+pub(super) const FAULTS: Faults = Faults { compact: 12, offline: 8, ..Faults::NONE };
 
 fn cards() -> Arc<dyn Workload> {
     Arc::new(OnCards)
 }
 
-fn sim(workload: Arc<dyn Workload>, tamper: impl Tamper + 'static) -> Sim {
-    // One thread: some of the sabotage remembers what it saw of one server.
+pub(super) fn sim(workload: Arc<dyn Workload>, tamper: impl Tamper + 'static) -> Sim {
+    // One thread: some of the sabotage remembers what it saw of the servers of one run.
     Sim::new(workload)
         .seeds(0..300)
         .settings(Settings { settle_ms: 200_000, replay_checks: 0, ..Settings::default() })
@@ -32,7 +32,11 @@ fn sim(workload: Arc<dyn Workload>, tamper: impl Tamper + 'static) -> Sim {
 
 /// Finds the bug within these seeds, by one of these invariants.
 fn finds(workload: Arc<dyn Workload>, tamper: impl Tamper + 'static, invariants: &[&str]) {
-    let report = sim(workload, tamper).stop_at_first_failure().run();
+    found(&sim(workload, tamper).stop_at_first_failure().run(), invariants);
+}
+
+/// The run failed, by one of these invariants.
+pub(super) fn found(report: &Report, invariants: &[&str]) {
     let Some(failure) = report.failures.first() else { panic!("not found in {} seeds", report.seeds) };
     eprintln!("found after {} seeds: {}", report.seeds, failure.violation);
     assert!(invariants.contains(&failure.violation.invariant), "found by another invariant: {}", failure.violation);

@@ -3,35 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use plasma::sim::{Faults, NoTamper, Rare, ServerId, Settings, Sim, Tamper, Workload};
+use plasma::sim::{Faults, NoTamper, Rare, ServerId, Tamper, Workload};
 use plasma_runtime::protocol::{Method, PushRequest, PushResponse, WireRequest, WireResponse};
 use plasma_runtime::store::SqlConnection;
 use plasma_runtime::value::{Kind, Value};
 
 use super::cards::OnCards;
 use super::lists;
-
-/// Nothing goes wrong but what is planted.
-const FAULTS: Faults = Faults { compact: 12, offline: 8, ..Faults::NONE };
-
-fn sim(workload: Arc<dyn Workload>, tamper: impl Tamper + 'static) -> Sim {
-    // One thread: the sabotage remembers what the servers of one run have seen.
-    Sim::new(workload)
-        .seeds(0..300)
-        .settings(Settings { settle_ms: 200_000, replay_checks: 0, ..Settings::default() })
-        .faults(FAULTS)
-        .tamper(tamper)
-        .twice_every(0)
-        .threads(1)
-}
+use super::planted_compaction::{FAULTS, found, sim};
 
 /// Finds nothing with one server, and the bug with several, by one of these invariants.
 fn finds<T: Tamper + Default + 'static>(workload: Arc<dyn Workload>, invariants: &[&str]) {
     sim(Arc::clone(&workload), T::default()).seeds(0..60).servers(1).run().assert_passed();
-    let report = sim(workload, T::default()).servers(3).stop_at_first_failure().run();
-    let Some(failure) = report.failures.first() else { panic!("not found in {} seeds", report.seeds) };
-    eprintln!("found after {} seeds: {}", report.seeds, failure.violation);
-    assert!(invariants.contains(&failure.violation.invariant), "found by another invariant: {}", failure.violation);
+    found(&sim(workload, T::default()).servers(3).stop_at_first_failure().run(), invariants);
 }
 
 /// What each server knows.

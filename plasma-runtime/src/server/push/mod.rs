@@ -1,9 +1,9 @@
 //! Pushes: many clients' mutations in one durable commit, each run at most once.
 //!
 //! The group of pushes shares one transaction. A mutator that fails by its own word leaves no write but its outcome: when
-//! it had written before, the transaction is run again with a savepoint for each mutation ([`caution`]). When the whole transaction is
-//! lost nothing of the group was acknowledged: every push is tried again alone, so that the one that cannot be
-//! committed is the only one refused.
+//! it had written before, the transaction is run again with a savepoint for each mutation ([`caution`]). When the whole
+//! transaction is lost nothing of the group was acknowledged: every push is tried again alone, so that the one that
+//! cannot be committed is the only one refused.
 //!
 //! Where pushes run at once ([`concurrent`]), each has transactions of its own.
 

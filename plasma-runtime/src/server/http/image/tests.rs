@@ -151,6 +151,20 @@ impl<S: Schema> World<S> {
         names.filter(|name| name.contains("image-")).collect()
     }
 
+    /// The name of the file that is kept ready.
+    fn kept_ready(&self) -> String {
+        self.left().into_iter().find(|name| name.ends_with(".db")).expect("it is kept ready")
+    }
+
+    /// How many users a new client of this one has after its first pull.
+    async fn users_after_first_sync(&self, who: &'static str) -> u64 {
+        let builder = Client::<App>::builder(SqliteStore::open(self.store(who))).server(self.address.clone());
+        let builder = builder.auth(move || async move { Ok(Headers::new().with("authorization", who)) });
+        let client = builder.group(who).ctx(Ctx { user: None }).open().await.unwrap();
+        client.pull_once().await.unwrap();
+        client.count(crate::schema::samples::User::select()).await.unwrap()
+    }
+
     fn transport(&self) -> HttpTransport {
         HttpTransport::new(self.address.parse::<Endpoint>().unwrap()).unwrap()
     }
@@ -340,24 +354,19 @@ async fn what_everybody_sees_is_one_image_until_the_log_has_gone_on(place: Place
     let started = World::start(place, |db| Server::<App>::builder(db).auth(anybody), images).await;
     let Some(world) = started else { return };
     world.raw(&many_users(place, "0000"));
-    let made = || world.left().into_iter().find(|name| name.ends_with(".db")).expect("it is kept ready");
     let sync = async |who: &'static str| {
-        let builder = Client::<App>::builder(SqliteStore::open(world.store(who))).server(world.address.clone());
-        let builder = builder.auth(move || async move { Ok(Headers::new().with("authorization", who)) });
-        let client = builder.group(who).ctx(Ctx { user: None }).open().await.unwrap();
-        client.pull_once().await.unwrap();
         let there = world.server.db().trusted().count(crate::schema::samples::User::select()).await.unwrap();
-        assert_eq!(client.count(crate::schema::samples::User::select()).await.unwrap(), there);
+        assert_eq!(world.users_after_first_sync(who).await, there);
     };
     sync("one").await;
-    let first = made();
+    let first = world.kept_ready();
     // The end of the set brings what has changed since.
     world.raw("UPDATE users SET name = 'other' WHERE id LIKE '0000000%'");
     sync("two").await;
-    assert_eq!(made(), first);
+    assert_eq!(world.kept_ready(), first);
     world.raw(&many_users(place, "1111"));
     sync("three").await;
-    assert_ne!(made(), first);
+    assert_ne!(world.kept_ready(), first);
     assert_eq!(world.images_asked(), [200; 3]);
     assert_eq!(world.left().len(), 1);
 }
@@ -367,20 +376,12 @@ async fn an_image_of_another_history_is_not_given_out(place: Place) {
     let started = World::start(place, |db| Server::<App>::builder(db).auth(anybody), ImageOptions::default()).await;
     let Some(world) = started else { return };
     world.raw(&many_users(place, "0000"));
-    let made = || world.left().into_iter().find(|name| name.ends_with(".db")).expect("it is kept ready");
-    let sync = async |who: &'static str| {
-        let builder = Client::<App>::builder(SqliteStore::open(world.store(who))).server(world.address.clone());
-        let builder = builder.auth(move || async move { Ok(Headers::new().with("authorization", who)) });
-        let client = builder.group(who).ctx(Ctx { user: None }).open().await.unwrap();
-        client.pull_once().await.unwrap();
-        assert_eq!(client.count(crate::schema::samples::User::select()).await.unwrap(), 1_500);
-    };
-    sync("one").await;
-    let first = made();
+    assert_eq!(world.users_after_first_sync("one").await, 1_500);
+    let first = world.kept_ready();
     let positions = if place == Place::Sqlite { "_plasma_changes" } else { "_plasma_commits" };
     world.raw(&format!("UPDATE {positions} SET mark = mark / 3 + 1"));
-    sync("two").await;
-    assert_ne!(made(), first);
+    assert_eq!(world.users_after_first_sync("two").await, 1_500);
+    assert_ne!(world.kept_ready(), first);
 }
 
 /// Whoever asked for it leaves before it is written: the next one finds it.
