@@ -2,7 +2,7 @@
 //!
 //! Every scenario runs plasma and a raw rusqlite program in turns, in the same folder, and prints the ratio of their
 //! medians: absolute numbers depend on the machine, ratios much less. `PLASMA_BENCH_DIR` chooses the folder (and with it
-//! the disk), `PLASMA_BENCH_ROUNDS` the number of rounds.
+//! the disk), `PLASMA_BENCH_ROUNDS` the number of rounds, `PLASMA_BENCH_OUT` a file of figures for programs ([`out`]).
 
 #![allow(
     dead_code,
@@ -14,6 +14,7 @@
 
 pub mod load;
 pub mod local;
+pub mod out;
 pub mod schema;
 
 use std::fmt::Display;
@@ -23,6 +24,9 @@ use std::time::{Duration, Instant};
 use plasma_runtime::inputs::Entropy;
 use rusqlite::Connection;
 use tempfile::TempDir;
+
+/// The benchmark this is compiled into: the scenario of what it records.
+pub const SCENARIO: &str = env!("CARGO_CRATE_NAME");
 
 /// How many rounds each side runs.
 pub fn rounds(usual: usize) -> usize {
@@ -65,11 +69,18 @@ impl Samples {
     pub fn median(&self) -> f64 {
         self.quantile(0.5)
     }
+
+    pub fn mean(&self) -> f64 {
+        self.0.iter().sum::<f64>() / self.0.len() as f64
+    }
 }
 
-/// Prints one line of the results: what, plasma, baseline, ratio. `aim` is the smallest ratio that is good enough.
+/// Prints one line of the results: what, plasma, baseline, ratio. `aim` is the smallest ratio that is good enough. Both
+/// medians are [recorded](out::record) under the benchmark's name.
 pub fn rate(what: impl Display, unit: &str, plasma: &Samples, raw: &Samples, aim: Option<f64>) {
     let (plasma, raw) = (plasma.median(), raw.median());
+    out::record(SCENARIO, &what, "plasma", "rate", plasma, unit);
+    out::record(SCENARIO, &what, "floor", "rate", raw, unit);
     let ratio = plasma / raw;
     let verdict = match aim {
         Some(aim) if ratio >= aim => format!("aim {aim:.2}: reached"),
@@ -79,8 +90,11 @@ pub fn rate(what: impl Display, unit: &str, plasma: &Samples, raw: &Samples, aim
     println!("{what:<44} plasma {plasma:>11.0} {unit}   raw {raw:>11.0} {unit}   ratio {ratio:>5.2}   {verdict}");
 }
 
-/// Prints one line of times, where less is better. `aim` is the greatest ratio that is good enough.
+/// Prints one line of times, where less is better. `aim` is the greatest ratio that is good enough. Both sides are
+/// [recorded](out::record_times) under the benchmark's name.
 pub fn time(what: impl Display, plasma: &Samples, raw: &Samples, aim: Option<f64>) {
+    out::record_times(SCENARIO, &what, "plasma", plasma);
+    out::record_times(SCENARIO, &what, "floor", raw);
     let ratio = plasma.median() / raw.median();
     let verdict = match aim {
         Some(aim) if ratio <= aim => format!("aim {aim:.2}: reached"),
