@@ -12,6 +12,9 @@ mod diff;
 mod handle;
 #[cfg(feature = "client")]
 mod node;
+#[doc(hidden)]
+#[cfg(feature = "bench-internals")]
+pub mod probe;
 mod raw;
 #[cfg(feature = "client")]
 mod router;

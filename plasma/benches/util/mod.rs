@@ -58,6 +58,10 @@ impl Samples {
         self.0.push(sample);
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The value below which a part of the samples lies; 0.5 is the median.
     pub fn quantile(&self, part: f64) -> f64 {
         assert!(!self.0.is_empty(), "nothing was measured");
@@ -93,21 +97,25 @@ pub fn rate(what: impl Display, unit: &str, plasma: &Samples, raw: &Samples, aim
 /// Prints one line of times, where less is better. `aim` is the greatest ratio that is good enough. Both sides are
 /// [recorded](out::record_times) under the benchmark's name.
 pub fn time(what: impl Display, plasma: &Samples, raw: &Samples, aim: Option<f64>) {
-    out::record_times(SCENARIO, &what, "plasma", plasma);
-    out::record_times(SCENARIO, &what, "floor", raw);
+    time_of(SCENARIO, what, plasma, raw, aim);
+}
+
+/// The same for one scenario of a benchmark that has several.
+pub fn time_of(scenario: &str, what: impl Display, plasma: &Samples, raw: &Samples, aim: Option<f64>) {
+    out::record_times(scenario, &what, "plasma", plasma);
+    out::record_times(scenario, &what, "floor", raw);
     let ratio = plasma.median() / raw.median();
     let verdict = match aim {
         Some(aim) if ratio <= aim => format!("aim {aim:.2}: reached"),
         Some(aim) => format!("aim {aim:.2}: MISSED"),
         None => String::new(),
     };
-    println!(
-        "{what:<44} plasma {:>9.1} us (p99 {:>9.1})   raw {:>9.1} us (p99 {:>9.1})   ratio {ratio:>5.2}   {verdict}",
-        plasma.median(),
-        plasma.quantile(0.99),
-        raw.median(),
-        raw.quantile(0.99),
-    );
+    let side = |samples: &Samples| {
+        // The decimals that still say something.
+        let digits = if samples.median() < 10.0 { 2 } else { 1 };
+        format!("{:>9.digits$} us (p99 {:>9.digits$})", samples.median(), samples.quantile(0.99))
+    };
+    println!("{what:<44} plasma {}   raw {}   ratio {ratio:>5.2}   {verdict}", side(plasma), side(raw));
 }
 
 /// Microseconds.
