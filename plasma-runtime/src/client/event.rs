@@ -5,7 +5,6 @@ use uuid::Uuid;
 use crate::error::Error;
 pub use crate::inputs::{Entropy, Inputs};
 use crate::protocol::{WireRequest, WireResponse};
-use crate::value::Row;
 
 /// What happened.
 #[derive(Debug)]
@@ -96,6 +95,8 @@ pub enum Progress {
     Observed,
 }
 
+pub use crate::live::RowChange;
+
 /// The net changes of one transaction, folded per row; rows that end as they began are left out.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
@@ -105,19 +106,6 @@ pub struct Batch {
     pub changes: Vec<RowChange>,
     /// Everything may have changed (another process wrote, a reset): re-run all queries.
     pub all: bool,
-}
-
-/// The net change of one row.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RowChange {
-    /// SQL name of the table.
-    pub table: &'static str,
-    /// The row's id.
-    pub id: String,
-    /// The row before; none when it did not exist.
-    pub before: Option<Row>,
-    /// The row after; none when it is gone.
-    pub after: Option<Row>,
 }
 
 /// An error the application hears of through `on_error`.

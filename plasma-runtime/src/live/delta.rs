@@ -49,6 +49,12 @@ pub struct Changed<R> {
     pub to: usize,
 }
 
+impl<R> Default for Delta<R> {
+    fn default() -> Self {
+        Delta { added: Vec::new(), removed: Vec::new(), changed: Vec::new() }
+    }
+}
+
 impl<R> Delta<R> {
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {

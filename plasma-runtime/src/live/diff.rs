@@ -64,7 +64,7 @@ pub(crate) fn diff<K: Eq + std::hash::Hash>(
 }
 
 /// The pairs that are not in a longest subsequence of ascending first members.
-fn outside_longest_run(pairs: &[(usize, usize)]) -> Vec<(usize, usize)> {
+pub(super) fn outside_longest_run(pairs: &[(usize, usize)]) -> Vec<(usize, usize)> {
     if pairs.is_sorted_by(|a, b| a.0 < b.0) {
         return Vec::new();
     }

@@ -11,7 +11,6 @@ use super::delta::Delta;
 use super::node::Listener;
 use super::rows::{LiveState, Output, Rows};
 use super::source::{ByFn, ByQuery, Decode};
-use super::statement::Statement;
 use super::typed::{Host, News, State, Subscriber, Typed, Wants};
 use crate::client::runtime::dispatch::{Dispatcher, lock};
 use crate::error::{Error, ErrorKind, Result};
@@ -83,12 +82,10 @@ impl<R: Output> LiveQuery<R> {
         host.router().enlist(listener, move |router: &super::router::Router, store: &mut dyn SqlConnection| {
             let Some(typed) = weak.upgrade() else { return };
             let listener: Arc<dyn Listener> = typed.clone();
-            let before = lock(&typed.state).node.take();
-            if let Some(before) = before {
+            if let Some(before) = typed.leave() {
                 router.detach(&before, Some(&listener));
             }
-            let (node, result) =
-                router.attach(Statement::new(crate::query::lower::Dialect::Sqlite, ir), &listener, store);
+            let (node, result) = router.attach(ir, &listener, store);
             typed.listen(node, decode, result);
         });
         host.kick();

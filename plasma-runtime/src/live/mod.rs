@@ -6,10 +6,13 @@
 //! turn is over. Queries are run again as a whole for now; the types below are those that incremental maintenance will
 //! use. On the server [`ServerDb`](crate::server::ServerDb) follows the change log with the same statements and deltas.
 
+mod change;
 mod delta;
 mod diff;
 #[cfg(feature = "client")]
 mod handle;
+mod ivm;
+mod maintained;
 #[cfg(feature = "client")]
 mod node;
 #[doc(hidden)]
@@ -18,12 +21,15 @@ pub mod probe;
 mod raw;
 #[cfg(feature = "client")]
 mod router;
+#[cfg(feature = "client")]
+mod routes;
 mod rows;
 mod source;
 mod statement;
 #[cfg(feature = "client")]
 mod typed;
 
+pub use change::RowChange;
 pub use delta::{Added, Changed, Delta, Removed};
 #[cfg(feature = "client")]
 pub use handle::{LiveQuery, LiveRow, LiveStream, Subscription};

@@ -1,20 +1,25 @@
 //! One query that is kept up to date, its types forgotten. Equal queries share one.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll, Waker};
 
-use super::diff::Edit;
+use super::change::RowChange;
+use super::delta::Delta;
+use super::ivm::{Interest, SharedRow};
+use super::maintained::{Maintained, Stepped};
 use super::raw::RawRows;
 use super::statement::Statement;
 use crate::client::runtime::dispatch::lock;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::future::{MaybeSend, MaybeSync};
 use crate::query::ir;
 use crate::store::SqlConnection;
 
 /// Who wants the result, with its types.
 pub(super) trait Listener: MaybeSend + MaybeSync {
-    /// A new result. `step` is the edit from the result before it, for a listener that holds that one.
-    fn result(&self, rows: &Arc<RawRows>, step: Option<&Step>);
+    /// What is new.
+    fn step(&self, node: &Node, step: &Step);
     /// The query could not be run. The listener keeps what it holds.
     fn failed(&self, error: &Arc<Error>);
     /// The client is closed: no result will follow.
@@ -22,32 +27,45 @@ pub(super) trait Listener: MaybeSend + MaybeSync {
 }
 
 /// How the newest result came from the one before.
+#[derive(Debug)]
 pub(super) struct Step {
-    pub before: Arc<RawRows>,
-    pub edit: Edit,
+    /// Which result the delta starts from, and which it leads to.
+    pub from: u64,
+    pub to: u64,
+    pub delta: Delta<SharedRow>,
 }
+
+/// A result, and its number.
+pub(super) type Numbered = (u64, RawRows);
 
 /// A registered query.
 pub(super) struct Node {
-    pub statement: Statement,
+    /// Its number in the router.
+    pub number: u64,
+    pub query: ir::Query,
+    /// Which changes it has to be told of.
+    pub interests: Vec<Interest>,
     state: Mutex<State>,
 }
 
 struct State {
-    /// The last result that could be read.
-    rows: Option<Arc<RawRows>>,
+    maintained: Maintained,
+    /// The number of the newest result; 0 when there is none.
+    turn: u64,
+    /// The last result, when the query failed since and holds none.
+    last: Option<RawRows>,
     /// Why the query cannot be run now.
     failed: Option<Arc<Error>>,
     listeners: Vec<Weak<dyn Listener>>,
 }
 
 impl Node {
-    pub(super) fn new(statement: Statement) -> Self {
-        Node { statement, state: Mutex::new(State { rows: None, failed: None, listeners: Vec::new() }) }
-    }
-
-    pub(super) fn is_for(&self, query: &ir::Query) -> bool {
-        self.statement.query == *query
+    pub(super) fn new(number: u64, statement: Statement) -> Self {
+        let query = statement.query.clone();
+        let maintained = Maintained::new(statement);
+        let interests = maintained.interests();
+        let state = State { maintained, turn: 0, last: None, failed: None, listeners: Vec::new() };
+        Node { number, query, interests, state: Mutex::new(state) }
     }
 
     /// Adds a listener and gives the result there is; what comes later the listener is told. Called in a turn of the
@@ -56,20 +74,19 @@ impl Node {
         &self,
         listener: &Arc<dyn Listener>,
         store: &mut dyn SqlConnection,
-    ) -> Result<Arc<RawRows>, Arc<Error>> {
+    ) -> Result<Numbered, Arc<Error>> {
         let known = {
             let state = lock(&self.state);
-            state.rows.clone().filter(|_| state.failed.is_none())
+            state.turn > 0 && state.failed.is_none()
         };
-        if known.is_none() {
+        if !known {
             self.rerun(store);
         }
         let mut state = lock(&self.state);
         state.listeners.push(Arc::downgrade(listener));
-        match (&state.failed, &state.rows) {
-            (Some(error), _) => Err(error.clone()),
-            (None, Some(rows)) => Ok(rows.clone()),
-            (None, None) => unreachable!("the query was run"),
+        match &state.failed {
+            Some(error) => Err(error.clone()),
+            None => Ok((state.turn, state.result())),
         }
     }
 
@@ -82,20 +99,32 @@ impl Node {
         state.listeners.is_empty()
     }
 
-    /// Runs the query and tells the listeners what is new. Called in a turn of the writer, after the commit. False when
-    /// nobody listens.
+    /// The newest result that could be read, and its number.
+    pub(super) fn result(&self) -> Numbered {
+        let state = lock(&self.state);
+        (state.turn, state.result())
+    }
+
+    /// Takes the changes of a transaction and tells the listeners what is new. Called in a turn of the writer, after the
+    /// commit. False when nobody listens.
+    pub(super) fn change(&self, changes: &[&RowChange], store: &mut dyn SqlConnection) -> bool {
+        let news = lock(&self.state).change(changes, store);
+        self.tell(&news)
+    }
+
+    /// Reads everything anew, and tells the listeners what is new.
     pub(super) fn rerun(&self, store: &mut dyn SqlConnection) -> bool {
-        let result = self.statement.run(store).map(Arc::new).map_err(Arc::new);
+        let news = lock(&self.state).rerun(store);
+        self.tell(&news)
+    }
+
+    fn tell(&self, news: &News) -> bool {
         // A listener may be dropped here for the last time, and its drop locks this node: no lock is held around them.
-        let (news, listeners) = {
-            let mut state = lock(&self.state);
-            let news = state.take(result);
-            (news, state.listeners.iter().filter_map(Weak::upgrade).collect::<Vec<_>>())
-        };
+        let listeners: Vec<_> = lock(&self.state).listeners.iter().filter_map(Weak::upgrade).collect();
         for listener in &listeners {
-            match &news {
+            match news {
                 News::Nothing => {}
-                News::Result(rows, step) => listener.result(rows, step.as_ref()),
+                News::Step(step) => listener.step(self, step),
                 News::Failed(error) => listener.failed(error),
             }
         }
@@ -109,37 +138,75 @@ impl Node {
             listener.closed();
         }
     }
+
+    /// Whether stages keep the query, and how many rows they hold.
+    #[cfg(test)]
+    pub(super) fn figures(&self) -> (bool, usize) {
+        let state = lock(&self.state);
+        (state.maintained.is_incremental(), state.maintained.held())
+    }
 }
 
-/// What a run of the query brought.
+/// What is new.
 enum News {
     Nothing,
-    Result(Arc<RawRows>, Option<Step>),
+    Step(Step),
     Failed(Arc<Error>),
 }
 
 impl State {
-    fn take(&mut self, result: Result<Arc<RawRows>, Arc<Error>>) -> News {
-        match result {
-            Ok(rows) => {
+    fn result(&self) -> RawRows {
+        self.maintained.result().or_else(|| self.last.as_ref().map(RawRows::copy)).unwrap_or_default()
+    }
+
+    fn change(&mut self, changes: &[&RowChange], store: &mut dyn SqlConnection) -> News {
+        if self.failed.is_some() || self.turn == 0 {
+            return self.rerun(store);
+        }
+        match self.maintained.step(changes) {
+            Stepped::Delta(delta) => self.took(delta, false),
+            Stepped::Read => self.rerun(store),
+        }
+    }
+
+    fn rerun(&mut self, store: &mut dyn SqlConnection) -> News {
+        if self.maintained.is_waiting() {
+            match now(self.maintained.read(store)) {
+                Ok(delta) => return self.took(delta, false),
+                // What is read anew as a whole does not depend on what was held.
+                Err(_) => {}
+            }
+        }
+        let before = self.maintained.result().or_else(|| self.last.take());
+        match now(self.maintained.run(store)) {
+            Ok(()) => {
                 let recovered = self.failed.take().is_some();
-                let step = self.rows.take().map(|before| Step { edit: rows.edit_from(&before), before });
-                match step {
-                    // The listeners' result stays the one they know, so that it is compared by pointer next time.
-                    Some(step) if step.edit.is_empty() => {
-                        self.rows = Some(step.before.clone());
-                        if recovered { News::Result(step.before.clone(), None) } else { News::Nothing }
-                    }
-                    step => {
-                        self.rows = Some(rows.clone());
-                        News::Result(rows, step)
-                    }
-                }
+                let after = self.maintained.result().unwrap_or_default();
+                let first = self.turn == 0;
+                self.took(after.delta_from(&before.unwrap_or_default()), recovered || first)
             }
             Err(error) => {
-                self.failed = Some(error.clone());
+                let error = Arc::new(error);
+                (self.last, self.failed) = (before, Some(error.clone()));
                 News::Failed(error)
             }
         }
+    }
+
+    fn took(&mut self, delta: Delta<SharedRow>, anyway: bool) -> News {
+        if delta.is_empty() && !anyway {
+            return News::Nothing;
+        }
+        let from = self.turn;
+        self.turn += 1;
+        News::Step(Step { from, to: self.turn, delta })
+    }
+}
+
+/// What a synchronous connection answers, which is ready at once.
+fn now<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
+    match pin!(answer).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => Err(Error::internal("a synchronous connection was not ready at once")),
     }
 }

@@ -1,26 +1,106 @@
 //! Which live queries a transaction concerns.
 
-use std::collections::VecDeque;
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, Weak};
 
-use super::node::{Listener, Node};
-use super::raw::RawRows;
+use super::change::RowChange;
+use super::node::{Listener, Node, Numbered};
+use super::routes::Routes;
 use super::statement::Statement;
 use crate::client::event::Batch;
 use crate::client::runtime::dispatch::lock;
 use crate::error::Error;
 use crate::future::MaybeSend;
+use crate::query::ir;
+use crate::query::lower::Dialect;
 use crate::store::SqlConnection;
 
-/// The registered queries, by the tables they read.
+/// The registered queries, by the changes they have to be told of.
+///
+/// A transaction costs what it touches: the queries of each row that changed are found by its values before and after
+/// (`routes`), however many others there are.
 ///
 /// Three places call it, all in a turn of the writer, so that nothing is missed and nothing seen twice:
 /// [`changed`](Self::changed) after a commit, [`admit`](Self::admit) before the turn ends. Everything else
 /// ([`enlist`](Self::enlist), [`forget`](Self::forget)) may be called at any time.
 #[derive(Default)]
 pub(crate) struct Router {
-    nodes: Mutex<Vec<Arc<Node>>>,
+    registered: Mutex<Registered>,
     waiting: Mutex<Waiting>,
+    /// How often a query was handed changes.
+    #[cfg(test)]
+    told: std::sync::atomic::AtomicUsize,
+}
+
+/// The queries, by their numbers, which ascend.
+#[derive(Default)]
+struct Registered {
+    nodes: BTreeMap<u64, Arc<Node>>,
+    routes: Routes,
+    /// The numbers of queries by what they look like.
+    known: HashMap<u64, Vec<u64>>,
+    last: u64,
+}
+
+impl Registered {
+    fn find(&self, query: &ir::Query) -> Option<Arc<Node>> {
+        let numbers = self.known.get(&likeness(query))?;
+        numbers.iter().filter_map(|number| self.nodes.get(number)).find(|node| node.query == *query).cloned()
+    }
+
+    fn add(&mut self, query: ir::Query) -> Arc<Node> {
+        self.last += 1;
+        let looks = likeness(&query);
+        let node = Arc::new(Node::new(self.last, Statement::new(Dialect::Sqlite, query)));
+        self.known.entry(looks).or_default().push(node.number);
+        self.routes.add(node.number, &node.interests);
+        self.nodes.insert(node.number, node.clone());
+        node
+    }
+
+    fn remove(&mut self, node: &Node) {
+        if self.nodes.remove(&node.number).is_none() {
+            return;
+        }
+        self.routes.remove(node.number, &node.interests);
+        let looks = likeness(&node.query);
+        if let Some(numbers) = self.known.get_mut(&looks) {
+            numbers.retain(|number| *number != node.number);
+            if numbers.is_empty() {
+                self.known.remove(&looks);
+            }
+        }
+    }
+
+    /// The queries that the changes concern, in order, each with its changes.
+    fn concerned<'b>(&self, changes: &'b [RowChange]) -> Vec<(Arc<Node>, Vec<&'b RowChange>)> {
+        let mut found: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (at, change) in changes.iter().enumerate() {
+            let mut add = |number: u64| {
+                let places = found.entry(number).or_default();
+                if places.last() != Some(&at) {
+                    places.push(at);
+                }
+            };
+            for row in change.before.iter().chain(&change.after) {
+                self.routes.find(change.table, row, &mut add);
+            }
+        }
+        let node = |(number, places): (u64, Vec<usize>)| {
+            let node = self.nodes.get(&number)?.clone();
+            Some((node, places.into_iter().map(|at| &changes[at]).collect()))
+        };
+        found.into_iter().filter_map(node).collect()
+    }
+}
+
+/// Equal queries look alike.
+fn likeness(query: &ir::Query) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    format!("{query:?}").hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The line of queries that wait for their first run; none once the client is closed.
@@ -47,15 +127,21 @@ impl<F: FnOnce(&Router, &mut dyn SqlConnection) + MaybeSend> Admission for F {
 }
 
 impl Router {
-    /// A transaction was committed: runs the queries that read its tables, and only those.
+    /// A transaction was committed: tells the queries it concerns, and only those.
     pub(crate) fn changed(&self, batch: &Batch, store: &mut dyn SqlConnection) {
-        let concerned: Vec<Arc<Node>> = {
-            let nodes = lock(&self.nodes);
-            nodes.iter().filter(|node| batch.all || node.statement.concerns(&batch.changes)).cloned().collect()
-        };
         let mut idle = false;
-        for node in &concerned {
-            idle |= !node.rerun(store);
+        if batch.all {
+            let nodes: Vec<_> = lock(&self.registered).nodes.values().cloned().collect();
+            for node in &nodes {
+                idle |= !node.rerun(store);
+            }
+        } else {
+            let concerned = lock(&self.registered).concerned(&batch.changes);
+            #[cfg(test)]
+            self.told.fetch_add(concerned.len(), std::sync::atomic::Ordering::Relaxed);
+            for (node, changes) in &concerned {
+                idle |= !node.change(changes, store);
+            }
         }
         if idle {
             self.sweep();
@@ -94,20 +180,13 @@ impl Router {
     /// shared.
     pub(super) fn attach(
         &self,
-        statement: Statement,
+        query: ir::Query,
         listener: &Arc<dyn Listener>,
         store: &mut dyn SqlConnection,
-    ) -> (Weak<Node>, Result<Arc<RawRows>, Arc<Error>>) {
+    ) -> (Weak<Node>, Result<Numbered, Arc<Error>>) {
         let node = {
-            let mut nodes = lock(&self.nodes);
-            match nodes.iter().find(|node| node.is_for(&statement.query)) {
-                Some(node) => node.clone(),
-                None => {
-                    let node = Arc::new(Node::new(statement));
-                    nodes.push(node.clone());
-                    node
-                }
-            }
+            let mut registered = lock(&self.registered);
+            registered.find(&query).unwrap_or_else(|| registered.add(query))
         };
         let result = node.attach(listener, store);
         (Arc::downgrade(&node), result)
@@ -116,34 +195,42 @@ impl Router {
     /// Removes a listener from a query, or only those that are gone; and the query when nobody listens any more.
     pub(super) fn detach(&self, node: &Weak<Node>, listener: Option<&Arc<dyn Listener>>) {
         if let Some(node) = node.upgrade().filter(|node| node.detach(listener)) {
-            lock(&self.nodes).retain(|other| !Arc::ptr_eq(other, &node));
+            lock(&self.registered).remove(&node);
         }
     }
 
     /// Removes the queries nobody listens to.
     fn sweep(&self) {
-        lock(&self.nodes).retain(|node| !node.detach(None));
+        let mut registered = lock(&self.registered);
+        let idle: Vec<_> = registered.nodes.values().filter(|node| node.detach(None)).cloned().collect();
+        idle.iter().for_each(|node| registered.remove(node));
     }
 
     /// The client is closed: no query is run any more.
     pub(crate) fn close(&self) {
-        let nodes = std::mem::take(&mut *lock(&self.nodes));
+        let nodes = std::mem::take(&mut *lock(&self.registered)).nodes;
         let waiting = lock(&self.waiting).0.take();
-        nodes.iter().for_each(|node| node.close());
+        nodes.values().for_each(|node| node.close());
         waiting.iter().flatten().for_each(|(listener, _)| listener.closed());
+    }
+
+    /// How often a query was handed changes.
+    #[cfg(test)]
+    pub(super) fn told(&self) -> usize {
+        self.told.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// How many distinct queries are kept up to date.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        lock(&self.nodes).len()
+        lock(&self.registered).nodes.len()
     }
 }
 
 impl std::fmt::Debug for Router {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Router")
-            .field("queries", &lock(&self.nodes).len())
+            .field("queries", &lock(&self.registered).nodes.len())
             .field("waiting", &self.has_waiting())
             .finish()
     }

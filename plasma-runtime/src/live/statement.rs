@@ -3,20 +3,10 @@
 use std::collections::HashMap;
 
 use super::raw::RawRows;
-#[cfg(feature = "client")]
-use crate::client::event::RowChange;
 use crate::error::{Error, Result};
-#[cfg(feature = "client")]
-use crate::query::eval::{NoTables, matches};
 use crate::query::ir::{self, Select};
 use crate::query::lower::{self, Dialect, Lowered};
-#[cfg(feature = "client")]
-use crate::schema::TableDef;
-#[cfg(feature = "client")]
-use crate::store::SqlConnection;
 use crate::store::SqlExecutor;
-#[cfg(feature = "client")]
-use crate::store::query::run;
 use crate::store::query::run_on;
 use crate::value::json::encode_value_into;
 use crate::value::{Row, Value};
@@ -32,9 +22,6 @@ pub(crate) struct Statement {
     /// The tables it reads, those of its sub-queries too.
     pub tables: Vec<&'static str>,
     key: Key,
-    /// The one table, when there are no other queries in it: a change of one row says nothing of others.
-    #[cfg(feature = "client")]
-    alone: Option<&'static TableDef>,
 }
 
 /// What tells the rows of a result apart.
@@ -73,50 +60,11 @@ impl Statement {
         };
         let lowered = keyed.nested.is_empty().then(|| lower::select(dialect, &keyed));
         let tables = query.tables().iter().map(|table| table.name).collect();
-        #[cfg(feature = "client")]
-        let alone = query.plain_table().filter(|_| is_alone(&query));
-        Statement {
-            query,
-            keyed,
-            lowered,
-            tables,
-            key,
-            #[cfg(feature = "client")]
-            alone,
-        }
-    }
-
-    #[cfg(feature = "client")]
-    /// Whether these changes may change the result: they touch one of its tables, and where there are no sub-queries,
-    /// a row that satisfies the condition before or after the change.
-    pub(super) fn concerns(&self, changes: &[RowChange]) -> bool {
-        changes.iter().any(|change| self.tables.contains(&change.table) && self.may_hold(change))
-    }
-
-    #[cfg(feature = "client")]
-    /// Whether the row was or is among those the query looks at, by the evaluator that agrees with SQLite. Limits and
-    /// orders are not looked at. In doubt it may.
-    fn may_hold(&self, change: &RowChange) -> bool {
-        let (Some(table), Some(filter)) = (self.alone, &self.query.filter) else { return true };
-        let holds = |row: &Row| {
-            let truth = matches(filter, table, row, &mut NoTables);
-            truth.map_or(true, |truth| truth == Some(true))
-        };
-        change.before.iter().chain(&change.after).any(holds)
-    }
-
-    /// Runs the query.
-    #[cfg(feature = "client")]
-    pub(super) fn run(&self, store: &mut dyn SqlConnection) -> Result<RawRows> {
-        let values = match &self.lowered {
-            Some(lowered) => store.query(&lowered.sql, &lowered.params, &lowered.kinds)?,
-            None => run(store, &self.keyed)?,
-        };
-        self.keyed(values)
+        Statement { query, keyed, lowered, tables, key }
     }
 
     /// Runs the query on an asynchronous connection.
-    pub(crate) async fn run_on(&self, db: &mut dyn SqlExecutor) -> Result<RawRows> {
+    pub(crate) async fn run_on<E: SqlExecutor + ?Sized>(&self, db: &mut E) -> Result<RawRows> {
         let values = match &self.lowered {
             Some(lowered) => db.query(&lowered.sql, &lowered.params, &lowered.kinds).await?,
             None => run_on(db, &self.keyed).await?,
@@ -140,12 +88,12 @@ impl Statement {
                 Key::One => String::new(),
             });
         }
-        Ok(RawRows { keys: distinct(keys), values })
+        Ok(RawRows { keys: distinct(keys), values: values.into_iter().map(Into::into).collect() })
     }
 }
 
 /// One text for the values that identify a row.
-fn key_text(values: &[Value]) -> String {
+pub(super) fn key_text(values: &[Value]) -> String {
     if let [Value::Text(id)] = values {
         return id.clone();
     }
@@ -158,7 +106,7 @@ fn key_text(values: &[Value]) -> String {
 }
 
 /// Rows of a derived table may have nothing to tell them apart: then they are counted.
-fn distinct(keys: Vec<String>) -> Vec<Box<str>> {
+pub(super) fn distinct(keys: Vec<String>) -> Vec<Box<str>> {
     let mut seen: HashMap<String, usize> = HashMap::new();
     keys.into_iter()
         .map(|key| {
@@ -167,12 +115,4 @@ fn distinct(keys: Vec<String>) -> Vec<Box<str>> {
             if *count == 1 { key.into_boxed_str() } else { format!("{key}\u{1e}{count}").into_boxed_str() }
         })
         .collect()
-}
-
-#[cfg(feature = "client")]
-/// Whether the query has no queries in it, not even over its own table.
-fn is_alone(query: &ir::Query) -> bool {
-    let mut queries = 0;
-    query.queries(&mut |_| queries += 1);
-    queries == 1
 }

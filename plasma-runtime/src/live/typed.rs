@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::Waker;
 
-use super::delta::{Delta, splice};
-use super::diff::{Edit, diff};
-use super::node::{Listener, Node, Step};
+use super::delta::{Added, Changed, Delta, Removed, splice};
+use super::diff::diff;
+use super::ivm::SharedRow;
+use super::node::{Listener, Node, Numbered, Step};
 use super::raw::RawRows;
 use super::router::Router;
 use super::rows::{LiveState, Output, Rows};
@@ -37,14 +38,23 @@ pub(super) struct State<R: Output> {
     pub decode: Arc<dyn Decode<R>>,
     /// The query it listens to.
     pub node: Option<Weak<Node>>,
-    /// The last result that could be read: as it came, and decoded.
-    good: Option<(Arc<RawRows>, Rows<R>)>,
+    /// The last result that could be read.
+    good: Option<Good<R>>,
     failed: Option<Arc<Error>>,
     /// One more whenever [`shown`](State::shown) changes.
     pub turn: u64,
     pub closed: bool,
     wakers: Vec<Waker>,
     subscribers: Vec<Arc<Subscriber<R>>>,
+}
+
+/// A result, decoded.
+struct Good<R> {
+    rows: Rows<R>,
+    /// Which result of the node it is; none when the node has gone on without it, to rows that could not be read.
+    turn: Option<u64>,
+    /// The keys of the rows, once they can no longer be asked of the node.
+    keys: Vec<Box<str>>,
 }
 
 impl<R: Output> State<R> {
@@ -65,14 +75,14 @@ impl<R: Output> State<R> {
     pub(super) fn shown(&self) -> LiveState<R> {
         match (&self.failed, &self.good) {
             (Some(error), _) => LiveState::Failed(error.clone()),
-            (None, Some((_, rows))) => LiveState::Ready(rows.clone()),
+            (None, Some(good)) => LiveState::Ready(good.rows.clone()),
             (None, None) => LiveState::Loading,
         }
     }
 
     /// The last good rows; none were there yet is empty.
     pub(super) fn rows(&self) -> Rows<R> {
-        self.good.as_ref().map(|(_, rows)| rows.clone()).unwrap_or_default()
+        self.good.as_ref().map(|good| good.rows.clone()).unwrap_or_default()
     }
 
     pub(super) fn wait(&mut self, waker: &Waker) {
@@ -154,68 +164,93 @@ impl<R: Output> Typed<R> {
         });
     }
 
+    /// Stops listening to the query so far, but keeps what it showed. In a turn of the writer.
+    pub(super) fn leave(&self) -> Option<Weak<Node>> {
+        let mut guard = lock(&self.state);
+        let state = &mut *guard;
+        let node = state.node.take()?;
+        if let (Some(good), Some(known)) = (&mut state.good, node.upgrade())
+            && good.turn.is_some()
+        {
+            (good.turn, good.keys) = (None, known.result().1.keys);
+        }
+        Some(node)
+    }
+
     /// Listens to another query from now on. `result` is what it gives now, `decode` reads it. Rows are compared as the
     /// application sees them: read by another decoder, equal raw rows may be other rows.
-    pub(super) fn listen(
-        &self,
-        node: Weak<Node>,
-        decode: Arc<dyn Decode<R>>,
-        result: Result<Arc<RawRows>, Arc<Error>>,
-    ) {
+    pub(super) fn listen(&self, node: Weak<Node>, decode: Arc<dyn Decode<R>>, result: Result<Numbered, Arc<Error>>) {
         let mut guard = lock(&self.state);
         let state = &mut *guard;
         state.node = Some(node);
         state.decode = decode;
-        let decoded = result.and_then(|raw| {
-            let rows: Result<Vec<R>> = raw.values.iter().map(|row| state.decode.decode(row.clone())).collect();
-            rows.map(|rows| (raw, rows)).map_err(Arc::new)
-        });
-        let wakers = match decoded {
+        let wakers = match result {
+            Ok((turn, raw)) => self.anew(state, turn, &raw),
             Err(error) => self.fail(state, error),
-            Ok((raw, decoded)) => {
-                let first = state.good.is_none();
-                let (old_raw, old) = state.good.take().unwrap_or_default();
-                let edit = diff(&old_raw.keys, &raw.keys, |before, after| old[before] == decoded[after]);
-                self.accept(state, &raw, old, &edit, first, |at| decoded[at].clone())
-            }
         };
         drop(guard);
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Takes a result whose rows outside of `edit` are those of `old`.
-    fn accept(
-        &self,
-        state: &mut State<R>,
-        raw: &Arc<RawRows>,
-        old: Rows<R>,
-        edit: &Edit,
-        first: bool,
-        decoded: impl Fn(usize) -> R,
-    ) -> Vec<Waker> {
-        let recovered = state.failed.take().is_some();
-        let changed: Vec<_> = edit.changed.iter().map(|&(from, to)| (from, to, decoded(to))).collect();
-        let visible = first
-            || !edit.added.is_empty()
-            || !edit.removed.is_empty()
-            || changed.iter().any(|(from, to, new)| from != to || old[*from] != *new);
-        let wanted = |wants| visible && state.subscribers.iter().any(|subscriber| subscriber.wants == wants);
-        let added: Vec<_> = edit.added.iter().map(|&index| (index, decoded(index))).collect();
-        let delta = wanted(Wants::Delta).then(|| Arc::new(Delta::of(edit, &old, &decoded)));
-        let rows = if edit.is_empty() {
-            old
-        } else {
-            let gone = edit.removed.iter().copied().chain(changed.iter().map(|(from, ..)| *from)).collect();
-            let come = added.into_iter().chain(changed.into_iter().map(|(_, to, new)| (to, new))).collect();
-            let old = Arc::try_unwrap(old.0).unwrap_or_else(|shared| shared.to_vec());
-            let newer = splice(old, gone, come).unwrap_or_else(|_| unreachable!("the edit starts from these rows"));
-            Rows(Arc::new(newer))
+    /// Takes a whole result.
+    fn anew(&self, state: &mut State<R>, turn: u64, raw: &RawRows) -> Vec<Waker> {
+        let decoded: Result<Vec<R>> = raw.values.iter().map(|row| state.decode.decode(row.to_vec())).collect();
+        let decoded = match decoded {
+            Ok(decoded) => decoded,
+            Err(error) => return self.fail(state, Arc::new(error)),
         };
-        state.good = Some((raw.clone(), rows));
+        let first = state.good.is_none();
+        let (old, keys) = state.good.take().map(|good| (good.rows, good.keys)).unwrap_or_default();
+        let edit = diff(&keys, &raw.keys, |before, after| old[before] == decoded[after]);
+        let delta = Delta::of(&edit, &old, |at| decoded[at].clone());
+        state.good = Some(Good { rows: Rows(Arc::new(decoded)), turn: Some(turn), keys: Vec::new() });
+        self.show(state, delta, first)
+    }
+
+    /// Takes the step from the rows there are.
+    fn follow(&self, state: &mut State<R>, node: &Node, step: &Step) -> Vec<Waker> {
+        // Everything is read before anything is changed: a row that cannot be read leaves the last good result.
+        let delta = match decoded(&*state.decode, &step.delta) {
+            Ok(delta) => delta,
+            Err(error) => {
+                let keys = keys_before(&node.result().1.keys, &step.delta);
+                if let Some(good) = &mut state.good {
+                    (good.turn, good.keys) = (None, keys);
+                }
+                return self.fail(state, Arc::new(error));
+            }
+        };
+        let Some(good) = &mut state.good else { return Vec::new() };
+        let gone = delta.removed.iter().map(|gone| gone.index).chain(delta.changed.iter().map(|moved| moved.from));
+        let come = delta.added.iter().map(|come| (come.index, come.row.clone()));
+        let come = come.chain(delta.changed.iter().map(|moved| (moved.to, moved.new.clone()))).collect();
+        if !delta.is_empty() {
+            let mut rows = std::mem::take(&mut good.rows);
+            if let Some(rows) = Arc::get_mut(&mut rows.0) {
+                in_place(rows, gone.collect(), come);
+            } else {
+                let newer = splice(rows.to_vec(), gone.collect(), come);
+                rows = Rows(Arc::new(newer.unwrap_or_else(|_| unreachable!("the step starts from these rows"))));
+            }
+            good.rows = rows;
+        }
+        good.turn = Some(step.to);
+        self.show(state, delta, false)
+    }
+
+    /// Tells who is to be told.
+    fn show(&self, state: &mut State<R>, delta: Delta<R>, first: bool) -> Vec<Waker> {
+        let recovered = state.failed.take().is_some();
+        // Rows may differ only before they are read.
+        let differs = |moved: &Changed<R>| moved.from != moved.to || moved.old != moved.new;
+        let visible =
+            first || !delta.added.is_empty() || !delta.removed.is_empty() || delta.changed.iter().any(differs);
         if !visible && !recovered {
             return Vec::new();
         }
         state.turn += 1;
+        let wanted = visible && state.subscribers.iter().any(|subscriber| subscriber.wants == Wants::Delta);
+        let delta = wanted.then(|| Arc::new(delta));
         let shown = state.shown();
         for subscriber in &state.subscribers {
             match subscriber.wants {
@@ -240,34 +275,14 @@ impl<R: Output> Typed<R> {
 }
 
 impl<R: Output> Listener for Typed<R> {
-    fn result(&self, raw: &Arc<RawRows>, step: Option<&Step>) {
+    fn step(&self, node: &Node, step: &Step) {
         let mut guard = lock(&self.state);
         let state = &mut *guard;
-        let computed;
-        let empty = Arc::<RawRows>::default();
-        let before = state.good.as_ref().map_or(&empty, |(before, _)| before);
-        let edit = match step {
-            Some(step) if Arc::ptr_eq(&step.before, before) => &step.edit,
-            _ if Arc::ptr_eq(raw, before) => {
-                computed = Edit::default();
-                &computed
-            }
-            _ => {
-                computed = raw.edit_from(before);
-                &computed
-            }
-        };
-        // Everything is read before anything is changed: a row that cannot be read leaves the last good result.
-        let places = edit.added.iter().copied().chain(edit.changed.iter().map(|(_, to)| *to));
-        let decoded: Result<std::collections::BTreeMap<usize, R>> =
-            places.map(|at| Ok((at, state.decode.decode(raw.values[at].clone())?))).collect();
-        let wakers = match decoded {
-            Err(error) => self.fail(state, Arc::new(error)),
-            Ok(decoded) => {
-                let first = state.good.is_none();
-                let old = state.good.take().map(|(_, rows)| rows).unwrap_or_default();
-                self.accept(state, raw, old, edit, first, |at| decoded[&at].clone())
-            }
+        let wakers = if state.good.as_ref().is_some_and(|good| good.turn == Some(step.from)) {
+            self.follow(state, node, step)
+        } else {
+            let (turn, raw) = node.result();
+            self.anew(state, turn, &raw)
         };
         drop(guard);
         wakers.into_iter().for_each(Waker::wake);
@@ -293,5 +308,46 @@ impl<R: Output> Drop for Typed<R> {
         if let (Some(node), Some(host)) = (node, self.host.upgrade()) {
             host.router().detach(&node, None);
         }
+    }
+}
+
+/// The step with its types.
+fn decoded<R>(decode: &dyn Decode<R>, delta: &Delta<SharedRow>) -> Result<Delta<R>> {
+    let read = |row: &SharedRow| decode.decode(row.to_vec());
+    let added = delta.added.iter().map(|come| Ok(Added { row: read(&come.row)?, index: come.index }));
+    let removed = delta.removed.iter().map(|gone| Ok(Removed { row: read(&gone.row)?, index: gone.index }));
+    let changed = delta
+        .changed
+        .iter()
+        .map(|moved| Ok(Changed { old: read(&moved.old)?, new: read(&moved.new)?, from: moved.from, to: moved.to }));
+    Ok(Delta {
+        added: added.collect::<Result<_>>()?,
+        removed: removed.collect::<Result<_>>()?,
+        changed: changed.collect::<Result<_>>()?,
+    })
+}
+
+/// The keys of the rows before a step, from those after it. Rows that are gone have keys like no other's.
+fn keys_before(keys: &[Box<str>], delta: &Delta<SharedRow>) -> Vec<Box<str>> {
+    let went = delta.removed.iter().map(|gone| (gone.index, format!("\u{1d}{}", gone.index).into_boxed_str()));
+    let moved = delta.changed.iter().filter_map(|moved| Some((moved.from, keys.get(moved.to)?.clone())));
+    let came = delta.added.iter().map(|come| come.index).chain(delta.changed.iter().map(|moved| moved.to));
+    splice(keys.to_vec(), came.collect(), went.chain(moved).collect()).unwrap_or_default()
+}
+
+/// [`splice`] of few rows without moving all of them to another place.
+fn in_place<R>(rows: &mut Vec<R>, mut gone: Vec<usize>, mut come: Vec<(usize, R)>) {
+    gone.sort_unstable();
+    come.sort_by_key(|(at, _)| *at);
+    if gone.len() + come.len() > 16 {
+        let newer = splice(std::mem::take(rows), gone, come);
+        *rows = newer.unwrap_or_else(|_| unreachable!("the step starts from these rows"));
+        return;
+    }
+    for at in gone.into_iter().rev() {
+        rows.remove(at);
+    }
+    for (at, row) in come {
+        rows.insert(at, row);
     }
 }

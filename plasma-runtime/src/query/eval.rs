@@ -24,10 +24,15 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::rc::Rc;
 
+#[cfg(any(feature = "client", feature = "http-server"))]
+pub(crate) use self::expr::{calculated, compared, is_like, truth_of};
 use self::frame::{Frame, Scope};
 #[cfg(feature = "sqlite")]
 pub use self::source::SqlRows;
 pub use self::source::{NoTables, RowSource};
+#[cfg(any(feature = "client", feature = "http-server"))]
+pub(crate) use self::subquery::Members;
+#[cfg(not(any(feature = "client", feature = "http-server")))]
 use self::subquery::Members;
 use super::ir::{Expr, Query};
 use crate::error::Result;
@@ -57,6 +62,22 @@ pub fn matches(
 pub fn value(expr: &Expr, table: &'static TableDef, row: &[Value], source: &mut dyn RowSource) -> Result<Value> {
     let frame = Frame { scope: Scope::Table(table), row, group: None, outer: None };
     Evaluator::new(source).value(expr, Some(&frame)).map(Cow::into_owned)
+}
+
+/// The value of an expression over a joined row of `query`, with sub-queries that may look at that row.
+///
+/// # Errors
+/// As [`matches()`].
+#[cfg(any(feature = "client", feature = "http-server"))]
+pub(crate) fn value_in(expr: &Expr, query: &Query, row: &[Value], source: &mut dyn RowSource) -> Result<Value> {
+    let frame = Frame { scope: Scope::Query(query), row, group: None, outer: None };
+    Evaluator::new(source).value(expr, Some(&frame)).map(Cow::into_owned)
+}
+
+/// Where in a joined row of `query` a column of its own stands.
+#[cfg(any(feature = "client", feature = "http-server"))]
+pub(crate) fn position(query: &Query, column: &super::ir::ColumnRef) -> Option<usize> {
+    Scope::Query(query).position(column)
 }
 
 /// The rows of a query, in its order, ties by its [identity](Query::identity). Related rows stand behind the selected

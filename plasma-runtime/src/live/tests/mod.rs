@@ -120,6 +120,13 @@ impl Bench {
         self.end_of_turn(store);
     }
 
+    /// Another process has written, nobody knows what.
+    fn foreign(&self) {
+        let mut store = lock(&self.store);
+        self.router.changed(&Batch { all: true, ..Batch::default() }, &mut *store);
+        self.end_of_turn(store);
+    }
+
     fn put(&self, todo: Todo) {
         let id = todo.id.to_string();
         self.write(vec![(Todo::DEF, &id, Some(encode(todo)))]);

@@ -54,17 +54,7 @@ impl<'q> Evaluator<'q, '_> {
             | Expr::Aggregate { .. } => truth_of(&*self.value(expr, frame)?),
             Expr::Compare { op, left, right } => {
                 let (left, right) = (self.value(left, frame)?, self.value(right, frame)?);
-                if *op == CompareOp::Is {
-                    return Ok(Some(is_same(&left, &right)));
-                }
-                Ok(sql_compare(&left, &right).map(|ordering| match op {
-                    CompareOp::Eq | CompareOp::Is => ordering.is_eq(),
-                    CompareOp::Ne => ordering.is_ne(),
-                    CompareOp::Lt => ordering.is_lt(),
-                    CompareOp::Lte => ordering.is_le(),
-                    CompareOp::Gt => ordering.is_gt(),
-                    CompareOp::Gte => ordering.is_ge(),
-                }))
+                Ok(compared(*op, &left, &right))
             }
             Expr::And(all) => self.decided(all, false, frame),
             Expr::Or(any) => self.decided(any, true, frame),
@@ -77,16 +67,7 @@ impl<'q> Evaluator<'q, '_> {
                 }
                 Ok(in_list(&value, list))
             }
-            Expr::Like { expr, pattern } => match &*self.value(expr, frame)? {
-                Value::Null => Ok(None),
-                Value::Text(text) | Value::Json(text) => {
-                    if like::is_too_long(pattern) {
-                        return Err(Error::new(ErrorKind::TooLarge, "the `like` pattern is longer than 50,000 bytes"));
-                    }
-                    Ok(Some(like::matches(text, pattern)))
-                }
-                other => Err(Error::internal(format!("`like` matches text, not {other:?}"))),
-            },
+            Expr::Like { expr, pattern } => is_like(&*self.value(expr, frame)?, pattern),
             Expr::Exists(query) => self.exists(query, frame).map(Some),
             Expr::InQuery { expr, query } => {
                 let value = self.value(expr, frame)?.into_owned();
@@ -117,23 +98,7 @@ impl<'q> Evaluator<'q, '_> {
         for arg in args {
             values.push(self.value(arg, frame)?);
         }
-        if values.iter().any(|value| value.is_null()) {
-            return Ok(Cow::Owned(Value::Null));
-        }
-        let value = match (function, values.as_slice()) {
-            (Function::Lower, [text]) => Value::Text(text_of(text)?.to_ascii_lowercase()),
-            (Function::Upper, [text]) => Value::Text(text_of(text)?.to_ascii_uppercase()),
-            (Function::Length, [text]) => Value::Int(text_of(text)?.chars().count() as i64),
-            (Function::Trim, [text]) => Value::Text(text_of(text)?.trim_matches(' ').to_owned()),
-            (Function::Concat, texts) => {
-                let texts: Vec<&str> = texts.iter().map(|text| text_of(text)).collect::<Result<_>>()?;
-                Value::Text(texts.concat())
-            }
-            (Function::Date, [time, offset]) => numeric::date_of(time, offset)?,
-            (Function::Negate, [number]) => numeric::negate(number)?,
-            _ => return Err(Error::internal(format!("`{function:?}` of {} arguments", args.len()))),
-        };
-        Ok(Cow::Owned(value))
+        calculated(function, &values).map(Cow::Owned)
     }
 
     /// A long list, sorted once for the whole evaluation.
@@ -160,8 +125,57 @@ impl<'q> Evaluator<'q, '_> {
     }
 }
 
+/// Two values compared: unknown when one is NULL, but for [`CompareOp::Is`].
+pub(crate) fn compared(op: CompareOp, left: &Value, right: &Value) -> Option<bool> {
+    if op == CompareOp::Is {
+        return Some(is_same(left, right));
+    }
+    sql_compare(left, right).map(|ordering| match op {
+        CompareOp::Eq | CompareOp::Is => ordering.is_eq(),
+        CompareOp::Ne => ordering.is_ne(),
+        CompareOp::Lt => ordering.is_lt(),
+        CompareOp::Lte => ordering.is_le(),
+        CompareOp::Gt => ordering.is_gt(),
+        CompareOp::Gte => ordering.is_ge(),
+    })
+}
+
+/// `LIKE`.
+pub(crate) fn is_like(value: &Value, pattern: &str) -> Result<Option<bool>> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Text(text) | Value::Json(text) => {
+            if like::is_too_long(pattern) {
+                return Err(Error::new(ErrorKind::TooLarge, "the `like` pattern is longer than 50,000 bytes"));
+            }
+            Ok(Some(like::matches(text, pattern)))
+        }
+        other => Err(Error::internal(format!("`like` matches text, not {other:?}"))),
+    }
+}
+
+/// A function of values, but for [`Function::Coalesce`], which does not ask for all of them.
+pub(crate) fn calculated(function: Function, values: &[Cow<'_, Value>]) -> Result<Value> {
+    if values.iter().any(|value| value.is_null()) {
+        return Ok(Value::Null);
+    }
+    match (function, values) {
+        (Function::Lower, [text]) => Ok(Value::Text(text_of(text)?.to_ascii_lowercase())),
+        (Function::Upper, [text]) => Ok(Value::Text(text_of(text)?.to_ascii_uppercase())),
+        (Function::Length, [text]) => Ok(Value::Int(text_of(text)?.chars().count() as i64)),
+        (Function::Trim, [text]) => Ok(Value::Text(text_of(text)?.trim_matches(' ').to_owned())),
+        (Function::Concat, texts) => {
+            let texts: Vec<&str> = texts.iter().map(|text| text_of(text)).collect::<Result<_>>()?;
+            Ok(Value::Text(texts.concat()))
+        }
+        (Function::Date, [time, offset]) => numeric::date_of(time, offset),
+        (Function::Negate, [number]) => numeric::negate(number),
+        _ => Err(Error::internal(format!("`{function:?}` of {} arguments", values.len()))),
+    }
+}
+
 /// A value as a condition: zero is false, as in SQLite.
-fn truth_of(value: &Value) -> Result<Option<bool>> {
+pub(crate) fn truth_of(value: &Value) -> Result<Option<bool>> {
     match value {
         Value::Null => Ok(None),
         Value::Bool(b) => Ok(Some(*b)),

@@ -9,15 +9,15 @@ use crate::value::Value;
 use crate::value::compare::compare;
 
 /// The values an `IN (SELECT ..)` looks into.
-#[derive(Clone, Default)]
-pub(super) struct Members {
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Members {
     /// Ascending, without NULL.
     sorted: Vec<Value>,
     null: bool,
 }
 
 impl Members {
-    pub(super) fn new(values: Vec<Value>) -> Self {
+    pub(crate) fn new(values: Vec<Value>) -> Self {
         let all = values.len();
         let mut sorted: Vec<_> = values.into_iter().filter(|value| !value.is_null()).collect();
         let null = sorted.len() < all;
@@ -26,7 +26,7 @@ impl Members {
     }
 
     /// SQL's `IN`: nothing is in an empty set, NULL is not known to be in any other.
-    pub(super) fn contain(&self, value: &Value) -> Option<bool> {
+    pub(crate) fn contain(&self, value: &Value) -> Option<bool> {
         if self.sorted.is_empty() && !self.null {
             return Some(false);
         }

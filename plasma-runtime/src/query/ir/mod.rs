@@ -168,7 +168,7 @@ impl Source {
     }
 
     /// The columns that tell its rows apart, as far as anything does.
-    fn identity(&self) -> Vec<Expr> {
+    pub(crate) fn identity(&self) -> Vec<Expr> {
         match &self.rows {
             Rows::Table(table) => vec![self.column(table.columns[table.id].name)],
             // A table confined to some of its rows is still known by its id.

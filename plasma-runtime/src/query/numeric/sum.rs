@@ -41,6 +41,25 @@ impl Sum {
         Ok(())
     }
 
+    /// Takes a value away that was added before: exact, so the sum is what it would be without it.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn subtract(&mut self, value: &Value) -> Result<()> {
+        match value {
+            Value::Null => return Ok(()),
+            Value::Int(n) => self.integers -= i128::from(*n),
+            Value::Float(x) if x.is_finite() => self.floats.get_or_insert_default().add(-*x),
+            other => return Err(Error::internal(format!("{other:?} cannot be subtracted"))),
+        }
+        self.count = self.count.saturating_sub(1);
+        if self.count == 0 {
+            // Of no value it is neither an integer nor a float.
+            *self = Sum::default();
+        }
+        Ok(())
+    }
+
     /// The sum: an integer of integers, else a float; NULL of no value.
     ///
     /// # Errors

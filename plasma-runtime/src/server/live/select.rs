@@ -60,7 +60,7 @@ impl<R: Output> LiveSelect<R> {
     ) -> Result<Self> {
         let (node, raw, turn) = open(inner, ir).await.map_err(|error| error.duplicate())?;
         let held = Held { node: Some(node), hub: Arc::clone(&inner.live) };
-        let rows = raw.values.iter().map(|row| query.decode(row.clone())).collect::<Result<Vec<R>>>()?;
+        let rows = raw.values.iter().map(|row| query.decode(row.to_vec())).collect::<Result<Vec<R>>>()?;
         let rows = Rows(Arc::new(rows));
         Ok(LiveSelect { held, decode: Arc::new(ByQuery(query)), raw, rows, turn, failed: false })
     }
@@ -93,7 +93,7 @@ impl<R: Output> LiveSelect<R> {
         }
         // Everything is read before anything is changed: a row that cannot be read leaves what there is.
         let places = edit.added.iter().copied().chain(edit.changed.iter().map(|(_, to)| *to));
-        let read = places.map(|at| Ok((at, self.decode.decode(raw.values[at].clone())?)));
+        let read = places.map(|at| Ok((at, self.decode.decode(raw.values[at].to_vec())?)));
         let new: std::collections::BTreeMap<usize, R> = match read.collect::<Result<_>>() {
             Ok(new) => new,
             Err(error) => {
