@@ -149,12 +149,29 @@ impl Maintained {
         }
     }
 
+    /// Why it has no stages.
+    #[cfg(feature = "client")]
+    pub(super) fn refusal(&self) -> Option<&str> {
+        self.refused.as_ref().map(|refused| refused.0.as_str())
+    }
+
+    /// For each table, how many rows are looked at for a change of one of its rows, on average.
+    #[cfg(feature = "client")]
+    pub(super) fn rows_per_change(&self) -> Vec<(&'static str, f64)> {
+        match &self.held {
+            Held::Stages(pipeline) | Held::Waiting(pipeline) => pipeline.rows_per_change(),
+            Held::Nothing | Held::Rows(_) => Vec::new(),
+        }
+    }
+
     /// Whether stages keep it.
+    #[cfg(all(test, feature = "client"))]
     pub(crate) fn is_incremental(&self) -> bool {
         matches!(self.held, Held::Stages(_) | Held::Waiting(_))
     }
 
     /// How many rows, groups and values are held.
+    #[cfg(feature = "client")]
     pub(crate) fn held(&self) -> usize {
         match &self.held {
             Held::Nothing => 0,

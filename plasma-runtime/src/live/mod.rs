@@ -1,17 +1,20 @@
 //! Live queries: results that are kept up to date, and what changed in them.
 //!
-//! On the client a commit of the store comes as a `Batch` to the `router`, in the same turn of the writer. The router runs
-//! the queries whose tables were touched, each distinct one once (`node`), and compares the keyed rows with those before
-//! (`diff`). Each live query decodes what changed (`typed`) and queues the calls of its subscribers, which run when the
-//! turn is over. Queries are run again as a whole for now; the types below are those that incremental maintenance will
-//! use. On the server [`ServerDb`](crate::server::ServerDb) follows the change log with the same statements and deltas.
+//! On the client a commit of the store comes as a batch of row changes to the `router`, in the same turn of the writer. The
+//! router finds the queries that the rows concern (`routes`) and hands each distinct one its changes, once (`node`). A
+//! query is `maintained` by stages that keep what they need ([`ivm`]); one that has no stages is run again and compared
+//! with what it was (`diff`). Each live query decodes what changed (`typed`) and queues the calls of its subscribers, which
+//! run when the turn is over. On the server [`ServerDb`](crate::server::ServerDb) follows the change log with the same
+//! stages.
 
 mod change;
 mod delta;
 mod diff;
 #[cfg(feature = "client")]
+mod explain;
+#[cfg(feature = "client")]
 mod handle;
-mod ivm;
+pub mod ivm;
 mod maintained;
 #[cfg(feature = "client")]
 mod node;
@@ -32,7 +35,13 @@ mod typed;
 pub use change::RowChange;
 pub use delta::{Added, Changed, Delta, Removed};
 #[cfg(feature = "client")]
+pub(crate) use explain::explain;
+#[cfg(feature = "client")]
+pub use explain::{Explanation, TableUse};
+#[cfg(feature = "client")]
 pub use handle::{LiveQuery, LiveRow, LiveStream, Subscription};
+#[cfg(feature = "http-server")]
+pub(crate) use maintained::{Maintained, Stepped};
 #[cfg(feature = "http-server")]
 pub(crate) use raw::RawRows;
 #[cfg(feature = "client")]

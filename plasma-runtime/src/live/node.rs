@@ -204,7 +204,7 @@ impl State {
 }
 
 /// What a synchronous connection answers, which is ready at once.
-fn now<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) fn now<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
     match pin!(answer).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
         Poll::Pending => Err(Error::internal("a synchronous connection was not ready at once")),

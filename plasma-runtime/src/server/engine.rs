@@ -174,6 +174,12 @@ impl ServerEngine {
         &self.lenses
     }
 
+    /// The schema.
+    #[cfg(feature = "http-server")]
+    pub(super) fn schema(&self) -> &crate::schema::SchemaDef {
+        &self.definition.schema
+    }
+
     pub(super) fn faults(&self) -> &FaultBook {
         &self.faults
     }

@@ -26,7 +26,7 @@ use super::runtime::{Shared, SharedEntropy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::{BoxFuture, MaybeSend, MaybeSync};
 use crate::inputs::Entropy;
-use crate::live::{LiveQuery, LiveRow, Output, Subscription};
+use crate::live::{Explanation, LiveQuery, LiveRow, Output, Subscription, explain};
 use crate::mutate::{ErasedCtx, RunsIn};
 use crate::query::typed::ReadsIn;
 use crate::schema::{Id, InSchema, Schema};
@@ -273,6 +273,27 @@ impl<S: Schema> Client<S> {
     {
         let shared = &self.inner.shared;
         LiveQuery::open(shared.host(), shared.dispatcher.clone(), S::DEF, query)
+    }
+
+    /// Says how a live query would be kept up to date and what that costs on the rows there are: incrementally or run
+    /// again and why, which changes it is told of, how many rows it holds and looks at, and how SQLite runs it. It runs the
+    /// query.
+    ///
+    /// ```no_run
+    /// # use plasma_runtime::query::typed::ReadsIn;
+    /// # async fn f<S: plasma_runtime::schema::Schema, Q: ReadsIn<S>>(client: plasma_runtime::client::Client<S>, late: Q)
+    /// # -> plasma_runtime::Result<()> {
+    /// let explanation = client.explain(late).await?;
+    /// println!("{explanation}");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`all`](Self::all).
+    pub async fn explain<Q: ReadsIn<S>>(&self, query: Q) -> Result<Explanation> {
+        let ir = query.ir()?.clone();
+        crate::query::typed::read::check_tables(&S::DEF, &ir)?;
+        self.inner.shared.turn(|core| explain(&mut *core.store, &ir)).await
     }
 
     /// Keeps one row up to date.

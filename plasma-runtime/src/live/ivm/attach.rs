@@ -9,10 +9,12 @@ use super::bound::{self, Bound};
 use super::copies::Copies;
 use super::key::{Flow, Key, SharedRow};
 use super::pipeline::{Loads, Pipeline, Ready};
+use super::touched::per_key;
 use crate::error::{Error, Result};
 use crate::live::change::RowChange;
 use crate::query::ir::Query;
 use crate::value::Value;
+use crate::value::compare::is_same;
 
 /// Attaches the values of sub-queries.
 #[derive(Debug)]
@@ -155,6 +157,22 @@ impl Attach {
                 index.remove(&key.and(identity.0.iter()));
             }
         }
+    }
+
+    /// How many rows ask a sub-query for the same, on average.
+    pub(super) fn asking_per_key(&self, at: usize) -> f64 {
+        let Some(index) = self.index.get(at) else { return 0.0 };
+        let identity = self.identity.len();
+        let mut keys = 0;
+        let mut last: Option<&[Value]> = None;
+        for key in index {
+            let asked = &key.0[..key.0.len() - identity];
+            if !last.is_some_and(|last| last.iter().zip(asked).all(|(a, b)| is_same(a, b))) || last.is_none() {
+                keys += 1;
+            }
+            last = Some(asked);
+        }
+        per_key(index.len(), keys)
     }
 
     /// How many rows are held.

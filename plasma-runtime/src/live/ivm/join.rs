@@ -123,6 +123,24 @@ impl Join {
         row.iter().chain(std::iter::repeat_n(&Value::Null, self.width)).cloned().collect()
     }
 
+    pub(super) fn held_left(&self) -> usize {
+        self.left.len()
+    }
+
+    pub(super) fn held_right(&self) -> usize {
+        self.right.len()
+    }
+
+    /// How many different values the rows of the sources so far are joined by.
+    pub(super) fn left_values(&self) -> usize {
+        distinct_beginnings(self.left.keys(), self.left_keys.len())
+    }
+
+    /// The same of the rows of the source.
+    pub(super) fn right_values(&self) -> usize {
+        distinct_beginnings(self.right.keys(), self.right_keys.len())
+    }
+
     /// How many rows are held.
     pub(super) fn held(&self) -> usize {
         self.left.len() + self.right.len()
@@ -131,4 +149,16 @@ impl Join {
 
 fn pair(left: &SharedRow, right: &SharedRow) -> SharedRow {
     left.iter().chain(right.iter()).cloned().collect()
+}
+
+fn distinct_beginnings<'k>(keys: impl Iterator<Item = &'k Key>, len: usize) -> usize {
+    let mut last: Option<Key> = None;
+    let mut count = 0;
+    for key in keys {
+        if !last.as_ref().is_some_and(|last| key.begins_with(last)) {
+            count += 1;
+            last = Some(Key(key.0[..len.min(key.0.len())].into()));
+        }
+    }
+    count
 }

@@ -11,6 +11,7 @@
 mod ask;
 mod attach;
 mod bound;
+mod class;
 mod compile;
 mod conditions;
 mod copies;
@@ -23,8 +24,11 @@ mod nested;
 mod pipeline;
 mod source;
 mod tail;
+mod touched;
 mod window;
 
+pub(crate) use class::class_of;
+pub use class::{Class, classify};
 pub(crate) use interest::{Interest, Range, What};
 pub(crate) use key::{Key, SharedRow};
 pub(crate) use pipeline::{Loads, Pipeline, Ready};

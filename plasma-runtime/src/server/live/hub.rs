@@ -10,9 +10,8 @@ use tokio::sync::{Notify, oneshot};
 
 use super::changes::{self, Changed, Place};
 use crate::error::{Error, ErrorKind, Result};
-use crate::live::{RawRows, Statement};
+use crate::live::{Maintained, RawRows, Statement, Stepped};
 use crate::query::ir;
-use crate::query::lower::Dialect;
 use crate::server::ServerEngine;
 use crate::server::http::Inner;
 use crate::store::SqlExecutor;
@@ -48,7 +47,10 @@ pub(super) type First = Result<(Arc<Node>, Arc<RawRows>, u64), Arc<Error>>;
 
 /// A query that is kept up to date for everybody who asks it.
 pub(super) struct Node {
-    statement: Statement,
+    query: ir::Query,
+    tables: Vec<&'static str>,
+    /// What keeps the result. None while a step is at it, and after one that was broken off: then it begins anew.
+    maintained: Mutex<Option<Maintained>>,
     latest: Mutex<Latest>,
     #[cfg(test)]
     pub(super) runs: std::sync::atomic::AtomicUsize,
@@ -75,9 +77,11 @@ impl Latest {
 }
 
 impl Node {
-    fn new(statement: Statement) -> Self {
+    fn new(query: ir::Query) -> Self {
         Node {
-            statement,
+            tables: query.tables().iter().map(|table| table.name).collect(),
+            query,
+            maintained: Mutex::default(),
             latest: Mutex::default(),
             #[cfg(test)]
             runs: Default::default(),
@@ -86,6 +90,10 @@ impl Node {
 
     pub(super) fn latest(&self) -> MutexGuard<'_, Latest> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn maintained(&self) -> MutexGuard<'_, Option<Maintained>> {
+        self.maintained.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn failed(&self) -> bool {
@@ -225,12 +233,12 @@ impl Hub {
     async fn step(&self, inner: &Inner, place: &mut Option<Place>, waiting: Vec<Waiting>) {
         let known = self.state().nodes.clone();
         let (asked, answers): (Vec<_>, Vec<_>) = waiting.into_iter().map(|w| (w.query, w.answer)).unzip();
-        let before = *place;
+        let before = place.clone();
         let engine = Arc::clone(&inner.engine);
         let read = inner.backend.read(move |db| {
             Box::pin(async move {
-                let nodes = with_new(known, asked, db.dialect());
-                let looked = look(&engine, db, before, &nodes.0).await?;
+                let nodes = with_new(known, asked);
+                let looked = look(&engine, db, before.as_ref(), &nodes.0).await?;
                 Ok((nodes, looked))
             })
         });
@@ -278,12 +286,12 @@ impl Hub {
 }
 
 /// The nodes, with one for each query that is not among them; and the node of each query that was asked.
-fn with_new(mut nodes: Vec<Arc<Node>>, asked: Vec<ir::Query>, dialect: Dialect) -> (Vec<Arc<Node>>, Vec<usize>) {
+fn with_new(mut nodes: Vec<Arc<Node>>, asked: Vec<ir::Query>) -> (Vec<Arc<Node>>, Vec<usize>) {
     let mut places = Vec::with_capacity(asked.len());
     for query in asked {
-        let known = nodes.iter().position(|node| node.statement.query == query);
+        let known = nodes.iter().position(|node| node.query == query);
         places.push(known.unwrap_or_else(|| {
-            nodes.push(Arc::new(Node::new(Statement::new(dialect, query))));
+            nodes.push(Arc::new(Node::new(query)));
             nodes.len() - 1
         }));
     }
@@ -304,14 +312,14 @@ struct Look {
 async fn look(
     engine: &ServerEngine,
     db: &mut dyn SqlExecutor,
-    before: Option<Place>,
+    before: Option<&Place>,
     nodes: &[Arc<Node>],
 ) -> Result<Look> {
     let mut failed: Vec<(usize, Arc<Error>)> = Vec::new();
     loop {
         engine.begin_reading(db).await?;
         let ran = match engine.still_fits(db).await {
-            Ok(()) => run(db, before, nodes, &failed).await,
+            Ok(()) => run(engine, db, before, nodes, &failed).await,
             Err(error) => Err(error),
         };
         let end = db.execute(if matches!(ran, Ok(Ok(_))) { "COMMIT" } else { "ROLLBACK" }, &[]).await;
@@ -332,26 +340,63 @@ async fn look(
 }
 
 async fn run(
+    engine: &ServerEngine,
     db: &mut dyn SqlExecutor,
-    before: Option<Place>,
+    before: Option<&Place>,
     nodes: &[Arc<Node>],
     failed: &[(usize, Arc<Error>)],
 ) -> Result<Result<Look, (usize, Arc<Error>)>> {
-    let (changed, place) = changes::since(db, before).await?;
+    let (changed, place) = changes::since(db, engine.schema(), before).await?;
     let failed: BTreeSet<usize> = failed.iter().map(|(at, _)| *at).collect();
     let mut results = Vec::with_capacity(nodes.len());
+    // Put back when all went well: what has taken a step that others did not take begins anew.
+    let mut stepped = Vec::new();
     for (at, node) in nodes.iter().enumerate() {
-        let due = matches!(changed, Changed::All) || node.failed() || changed.concerns(&node.statement.tables);
+        let due = matches!(changed, Changed::All) || node.failed() || changed.concerns(&node.tables);
+        if failed.contains(&at) {
+            *node.maintained() = None;
+        }
         if !due || failed.contains(&at) {
             results.push(None);
             continue;
         }
         #[cfg(test)]
         node.runs.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        match node.statement.run_on(db).await {
-            Ok(rows) => results.push(Some(Ok(Arc::new(rows)))),
+        let known = node.maintained().take();
+        match advance(db, known, node, &changed).await {
+            Ok((maintained, news)) => {
+                stepped.push((at, maintained));
+                results.push(news.map(|rows| Ok(Arc::new(rows))));
+            }
             Err(error) => return Ok(Err((at, Arc::new(error)))),
         }
     }
+    for (at, maintained) in stepped {
+        *nodes[at].maintained() = Some(maintained);
+    }
     Ok(Ok(Look { place, results }))
+}
+
+/// One query takes a step: from the rows that changed, or anew. None is no news.
+async fn advance(
+    db: &mut dyn SqlExecutor,
+    known: Option<Maintained>,
+    node: &Node,
+    changed: &Changed,
+) -> Result<(Maintained, Option<RawRows>)> {
+    let rows = changed.rows_of(&node.tables).filter(|_| !node.failed());
+    if let (Some(mut maintained), Some(rows)) = (known, rows) {
+        let mut stepped = maintained.step(&rows);
+        if matches!(stepped, Stepped::Read) && maintained.is_waiting() {
+            stepped = Stepped::Delta(maintained.read(db).await?);
+        }
+        if let Stepped::Delta(delta) = stepped {
+            let news = if delta.is_empty() { None } else { maintained.result() };
+            return Ok((maintained, news));
+        }
+    }
+    let mut maintained = Maintained::new(Statement::new(db.dialect(), node.query.clone()));
+    maintained.run(db).await?;
+    let news = maintained.result();
+    Ok((maintained, news))
 }
