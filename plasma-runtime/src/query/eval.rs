@@ -18,7 +18,7 @@ mod select;
 mod source;
 mod subquery;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;

@@ -1,6 +1,7 @@
 //! Live queries over a real store, with turns of the writer under the test's control.
 
 mod deltas;
+mod fuzz;
 mod queries;
 
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
@@ -16,7 +17,7 @@ use crate::error::Result;
 use crate::future::{BoxFuture, ready};
 use crate::query::typed::Query;
 use crate::schema::samples::{App, Org, Todo, User};
-use crate::schema::{Schema, Table, TableDef};
+use crate::schema::{Schema, SchemaDef, Table, TableDef};
 use crate::store::SqlConnection;
 use crate::store::ddl::{Side, create_table};
 use crate::store::sqlite::SqliteConnection;
@@ -63,19 +64,26 @@ struct Bench {
     store: Mutex<Store>,
     router: Router,
     dispatcher: Arc<Dispatcher>,
+    schema: SchemaDef,
     me: Weak<Bench>,
 }
 
 impl Bench {
     fn new() -> Arc<Self> {
+        Self::over(App::DEF)
+    }
+
+    /// A client with other tables.
+    fn over(schema: SchemaDef) -> Arc<Self> {
         let mut db = SqliteConnection::in_memory().expect("memory");
-        for table in App::DEF.tables {
+        for table in schema.tables {
             db.batch(&create_table(table, Side::Client)).expect("the tables are made");
         }
         Arc::new_cyclic(|me| Bench {
             store: Mutex::new(Store { db, queries: 0, broken: false }),
             router: Router::default(),
             dispatcher: Arc::default(),
+            schema,
             me: me.clone(),
         })
     }
@@ -85,7 +93,7 @@ impl Bench {
         Q::Row: Output,
     {
         let host: Weak<dyn Host> = self.me.clone();
-        LiveQuery::open(host, self.dispatcher.clone(), App::DEF, query)
+        LiveQuery::open(host, self.dispatcher.clone(), self.schema, query)
     }
 
     fn end_of_turn(&self, mut store: MutexGuard<'_, Store>) {

@@ -1,14 +1,14 @@
 #[cfg(feature = "sqlite")]
-mod backend;
+pub(crate) mod backend;
 #[cfg(feature = "sqlite")]
 mod coverage;
 #[cfg(feature = "sqlite")]
 mod differential;
 mod examples;
 #[cfg(feature = "sqlite")]
-mod generate;
+pub(crate) mod generate;
 #[cfg(feature = "sqlite")]
-mod planted;
+pub(crate) mod planted;
 #[cfg(feature = "sqlite")]
 mod regressions;
 mod sources;

@@ -116,10 +116,10 @@ impl SqlConnection for Spoiled<'_> {
 }
 
 /// Rows in memory. It uses the hint as an index would: only rows with that very value come back.
-pub(super) struct Memory(Tables);
+pub(crate) struct Memory(Tables);
 
 impl Memory {
-    pub(super) fn new(mut tables: Tables) -> Self {
+    pub(crate) fn new(mut tables: Tables) -> Self {
         // The source promises no order: the worst one.
         tables.iter_mut().for_each(|(_, rows)| rows.reverse());
         Memory(tables)

@@ -57,7 +57,7 @@ fn assert_all_found(bugs: &[Bug<'_>]) {
 }
 
 /// Calls `change` for a query and all queries in it.
-fn queries(query: &mut Query, change: &dyn Fn(&mut Query)) {
+pub(crate) fn queries(query: &mut Query, change: &dyn Fn(&mut Query)) {
     change(query);
     query.parts_mut(&mut |part| match part {
         PartMut::Expr(expr) => in_expr(expr, change),
@@ -73,7 +73,7 @@ fn in_expr(expr: &mut Expr, change: &dyn Fn(&mut Query)) {
 }
 
 /// Calls `change` for every expression of a query and of all queries in it, the inner ones first.
-fn exprs(query: &mut Query, change: &dyn Fn(&mut Expr)) {
+pub(crate) fn exprs(query: &mut Query, change: &dyn Fn(&mut Expr)) {
     fn visit(expr: &mut Expr, change: &dyn Fn(&mut Expr)) {
         expr.parts_mut(&mut |part| match part {
             PartMut::Expr(expr) => visit(expr, change),

@@ -10,7 +10,7 @@ const COMPARISONS: [CompareOp; 7] =
     [CompareOp::Eq, CompareOp::Ne, CompareOp::Lt, CompareOp::Lte, CompareOp::Gt, CompareOp::Gte, CompareOp::Is];
 
 impl Choices<'_> {
-    pub(super) fn condition(&mut self, scope: &mut Scope, depth: usize) -> Expr {
+    pub(crate) fn condition(&mut self, scope: &mut Scope, depth: usize) -> Expr {
         let depth_below = depth.saturating_sub(1);
         let ways = if depth == 0 { 6 } else { 13 };
 

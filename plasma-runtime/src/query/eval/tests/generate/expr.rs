@@ -10,7 +10,7 @@ const COUNTS: [Aggregate; 2] = [Aggregate::Count, Aggregate::CountDistinct];
 
 impl Choices<'_> {
     /// An expression with values of one kind.
-    pub(super) fn expr(&mut self, scope: &mut Scope, kind: Kind, depth: usize) -> Expr {
+    pub(crate) fn expr(&mut self, scope: &mut Scope, kind: Kind, depth: usize) -> Expr {
         if kind == Kind::Bool && depth > 0 && self.once_in(2) {
             return self.condition(scope, depth);
         }

@@ -5,9 +5,9 @@ mod condition;
 mod expr;
 mod query;
 mod rows;
-mod scope;
+pub(crate) mod scope;
 
-pub(super) use self::rows::{TABLES, Tables, row_id};
+pub(crate) use self::rows::{TABLES, Tables, row_id};
 use crate::query::ir::{Expr, Query};
 use crate::schema::TableDef;
 use crate::value::Kind;
@@ -29,7 +29,7 @@ const KINDS: [Kind; 12] = [
 ];
 
 /// A stream of choices.
-pub(super) struct Choices<'c> {
+pub(crate) struct Choices<'c> {
     numbers: &'c [u16],
     at: usize,
     /// How many more sources the query may have: what it costs grows with their product.
@@ -37,23 +37,23 @@ pub(super) struct Choices<'c> {
 }
 
 impl<'c> Choices<'c> {
-    pub(super) fn new(numbers: &'c [u16]) -> Self {
+    pub(crate) fn new(numbers: &'c [u16]) -> Self {
         Choices { numbers, at: 0, sources: 0 }
     }
 
     /// One of `0..below`; 0 when the numbers are used up.
-    fn below(&mut self, below: usize) -> usize {
+    pub(crate) fn below(&mut self, below: usize) -> usize {
         let number = self.numbers.get(self.at).copied().unwrap_or(0);
         self.at += 1;
         usize::from(number) % below
     }
 
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+    pub(crate) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())].clone()
     }
 
     /// True once in `times`; false when the numbers are used up.
-    fn once_in(&mut self, times: usize) -> bool {
+    pub(crate) fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == times - 1
     }
 
@@ -64,22 +64,22 @@ impl<'c> Choices<'c> {
     }
 
     /// Rows of every table.
-    pub(super) fn tables(&mut self) -> Tables {
+    pub(crate) fn tables(&mut self) -> Tables {
         TABLES.iter().map(|table| (*table, self.rows(table))).collect()
     }
 
-    pub(super) fn table(&mut self) -> &'static TableDef {
+    pub(crate) fn table(&mut self) -> &'static TableDef {
         self.pick(&TABLES)
     }
 
     /// A whole query, as an application could send it.
-    pub(super) fn query(&mut self) -> Query {
+    pub(crate) fn query(&mut self) -> Query {
         self.sources = 8;
         query::outermost(self)
     }
 
     /// A condition over a row of `table`, as a policy has.
-    pub(super) fn filter(&mut self, table: &'static TableDef) -> Expr {
+    pub(crate) fn filter(&mut self, table: &'static TableDef) -> Expr {
         self.sources = 3;
         query::filter(self, table)
     }

@@ -5,7 +5,7 @@ use crate::schema::{ColumnDef, TableDef};
 use crate::value::{FileRef, Kind, Row, Value};
 
 /// The rows of each table.
-pub(in super::super) type Tables = Vec<(&'static TableDef, Vec<Row>)>;
+pub(crate) type Tables = Vec<(&'static TableDef, Vec<Row>)>;
 
 const fn column(name: &'static str, kind: Kind) -> ColumnDef {
     ColumnDef { nullable: true, ..ColumnDef::new(name, kind) }
@@ -49,7 +49,7 @@ static SOME: TableDef = TableDef::new(
 );
 static FEW: TableDef = TableDef::new("few", &[id(), column("ref", Kind::Id), column("bool", Kind::Bool)]);
 
-pub(in super::super) static TABLES: [&TableDef; 3] = [&ALL, &SOME, &FEW];
+pub(crate) static TABLES: [&TableDef; 3] = [&ALL, &SOME, &FEW];
 
 impl Choices<'_> {
     /// Up to seven rows; the ids are the same in every table.
@@ -65,7 +65,7 @@ impl Choices<'_> {
     }
 
     /// A value of a kind; often NULL, often one that comes again.
-    pub(super) fn value(&mut self, kind: Kind) -> Value {
+    pub(crate) fn value(&mut self, kind: Kind) -> Value {
         if self.once_in(4) {
             return Value::Null;
         }
@@ -96,7 +96,7 @@ impl Choices<'_> {
     }
 
     /// Short text of characters that matter to patterns, order and case.
-    pub(super) fn text(&mut self) -> String {
+    pub(crate) fn text(&mut self) -> String {
         if self.once_in(2) {
             return self.pick(&["a", "A", "ab", "aB", "B", " a ", "b  "]).to_owned();
         }
@@ -131,6 +131,6 @@ fn file(n: usize) -> String {
 }
 
 /// The id of a row, in every table.
-pub(in super::super) fn row_id(n: usize) -> String {
+pub(crate) fn row_id(n: usize) -> String {
     format!("0190a1b2-0000-7000-8000-00000000000{n}")
 }

@@ -5,25 +5,25 @@ use crate::value::Kind;
 
 /// A column of a source.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Column {
-    pub(super) source: &'static str,
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
+pub(crate) struct Column {
+    pub(crate) source: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
 }
 
 impl Column {
-    pub(super) fn expr(self, level: u8) -> Expr {
+    pub(crate) fn expr(self, level: u8) -> Expr {
         Expr::Column(ColumnRef { level, table: self.source, column: self.name })
     }
 }
 
 /// One query around an expression.
 #[derive(Debug, Clone)]
-pub(super) struct Level {
+pub(crate) struct Level {
     /// The columns of its sources.
-    pub(super) columns: Vec<Column>,
+    pub(crate) columns: Vec<Column>,
     /// What its rows are folded by, where the expression is about the groups.
-    pub(super) keys: Option<Vec<(Expr, Kind)>>,
+    pub(crate) keys: Option<Vec<(Expr, Kind)>>,
 }
 
 impl Level {
@@ -37,10 +37,10 @@ impl Level {
 }
 
 /// The queries around an expression, outermost first.
-pub(super) type Scope = Vec<Level>;
+pub(crate) type Scope = Vec<Level>;
 
 /// Everything of a kind that can be named here.
-pub(super) fn leaves(scope: &Scope, kind: Kind) -> Vec<Expr> {
+pub(crate) fn leaves(scope: &Scope, kind: Kind) -> Vec<Expr> {
     let mut leaves: Vec<Expr> = Vec::new();
     for (level, query) in (0u8..).zip(scope.iter().rev()) {
         leaves.extend(query.columns().filter(|column| column.kind == kind).map(|column| column.expr(level)));
@@ -53,12 +53,12 @@ pub(super) fn leaves(scope: &Scope, kind: Kind) -> Vec<Expr> {
 }
 
 /// Whether the expression stands where aggregates may.
-pub(super) fn is_grouped(scope: &Scope) -> bool {
+pub(crate) fn is_grouped(scope: &Scope) -> bool {
     scope.last().is_some_and(|level| level.keys.is_some())
 }
 
 /// Calls `inside` where the rows of the group are, as the argument of an aggregate.
-pub(super) fn in_group<T>(scope: &mut Scope, inside: impl FnOnce(&mut Scope) -> T) -> T {
+pub(crate) fn in_group<T>(scope: &mut Scope, inside: impl FnOnce(&mut Scope) -> T) -> T {
     let keys = scope.last_mut().and_then(|level| level.keys.take());
     let result = inside(scope);
     if let Some(level) = scope.last_mut() {
