@@ -46,6 +46,7 @@ pub(super) fn compile(query: &Query, part: &[Expr], outermost: bool) -> Result<P
     let having = bound::all(having, &mut unit_names)?;
     let mut tail = tail(query, &mut unit_names)?;
     let hidden = query.nested.iter().map(|nested| unit_names.column(&nested.parent).map(Bound::Place));
+    tail.uncounted = part.is_empty() && query.select == Select::Count;
     tail.hidden = hidden.collect::<Result<_, _>>()?;
     let related = related(query)?;
     let RowNames { used, asked: last, .. } = unit_names;

@@ -11,7 +11,7 @@ use super::key::{Key, SharedRow};
 use super::list::{Entry, List, Sorting};
 use super::window::{Window, difference, edit, net};
 use crate::error::{Error, Result};
-use crate::live::delta::{Changed, Delta};
+use crate::live::delta::{Added, Changed, Delta};
 use crate::value::Value;
 
 /// What a query selects.
@@ -36,6 +36,8 @@ pub(super) struct Tail {
     pub(super) window: Window,
     /// What stands where no row has come: the one group of no rows.
     pub(super) nothing: Vec<SharedRow>,
+    /// A count of all rows is there from the beginning, also when there are none; until it was said, this is set.
+    pub(super) uncounted: bool,
     /// Only what the window shows and some rows behind it are kept; the store has the others.
     pub(super) cut: Option<Cut>,
     parts: BTreeMap<Key, Part>,
@@ -83,6 +85,7 @@ impl Tail {
             distinct: false,
             window,
             nothing: Vec::new(),
+            uncounted: false,
             cut: None,
             parts: BTreeMap::new(),
             touched: Vec::new(),
@@ -184,6 +187,16 @@ impl Tail {
         let capacity = self.capacity();
         if let Some(refill) = self.make_ready()? {
             return Ok(refill);
+        }
+        if std::mem::take(&mut self.uncounted) {
+            let root = Key::default();
+            let count = self.parts.get_mut(&root).map_or(0, |part| {
+                part.touched = false;
+                part.count
+            });
+            self.touched.retain(|key| *key != root);
+            let row = count_of(self.number(count));
+            changes.push((root, Delta { added: vec![Added { row, index: 0 }], ..Delta::default() }));
         }
         for key in std::mem::take(&mut self.touched) {
             let Some(mut part) = self.parts.remove(&key) else { continue };
