@@ -10,7 +10,8 @@ use crate::value::Value;
 use crate::value::compare::compare;
 
 /// How many entries a chunk holds at most. Chunks are split in the middle: an insertion moves at most so many entries.
-const CHUNK: usize = 512;
+/// Tests have few rows.
+const CHUNK: usize = if cfg!(test) { 4 } else { 512 };
 
 /// The order of a result: the given keys, then what tells the rows apart.
 #[derive(Debug)]

@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 use crate::live::delta::{Added, Changed, Delta};
 use crate::value::Value;
 
+/// How many rows behind the window are held at least.
+const LEAST: usize = if cfg!(test) { 1 } else { 32 };
+
 /// What a query selects.
 #[derive(Debug)]
 pub(super) enum Selected {
@@ -96,7 +99,7 @@ impl Tail {
     /// read.
     pub(super) fn capacity(&self) -> usize {
         let end = self.window.end();
-        end.saturating_add(end.clamp(32, 1024))
+        end.saturating_add(end.clamp(LEAST, 1024))
     }
 
     /// Whether a row may be in the list of a query that is cut.

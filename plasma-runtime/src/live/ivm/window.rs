@@ -10,7 +10,7 @@ use crate::live::delta::{Added, Changed, Delta, Removed};
 use crate::live::diff::outside_longest_run;
 
 /// Above this many changes, a list is made anew when that is less work.
-const MANY: usize = 64;
+const MANY: usize = if cfg!(test) { 4 } else { 64 };
 
 /// Which places of a list are shown.
 #[derive(Debug, Clone, Copy)]

@@ -80,13 +80,27 @@ impl Story {
     fn told(&self, watched: &[Watched], (at, wrong): (usize, String)) -> String {
         let mut text = format!("{wrong}\n\nquery {at} of {}\n", watched.len());
         sql(&watched[at].asked.query, 0, &mut text);
-        text.push_str(&format!("{:?}\n\nrows\n", watched[at].asked.query));
+        text.push_str(&format!("{}\n\nrows\n", short(&watched[at].asked.query)));
         for (table, rows) in &self.start {
             rows.iter().for_each(|row| text.push_str(&format!("    {} {row:?}\n", table.name)));
         }
         text.push_str(&format!("\nsteps\n{}\n", self.said.join("\n")));
         text
     }
+}
+
+/// The query without the definitions of its tables.
+pub(super) fn short(query: &Query) -> String {
+    let whole = format!("{query:?}");
+    let mut parts = whole.split("TableDef { ");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let name = part.split(", columns:").next().unwrap_or_default();
+        let rest = part.split_once("resolve_conflict: None }").map_or("", |(_, rest)| rest);
+        text.push_str(name.trim_start_matches("name: "));
+        text.push_str(rest);
+    }
+    text
 }
 
 fn sql(query: &Query, depth: usize, text: &mut String) {

@@ -16,7 +16,7 @@ use crate::query::ir::{Aggregate, Expr, Order, Query, Select};
 
 /// Whether live queries are kept up to date by what a transaction changed. Queries that are run again do not look at the
 /// changes: most lies about them go unnoticed.
-const INCREMENTAL: bool = false;
+const INCREMENTAL: bool = true;
 
 const LANES: [Lane; 4] = [Lane::Windows, Lane::Joins, Lane::Groups, Lane::Anything];
 /// Cases of each lane: as many as are run.

@@ -1,5 +1,6 @@
 //! What happens to the store and to those who look at it.
 
+use super::case::short;
 use super::rows::{IDS, row, value};
 use super::shapes::{Hot, hot};
 use super::watch::Watched;
@@ -67,7 +68,7 @@ pub(super) fn step(
         }
         17 => {
             let (at, query) = (choices.below(watched.len()), choices.pick(queries));
-            let said = format!("query {at} asks something else: {query:?}");
+            let said = format!("query {at} asks something else: {}", short(&query));
             watched[at].replace(query, bug.rewrite);
             return ("replace", said);
         }
@@ -78,7 +79,7 @@ pub(super) fn step(
         }
         _ => {
             let query = choices.pick(queries);
-            let said = format!("one more query is opened: {query:?}");
+            let said = format!("one more query is opened: {}", short(&query));
             watched.push(Watched::open(made.world, query, bug.rewrite));
             return ("open", said);
         }

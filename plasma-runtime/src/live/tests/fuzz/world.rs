@@ -195,6 +195,11 @@ impl Asked {
         let mut keyed = query.clone();
         let keys = match std::mem::replace(&mut keyed.select, Select::Count) {
             Select::Count => 0..0,
+            // Whole rows that are distinct are told apart by their ids or by all they have, as is best.
+            Select::Row if query.distinct => {
+                keyed.select = Select::Row;
+                0..0
+            }
             select if query.distinct => {
                 keyed.select = select;
                 0..width
