@@ -66,6 +66,7 @@ pub enum Kind {
 }
 
 /// One edit.
+#[derive(Clone)]
 pub struct Edit {
     pub old: Todo,
     pub new: Todo,
