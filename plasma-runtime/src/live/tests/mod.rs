@@ -2,6 +2,7 @@
 
 mod deltas;
 mod fuzz;
+mod incremental;
 mod queries;
 
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
