@@ -318,3 +318,33 @@ impl<R: Output> std::fmt::Debug for LiveStream<R> {
         f.debug_struct("LiveStream").field("seen", &self.seen).finish_non_exhaustive()
     }
 }
+
+/// Live queries hear of nothing while it is there: see [`Client::pause_live`](crate::client::Client::pause_live).
+#[must_use = "dropping it ends the pause"]
+pub struct LivePause {
+    host: Weak<dyn Host>,
+}
+
+impl LivePause {
+    pub(crate) fn new(host: Weak<dyn Host>) -> Self {
+        if let Some(host) = host.upgrade() {
+            host.router().pause();
+        }
+        LivePause { host }
+    }
+}
+
+impl Drop for LivePause {
+    fn drop(&mut self) {
+        if let Some(host) = self.host.upgrade() {
+            host.router().resume();
+            host.kick();
+        }
+    }
+}
+
+impl std::fmt::Debug for LivePause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LivePause").finish_non_exhaustive()
+    }
+}

@@ -164,12 +164,6 @@ impl Maintained {
         }
     }
 
-    /// Whether stages keep it.
-    #[cfg(all(test, feature = "client"))]
-    pub(crate) fn is_incremental(&self) -> bool {
-        matches!(self.held, Held::Stages(_) | Held::Waiting(_))
-    }
-
     /// How many rows, groups and values are held.
     #[cfg(feature = "client")]
     pub(crate) fn held(&self) -> usize {

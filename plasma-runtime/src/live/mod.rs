@@ -39,7 +39,7 @@ pub(crate) use explain::explain;
 #[cfg(feature = "client")]
 pub use explain::{Explanation, TableUse};
 #[cfg(feature = "client")]
-pub use handle::{LiveQuery, LiveRow, LiveStream, Subscription};
+pub use handle::{LivePause, LiveQuery, LiveRow, LiveStream, Subscription};
 #[cfg(feature = "http-server")]
 pub(crate) use maintained::{Maintained, Stepped};
 #[cfg(feature = "http-server")]

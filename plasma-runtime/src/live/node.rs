@@ -138,13 +138,6 @@ impl Node {
             listener.closed();
         }
     }
-
-    /// Whether stages keep the query, and how many rows they hold.
-    #[cfg(test)]
-    pub(super) fn figures(&self) -> (bool, usize) {
-        let state = lock(&self.state);
-        (state.maintained.is_incremental(), state.maintained.held())
-    }
 }
 
 /// What is new.

@@ -16,6 +16,7 @@ use crate::future::MaybeSend;
 use crate::query::ir;
 use crate::query::lower::Dialect;
 use crate::store::SqlConnection;
+use crate::value::Row;
 
 /// The registered queries, by the changes they have to be told of.
 ///
@@ -29,6 +30,7 @@ use crate::store::SqlConnection;
 pub(crate) struct Router {
     registered: Mutex<Registered>,
     waiting: Mutex<Waiting>,
+    pause: Mutex<Pause>,
     /// How often a query was handed changes.
     #[cfg(test)]
     told: std::sync::atomic::AtomicUsize,
@@ -103,6 +105,38 @@ fn likeness(query: &ir::Query) -> u64 {
     hasher.finish()
 }
 
+/// Notifications that are held back.
+#[derive(Default)]
+struct Pause {
+    holders: usize,
+    /// The net changes so far, by table and id: the row before the first, the row after the last.
+    held: BTreeMap<(&'static str, String), (Option<Row>, Option<Row>)>,
+    all: bool,
+}
+
+impl Pause {
+    fn keep(&mut self, batch: &Batch) {
+        self.all |= batch.all;
+        for change in &batch.changes {
+            let images =
+                self.held.entry((change.table, change.id.clone())).or_insert_with(|| (change.before.clone(), None));
+            images.1.clone_from(&change.after);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.holders == 0 && (self.all || !self.held.is_empty())
+    }
+
+    fn take(&mut self) -> Option<Batch> {
+        let all = std::mem::take(&mut self.all);
+        let held = std::mem::take(&mut self.held).into_iter().filter(|(_, (before, after))| before != after);
+        let changes: Vec<RowChange> =
+            held.map(|((table, id), (before, after))| RowChange { table, id, before, after }).collect();
+        (all || !changes.is_empty()).then_some(Batch { changes, all, ..Batch::default() })
+    }
+}
+
 /// The line of queries that wait for their first run; none once the client is closed.
 struct Waiting(Option<VecDeque<Entry>>);
 
@@ -127,8 +161,39 @@ impl<F: FnOnce(&Router, &mut dyn SqlConnection) + MaybeSend> Admission for F {
 }
 
 impl Router {
-    /// A transaction was committed: tells the queries it concerns, and only those.
+    /// A transaction was committed: tells the queries it concerns, and only those; when notifications are paused, later.
     pub(crate) fn changed(&self, batch: &Batch, store: &mut dyn SqlConnection) {
+        {
+            let mut pause = lock(&self.pause);
+            if pause.holders > 0 {
+                pause.keep(batch);
+                return;
+            }
+        }
+        self.catch_up(store);
+        self.hand_over(batch, store);
+    }
+
+    /// Hands over what came while notifications were paused.
+    fn catch_up(&self, store: &mut dyn SqlConnection) {
+        let held = lock(&self.pause).take();
+        if let Some(batch) = held {
+            self.hand_over(&batch, store);
+        }
+    }
+
+    /// From now on changes are kept, until [`resume`](Self::resume) was called as often.
+    pub(super) fn pause(&self) {
+        lock(&self.pause).holders += 1;
+    }
+
+    /// Ends a pause. What came meanwhile is handed over in the next turn of the writer.
+    pub(super) fn resume(&self) {
+        let mut pause = lock(&self.pause);
+        pause.holders = pause.holders.saturating_sub(1);
+    }
+
+    fn hand_over(&self, batch: &Batch, store: &mut dyn SqlConnection) {
         let mut idle = false;
         if batch.all {
             let nodes: Vec<_> = lock(&self.registered).nodes.values().cloned().collect();
@@ -162,16 +227,21 @@ impl Router {
         }
     }
 
-    /// Whether queries wait for their first run.
+    /// Whether queries wait for their first run, or changes for the end of a pause that is over.
     pub(crate) fn has_waiting(&self) -> bool {
-        lock(&self.waiting).0.as_ref().is_some_and(|line| !line.is_empty())
+        lock(&self.waiting).0.as_ref().is_some_and(|line| !line.is_empty()) || lock(&self.pause).is_over()
     }
 
-    /// Runs the waiting queries for the first time and registers them.
+    /// Runs the waiting queries for the first time and registers them; hands over what a pause that is over has kept.
     pub(crate) fn admit(&self, store: &mut dyn SqlConnection) {
+        if lock(&self.pause).is_over() {
+            self.catch_up(store);
+        }
         loop {
             let next = lock(&self.waiting).0.as_mut().and_then(VecDeque::pop_front);
             let Some((_, admission)) = next else { return };
+            // What the store shows and others were not told yet must not be told to a query that begins with it.
+            self.catch_up(store);
             admission.admit(self, store);
         }
     }

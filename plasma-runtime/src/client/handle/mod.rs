@@ -26,7 +26,7 @@ use super::runtime::{Shared, SharedEntropy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::{BoxFuture, MaybeSend, MaybeSync};
 use crate::inputs::Entropy;
-use crate::live::{Explanation, LiveQuery, LiveRow, Output, Subscription, explain};
+use crate::live::{Explanation, LivePause, LiveQuery, LiveRow, Output, Subscription, explain};
 use crate::mutate::{ErasedCtx, RunsIn};
 use crate::query::typed::ReadsIn;
 use crate::schema::{Id, InSchema, Schema};
@@ -273,6 +273,23 @@ impl<S: Schema> Client<S> {
     {
         let shared = &self.inner.shared;
         LiveQuery::open(shared.host(), shared.dispatcher.clone(), S::DEF, query)
+    }
+
+    /// Holds the live queries back until the pause is dropped: then they hear of everything since at once, in one step, and
+    /// of nothing that ended as it began. For many mutations in a row that are to appear together.
+    ///
+    /// Reads see every change as always. A query that is opened during the pause, and those that are open then, catch up
+    /// at that moment. Pauses may overlap; the last one to be dropped counts.
+    ///
+    /// ```no_run
+    /// # async fn f<S: plasma_runtime::schema::Schema>(client: plasma_runtime::client::Client<S>) {
+    /// let pause = client.pause_live();
+    /// // mutate, mutate, mutate
+    /// drop(pause); // one callback
+    /// # }
+    /// ```
+    pub fn pause_live(&self) -> LivePause {
+        LivePause::new(self.inner.shared.host())
     }
 
     /// Says how a live query would be kept up to date and what that costs on the rows there are: incrementally or run

@@ -1,9 +1,9 @@
 //! What incremental maintenance promises beside being right: what it is told, what it reads, what it holds.
 
 use super::*;
-use crate::live::Explanation;
 use crate::live::explain;
 use crate::live::ivm::{Class, classify};
+use crate::live::{Explanation, LivePause};
 use crate::query::typed::{count, exists};
 use crate::schema::samples::Member;
 
@@ -23,7 +23,9 @@ fn every_shape_is_incremental() {
     select(&|| classify(&Todo::select().inner_join(Todo::org_id).left_join(Todo::owner_id)));
     select(&|| classify(&Todo::select().filter(Todo::owner_id.has(User::admin.eq(true)))));
     select(&|| classify(&Org::select().with_many(Todo::org_id.rel(|todos| todos.limit(2))).order_by(Org::name.asc())));
-    select(&|| classify(&Org::select().filter(exists(Member::select().correlate::<Org>().filter(Member::org_id.eq(Org::id))))));
+    select(&|| {
+        classify(&Org::select().filter(exists(Member::select().correlate::<Org>().filter(Member::org_id.eq(Org::id)))))
+    });
     let groups = Todo::select().group_by(Todo::done).having(count().gt(1)).project(|done| (done, count()));
     assert_eq!(classify(&groups).expect("a query"), Class::Aggregate);
     assert_eq!(classify(&Todo::select().count()).expect("a query"), Class::Aggregate);
@@ -133,4 +135,37 @@ fn an_explanation_says_what_a_query_costs() {
     assert_eq!(of(Org::DEF.name), ("all changes", 10.0));
     assert!(explanation.held >= 21, "ten pairs, ten todos, one org: {explanation}");
     assert!(!explanation.plan.is_empty() && explanation.to_string().contains("incremental"));
+}
+
+#[test]
+fn a_pause_ends_in_one_step() {
+    let bench = Bench::new();
+    bench.put(todo(1, 1, false));
+    let live = bench.live(Todo::select().order_by(Todo::rank.asc()));
+    let heard = Heard::new();
+    let by = heard.by();
+    let _subscription = live.subscribe_delta(move |delta| by(delta.clone()));
+    heard.take();
+    let host: Weak<dyn Host> = bench.me.clone();
+    let (first, second) = (LivePause::new(host.clone()), LivePause::new(host));
+    bench.put(todo(2, 2, false));
+    bench.put(todo(3, 3, false));
+    bench.remove(2);
+    drop(first);
+    assert!(heard.take().is_empty(), "there is another pause");
+    assert_eq!(numbers(&live.rows()), [1]);
+    bench.put(todo(4, 0, false));
+    drop(second);
+    let [delta] = <[crate::live::Delta<Todo>; 1]>::try_from(heard.take()).expect("one notification");
+    assert_eq!(delta.added.iter().map(|added| added.index).collect::<Vec<_>>(), [0, 2]);
+    assert!(delta.removed.is_empty() && delta.changed.is_empty());
+    assert_eq!(numbers(&live.rows()), [4, 1, 3]);
+    // A query that begins during a pause begins with what the store shows, and is told none of it again.
+    let pause = LivePause::new(bench.me.clone());
+    bench.put(todo(5, 5, false));
+    let late = bench.live(Todo::select().filter(Todo::rank.gte(4)));
+    assert_eq!((numbers(&late.rows()), numbers(&live.rows())), (vec![5], vec![4, 1, 3, 5]));
+    bench.put(todo(6, 6, false));
+    drop(pause);
+    assert_eq!((numbers(&late.rows()), numbers(&live.rows())), (vec![5, 6], vec![4, 1, 3, 5, 6]));
 }
