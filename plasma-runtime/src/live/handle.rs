@@ -22,9 +22,10 @@ use crate::store::SqlConnection;
 
 /// A query whose result is kept up to date.
 ///
-/// It is run again after every transaction that touched one of its tables, those of sub-queries included: own
-/// mutations, pulls, replays, other processes. All live queries of a client show the same local version. A transaction
-/// that leaves the result as it was is not heard of.
+/// It follows every transaction that touches its tables, those of sub-queries included: own mutations, pulls, replays,
+/// other processes. It takes the rows that changed and is not run again, but for few forms that
+/// [`classify`](super::ivm::classify) names. All live queries of a client show the same local version. A transaction that
+/// leaves the result as it was is not heard of.
 ///
 /// Functions given to `subscribe..` are called after the commit, outside of every lock, one at a time for the whole
 /// client and in the order of the transactions: on the thread that called `mutate`, or on that of the sync loop. Such a

@@ -226,10 +226,11 @@ impl<S: Schema> Scoped<S> {
     /// With a caller's rights it shows what the caller may read at each step: it follows the tables the policies read,
     /// so a share that is taken back takes its rows away. The rights are those of the context it was opened with.
     ///
-    /// One task looks after all live queries of a server. It is woken by pokes and looks by itself every second; it runs
-    /// again only what reads a table with new entries, an equal query once for everybody, one after the other on one
-    /// connection. A query is run again as a whole, and its newest result is in memory once, and once more for a reader
-    /// that is behind.
+    /// One task looks after all live queries of a server. It is woken by pokes and looks by itself every second; it reads
+    /// the rows that changed from the log and takes them through the queries they concern, an equal query once for
+    /// everybody. A query is run as a whole to begin with, after more than 20,000 entries at once, and if it is of a form
+    /// that [`classify`](crate::live::ivm::classify) names. What it holds to follow changes is in memory, and its newest
+    /// result once more.
     ///
     /// ```no_run
     /// # use plasma_runtime::query::typed::ReadsIn;
