@@ -210,8 +210,8 @@ impl<R: Output> Typed<R> {
     /// Takes the step from the rows there are.
     fn follow(&self, state: &mut State<R>, node: &Node, step: &Step) -> Vec<Waker> {
         // Everything is read before anything is changed: a row that cannot be read leaves the last good result.
-        let delta = match decoded(&*state.decode, &step.delta) {
-            Ok(delta) => delta,
+        let come = match coming(&*state.decode, &step.delta) {
+            Ok(come) => come,
             Err(error) => {
                 let keys = keys_before(&node.result().1.keys, &step.delta);
                 if let Some(good) = &mut state.good {
@@ -221,19 +221,25 @@ impl<R: Output> Typed<R> {
             }
         };
         let Some(good) = &mut state.good else { return Vec::new() };
-        let gone = delta.removed.iter().map(|gone| gone.index).chain(delta.changed.iter().map(|moved| moved.from));
-        let come = delta.added.iter().map(|come| (come.index, come.row.clone()));
-        let come = come.chain(delta.changed.iter().map(|moved| (moved.to, moved.new.clone()))).collect();
-        if !delta.is_empty() {
-            let mut rows = std::mem::take(&mut good.rows);
-            if let Some(rows) = Arc::get_mut(&mut rows.0) {
-                in_place(rows, gone.collect(), come);
-            } else {
-                let newer = splice(rows.to_vec(), gone.collect(), come);
-                rows = Rows(Arc::new(newer.unwrap_or_else(|_| unreachable!("the step starts from these rows"))));
-            }
-            good.rows = rows;
-        }
+        let (removed, changed) = (&step.delta.removed, &step.delta.changed);
+        let mut gone: Vec<usize> =
+            removed.iter().map(|gone| gone.index).chain(changed.iter().map(|moved| moved.from)).collect();
+        gone.sort_unstable();
+        let mut rows = std::mem::take(&mut good.rows);
+        let mut old = exchange(Arc::make_mut(&mut rows.0), &gone, come).into_iter().map(Some).collect::<Vec<_>>();
+        let mut was = |place: usize| {
+            let old = gone.binary_search(&place).ok().and_then(|at| old.get_mut(at)).and_then(Option::take);
+            old.unwrap_or_else(|| unreachable!("every place that goes is in the list, once"))
+        };
+        let delta = Delta {
+            added: step.delta.added.iter().map(|c| Added { row: rows[c.index].clone(), index: c.index }).collect(),
+            removed: removed.iter().map(|gone| Removed { row: was(gone.index), index: gone.index }).collect(),
+            changed: changed
+                .iter()
+                .map(|m| Changed { old: was(m.from), new: rows[m.to].clone(), from: m.from, to: m.to })
+                .collect(),
+        };
+        good.rows = rows;
         good.turn = Some(step.to);
         self.show(state, delta, false)
     }
@@ -311,20 +317,16 @@ impl<R: Output> Drop for Typed<R> {
     }
 }
 
-/// The step with its types.
-fn decoded<R>(decode: &dyn Decode<R>, delta: &Delta<SharedRow>) -> Result<Delta<R>> {
-    let read = |row: &SharedRow| decode.decode(row.to_vec());
-    let added = delta.added.iter().map(|come| Ok(Added { row: read(&come.row)?, index: come.index }));
-    let removed = delta.removed.iter().map(|gone| Ok(Removed { row: read(&gone.row)?, index: gone.index }));
-    let changed = delta
-        .changed
-        .iter()
-        .map(|moved| Ok(Changed { old: read(&moved.old)?, new: read(&moved.new)?, from: moved.from, to: moved.to }));
-    Ok(Delta {
-        added: added.collect::<Result<_>>()?,
-        removed: removed.collect::<Result<_>>()?,
-        changed: changed.collect::<Result<_>>()?,
-    })
+/// The rows that come, at their places, ascending.
+fn coming<R>(decode: &dyn Decode<R>, delta: &Delta<SharedRow>) -> Result<Vec<(usize, R)>> {
+    let added = delta.added.iter().map(|come| (come.index, &come.row));
+    let changed = delta.changed.iter().map(|moved| (moved.to, &moved.new));
+    let mut come = Vec::with_capacity(delta.added.len() + delta.changed.len());
+    for (at, row) in added.chain(changed) {
+        come.push((at, decode.decode(row.to_vec())?));
+    }
+    come.sort_by_key(|(at, _)| *at);
+    Ok(come)
 }
 
 /// The keys of the rows before a step, from those after it. Rows that are gone have keys like no other's.
@@ -335,19 +337,30 @@ fn keys_before(keys: &[Box<str>], delta: &Delta<SharedRow>) -> Vec<Box<str>> {
     splice(keys.to_vec(), came.collect(), went.chain(moved).collect()).unwrap_or_default()
 }
 
-/// [`splice`] of few rows without moving all of them to another place.
-fn in_place<R>(rows: &mut Vec<R>, mut gone: Vec<usize>, mut come: Vec<(usize, R)>) {
-    gone.sort_unstable();
-    come.sort_by_key(|(at, _)| *at);
-    if gone.len() + come.len() > 16 {
-        let newer = splice(std::mem::take(rows), gone, come);
-        *rows = newer.unwrap_or_else(|_| unreachable!("the step starts from these rows"));
-        return;
+/// Takes out what goes and puts in what comes, both ascending; returns what went. Few rows move the others only as far as
+/// they have to.
+fn exchange<R>(rows: &mut Vec<R>, gone: &[usize], come: Vec<(usize, R)>) -> Vec<R> {
+    if gone.len() + come.len() <= 16 {
+        let mut old: Vec<R> = gone.iter().rev().map(|at| rows.remove(*at)).collect();
+        old.reverse();
+        come.into_iter().for_each(|(at, row)| rows.insert(at, row));
+        return old;
     }
-    for at in gone.into_iter().rev() {
-        rows.remove(at);
+    let mut old = Vec::with_capacity(gone.len());
+    let mut stayed = Vec::with_capacity(rows.len() + come.len());
+    let mut leaving = gone.iter().peekable();
+    let mut arriving = come.into_iter().peekable();
+    for (at, row) in std::mem::take(rows).into_iter().enumerate() {
+        if leaving.next_if(|gone| **gone == at).is_some() {
+            old.push(row);
+            continue;
+        }
+        while let Some((_, arrival)) = arriving.next_if(|(to, _)| *to == stayed.len()) {
+            stayed.push(arrival);
+        }
+        stayed.push(row);
     }
-    for (at, row) in come {
-        rows.insert(at, row);
-    }
+    stayed.extend(arriving.map(|(_, row)| row));
+    *rows = stayed;
+    old
 }

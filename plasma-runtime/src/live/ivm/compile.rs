@@ -49,9 +49,12 @@ pub(super) fn compile(query: &Query, part: &[Expr], outermost: bool) -> Result<P
     tail.uncounted = part.is_empty() && query.select == Select::Count;
     tail.hidden = hidden.collect::<Result<_, _>>()?;
     let related = related(query)?;
-    let RowNames { used, asked: last, .. } = unit_names;
+    let RowNames { mut used, asked: last, .. } = unit_names;
 
     let identity = identity(&places)?;
+    if !query.joins.is_empty() || !last.is_empty() || group.as_ref().is_some_and(|(_, rows)| !rows.is_empty()) {
+        identity.iter().for_each(|place| used[*place] = true);
+    }
     let (attach, attach_to_groups, group) = match group {
         Some((mut group, rows)) => {
             group.width += rows.len();
@@ -116,7 +119,8 @@ fn sources(places: &Places<'_>, conditions: &Conditions, used: &[bool]) -> Resul
         let rows = match &source.rows {
             ir::Rows::Table(table) => {
                 let mut needed = used[start..places.starts[at + 1]].to_vec();
-                needed[table.id] = true;
+                // A row has at least one column.
+                needed[table.id] |= !needed.contains(&true);
                 Rows::Table(Table::new(source, table, needed, filter))
             }
             ir::Rows::Query(query, _) => Rows::Query(Box::new(compile(query, &[], false)?)),

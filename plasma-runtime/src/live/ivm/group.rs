@@ -30,6 +30,10 @@ struct Group {
     rows: i64,
     like: SharedRow,
     folded: Vec<Folded>,
+    /// The group's row, as it came out last.
+    shown: Option<SharedRow>,
+    /// Rows of it come or go in this transaction.
+    touched: bool,
 }
 
 /// What the values of a group are folded into.
@@ -63,7 +67,7 @@ impl Grouping {
             Aggregate::Sum | Aggregate::Avg => Folded::Sum(Sum::default()),
             Aggregate::CountDistinct | Aggregate::Min | Aggregate::Max => Folded::Values(BTreeMap::new()),
         });
-        Group { rows: 0, like, folded: folded.collect() }
+        Group { rows: 0, like, folded: folded.collect(), shown: None, touched: false }
     }
 
     fn row(&self, key: &Key, group: &Group) -> Result<SharedRow> {
@@ -87,18 +91,15 @@ impl Grouping {
 
     /// What the rows that come and go make of the groups.
     pub(super) fn advance(&mut self, flow: Flow) -> Result<Flow> {
-        let mut touched: BTreeMap<Key, Option<SharedRow>> = BTreeMap::new();
+        let mut touched: Vec<Key> = Vec::with_capacity(flow.len());
         if self.always && !self.begun {
-            touched.insert(Key::default(), None);
-            self.groups.insert(Key::default(), self.empty(vec![Value::Null; self.width].into()));
+            let nothing = self.empty(vec![Value::Null; self.width].into());
+            self.groups.insert(Key::default(), Group { touched: true, ..nothing });
+            touched.push(Key::default());
         }
         self.begun = true;
         for (row, weight) in flow {
             let key = Key::of(bound::values(&self.keys, &row)?);
-            if !touched.contains_key(&key) {
-                let before = self.groups.get(&key).map(|group| self.row(&key, group)).transpose()?;
-                touched.insert(key.clone(), before);
-            }
             if !self.groups.contains_key(&key) {
                 let group = self.empty(row.clone());
                 self.groups.insert(key.clone(), group);
@@ -111,18 +112,25 @@ impl Grouping {
             for ((_, expr), folded) in self.aggregates.iter().zip(&mut group.folded) {
                 folded.take(expr.as_ref(), &row, weight)?;
             }
+            if !std::mem::replace(&mut group.touched, true) {
+                touched.push(key);
+            }
         }
         let mut units = Vec::with_capacity(touched.len() * 2);
-        for (key, before) in touched {
-            let stays = match self.groups.get(&key) {
-                Some(group) if group.rows < 0 => return Err(Error::internal("a row went that had not come")),
-                Some(group) => group.rows > 0 || self.always,
-                None => false,
-            };
-            if !stays {
-                self.groups.remove(&key);
+        for key in touched {
+            let Some(group) = self.groups.get(&key) else { return Err(Error::internal("a group is missing")) };
+            if group.rows < 0 {
+                return Err(Error::internal("a row went that had not come"));
             }
-            let after = self.groups.get(&key).map(|group| self.row(&key, group)).transpose()?;
+            let stays = group.rows > 0 || self.always;
+            let after = if stays { Some(self.row(&key, group)?) } else { None };
+            let before = match self.groups.get_mut(&key) {
+                Some(group) if stays => {
+                    group.touched = false;
+                    std::mem::replace(&mut group.shown, after.clone())
+                }
+                _ => self.groups.remove(&key).and_then(|group| group.shown),
+            };
             if before == after {
                 continue;
             }

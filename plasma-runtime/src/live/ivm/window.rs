@@ -40,6 +40,9 @@ pub(super) fn net(removed: &mut Vec<Entry>, added: &mut Vec<Entry>, sorting: &So
     let order = |a: &Entry, b: &Entry| sorting.compare(&a.sort, &b.sort);
     removed.sort_by(order);
     added.sort_by(order);
+    if removed.is_empty() || added.is_empty() {
+        return;
+    }
     let mut kept = vec![true; removed.len()];
     let mut from = 0;
     added.retain(|entry| {
