@@ -1,5 +1,7 @@
 //! One case: rows, live queries over them, and what happens then.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::coverage::Tally;
 use super::rows;
 use super::shapes::{self, Lane};
@@ -43,7 +45,11 @@ pub(super) fn run(case: Case<'_>, bug: &Bug<'_>, tally: &mut Tally) -> Result<()
     look(&mut watched, &world, tally).map_err(|wrong| story.told(&watched, wrong))?;
     for (at, numbers) in case.steps.iter().enumerate() {
         let old = watched.len();
-        let (name, said) = step(&mut Choices::new(numbers), &mut world, &mut watched, &queries, bug);
+        let mut choices = Choices::new(numbers);
+        let taken = AssertUnwindSafe(|| step(&mut choices, &mut world, &mut watched, &queries, bug));
+        let Ok((name, said)) = catch_unwind(taken) else {
+            return Err(story.told(&watched, (0, format!("a panic in step {}", at + 1))));
+        };
         story.said.push(format!("{}. {said}", at + 1));
         tally.step(name);
         let opened = watched.get(old..).unwrap_or_default();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::super::super::delta::Delta;
+use crate::live::ivm::{Class, class_of};
 use crate::query::ir::{Aggregate, Expr, Part, Query, Rows, Select};
 use crate::value::Row;
 
@@ -93,7 +94,9 @@ impl fmt::Display for Tally {
 /// What a query has, at any depth.
 fn features(query: &Query) -> BTreeSet<&'static str> {
     let mut all = BTreeSet::new();
+    let class = class_of(query);
     let at_first = [
+        ("incremental", !matches!(class, Class::None { .. })),
         ("window over a join", !query.joins.is_empty() && query.limit.is_some()),
         ("window with offset", query.limit.is_some() && query.offset.is_some_and(|offset| offset > 0)),
         ("group over a join", !query.joins.is_empty() && query.group.is_some()),

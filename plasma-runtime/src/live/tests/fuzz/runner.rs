@@ -75,6 +75,7 @@ fn compare(lane: Lane, features: &[(&str, usize)]) {
 #[test]
 fn windows_stay_right() {
     let features = [
+        ("incremental", 90),
         ("limit", 60),
         ("order", 50),
         ("window with offset", 15),
@@ -91,6 +92,7 @@ fn windows_stay_right() {
 #[test]
 fn joins_stay_right() {
     let features = [
+        ("incremental", 90),
         ("inner join", 50),
         ("left join", 50),
         ("two joins", 30),
@@ -110,6 +112,7 @@ fn joins_stay_right() {
 #[test]
 fn groups_stay_right() {
     let features = [
+        ("incremental", 90),
         ("group", 40),
         ("one group", 8),
         ("group over a join", 15),
@@ -128,5 +131,8 @@ fn groups_stay_right() {
 
 #[test]
 fn any_query_stays_right() {
-    compare(Lane::Anything, &[("inner join", 50), ("exists", 25), ("scalar", 15), ("in query", 12), ("group", 40)]);
+    compare(
+        Lane::Anything,
+        &[("incremental", 60), ("inner join", 50), ("exists", 25), ("scalar", 15), ("in query", 12), ("group", 40)],
+    );
 }
