@@ -9,6 +9,7 @@ use super::key::{Key, SharedRow};
 use super::list::Entry;
 use super::pipeline::{Pipeline, Ready};
 use super::tail::Tail;
+use super::window::{merged_places as places, settle};
 use crate::error::{Error, Result};
 use crate::live::delta::{Added, Changed, Delta, Removed};
 use crate::value::Value;
@@ -86,6 +87,10 @@ impl Related {
             for (first, old, new, count) in rows {
                 for to in first..first + count {
                     if came.contains(&to) {
+                        // A copy of a row that was shown before: it came with the related rows of that one.
+                        let added = delta.added.iter_mut().filter(|row| row.index == to).map(|row| &mut row.row);
+                        let changed = delta.changed.iter_mut().filter(|row| row.to == to).map(|row| &mut row.new);
+                        added.chain(changed).for_each(|row| *row = new.clone());
                         continue;
                     }
                     let stayed = to - came.partition_point(|place| *place < to);
@@ -95,6 +100,7 @@ impl Related {
             }
             delta.changed.sort_by_key(|change| change.to);
         }
+        deltas.values_mut().for_each(|delta| settle(delta, |old, new| old == new));
         Ok(deltas.into_iter().filter(|(_, delta)| !delta.is_empty()).collect())
     }
 
@@ -158,10 +164,4 @@ impl Related {
     pub(super) fn held(&self) -> usize {
         self.shown.len() + self.queries.iter().map(Pipeline::held).sum::<usize>()
     }
-}
-
-fn places(some: impl Iterator<Item = usize>, others: impl Iterator<Item = usize>) -> Vec<usize> {
-    let mut places: Vec<usize> = some.chain(others).collect();
-    places.sort_unstable();
-    places
 }

@@ -209,7 +209,7 @@ impl Tail {
                 _ => {
                     let (mut removed, mut added) = (std::mem::take(&mut part.removed), std::mem::take(&mut part.added));
                     net(&mut removed, &mut added, &self.sorting);
-                    edit(&mut part.list, &self.sorting, self.window, removed, added)?
+                    edit(&mut part.list, &self.sorting, self.window, !self.hidden.is_empty(), removed, added)?
                 }
             };
             let empty = part.list.len() == 0 && part.count == 0 && part.copies.is_empty();

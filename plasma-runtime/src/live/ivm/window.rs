@@ -63,11 +63,13 @@ pub(super) fn net(removed: &mut Vec<Entry>, added: &mut Vec<Entry>, sorting: &So
     removed.retain(|_| kept.next() == Some(true));
 }
 
-/// Changes a list by what [`net`] left, and says what that changes of the window.
+/// Changes a list by what [`net`] left, and says what that changes of the window; of `every` row whose place in the order
+/// is another one, or of those only where it shows.
 pub(super) fn edit(
     list: &mut List,
     sorting: &Sorting,
     window: Window,
+    every: bool,
     removed: Vec<Entry>,
     added: Vec<Entry>,
 ) -> Result<Delta<Entry>> {
@@ -81,8 +83,13 @@ pub(super) fn edit(
     } else {
         one_by_one(list, sorting, &removed, &added)?
     };
-    let edit = Edit { list, sorting, old: window.of(before), new: window.of(list.len()), gone, come };
-    Ok(edit.delta(removed, added))
+    let edit = Edit { list, sorting, every, old: window.of(before), new: window.of(list.len()), gone, come };
+    let mut delta = edit.delta(removed, added);
+    if !every {
+        // It may have passed only rows that are not shown.
+        settle(&mut delta, |old, new| old.row == new.row);
+    }
+    Ok(delta)
 }
 
 fn missing() -> Error {
@@ -144,6 +151,8 @@ fn merged(list: &mut List, sorting: &Sorting, removed: &[Entry], added: &[Entry]
 struct Edit<'l> {
     list: &'l List,
     sorting: &'l Sorting,
+    /// Whether rows are named whose place in the order alone is another one, though nobody sees it.
+    every: bool,
     /// What the window showed, and what it shows.
     old: Range<usize>,
     new: Range<usize>,
@@ -256,9 +265,10 @@ impl Edit<'_> {
             still.sort_by_key(|(_, new, _)| *new);
             let places: Vec<_> = still.iter().map(|(old, new, _)| (*old, *new)).collect();
             let crossed = outside_longest_run(&places);
-            moved.extend(
-                still.into_iter().filter(|(old, new, _)| crossed.contains(&(*old, *new))).map(|(.., pair)| pair),
-            );
+            let resorted =
+                |(before, after): &(usize, usize)| self.every && left[*before].entry.sort != entered[*after].entry.sort;
+            let told = still.into_iter().filter(|(old, new, pair)| crossed.contains(&(*old, *new)) || resorted(pair));
+            moved.extend(told.map(|(.., pair)| pair));
         }
         let mut changed: Vec<_> = moved
             .into_iter()
@@ -303,4 +313,26 @@ pub(super) fn difference(list: &List, newer: &[Entry], sorting: &Sorting) -> (Ve
     let mut added = newer.to_vec();
     net(&mut removed, &mut added, sorting);
     (removed, added)
+}
+
+/// Drops the changes of rows that are what they were, and where they were among those that are still shown.
+pub(super) fn settle<R>(delta: &mut Delta<R>, same: impl Fn(&R, &R) -> bool) {
+    if delta.changed.iter().all(|change| !same(&change.old, &change.new)) {
+        return;
+    }
+    let gone = merged_places(delta.removed.iter().map(|row| row.index), delta.changed.iter().map(|row| row.from));
+    let come = merged_places(delta.added.iter().map(|row| row.index), delta.changed.iter().map(|row| row.to));
+    let number = |place: usize, changed: &[usize]| place - changed.partition_point(|other| *other < place);
+    let is_still =
+        |change: &Changed<R>| same(&change.old, &change.new) && number(change.from, &gone) == number(change.to, &come);
+    let still: Vec<_> = delta.changed.iter().filter(|change| is_still(change)).map(|row| (row.from, row.to)).collect();
+    let crossed = outside_longest_run(&still);
+    delta.changed.retain(|change| !is_still(change) || crossed.contains(&(change.from, change.to)));
+}
+
+/// All places, ascending.
+pub(super) fn merged_places(some: impl Iterator<Item = usize>, others: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut places: Vec<usize> = some.chain(others).collect();
+    places.sort_unstable();
+    places
 }

@@ -17,6 +17,7 @@ mod case;
 mod coverage;
 mod named;
 mod planted;
+mod regressions;
 mod rows;
 mod runner;
 mod shapes;

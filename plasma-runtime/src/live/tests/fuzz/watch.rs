@@ -127,7 +127,7 @@ impl Watched {
             (Ok(Answer { keys, .. }), LiveState::Ready(_)) => {
                 tally.same += 1;
                 tally.filled += usize::from(!rows.is_empty());
-                Ok(Some(Held { rows, keys: Some(keys.clone()) }))
+                Ok(Some(Held { rows, keys: keys.clone() }))
             }
             (Err(error), LiveState::Ready(_)) if overflows(error) => {
                 tally.overflows += 1;

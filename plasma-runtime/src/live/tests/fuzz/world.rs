@@ -159,8 +159,8 @@ pub(super) struct Asked {
     pub query: Query,
     plain: Statement,
     keyed: Statement,
-    /// Where the keys are in the rows of `keyed`.
-    keys: std::ops::Range<usize>,
+    /// Where the keys are in the rows of `keyed`, if they are known.
+    keys: Option<std::ops::Range<usize>>,
 }
 
 struct Statement {
@@ -172,7 +172,7 @@ struct Statement {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Answer {
     pub rows: Vec<Row>,
-    pub keys: Vec<Row>,
+    pub keys: Option<Vec<Row>>,
 }
 
 impl Statement {
@@ -194,22 +194,22 @@ impl Asked {
         let width = query.width();
         let mut keyed = query.clone();
         let keys = match std::mem::replace(&mut keyed.select, Select::Count) {
-            Select::Count => 0..0,
+            Select::Count => Some(0..0),
             // Whole rows that are distinct are told apart by their ids or by all they have, as is best.
             Select::Row if query.distinct => {
                 keyed.select = Select::Row;
-                0..0
+                None
             }
             select if query.distinct => {
                 keyed.select = select;
-                0..width
+                Some(0..width)
             }
             select => {
                 let mut exprs = if let Select::Exprs(exprs) = select { exprs } else { query.columns() };
                 exprs.extend(query.identity());
                 let end = exprs.len();
                 keyed.select = Select::Exprs(exprs);
-                width..end
+                Some(width..end)
             }
         };
         Asked { plain: Statement::new(query.clone()), keyed: Statement::new(keyed), keys, query }
@@ -218,7 +218,8 @@ impl Asked {
     pub(super) fn answer(&self, world: &World) -> Result<Answer> {
         let mut store = lock(&world.bench.store);
         let rows = self.plain.run(&mut store.db)?;
+        let Some(places) = &self.keys else { return Ok(Answer { rows, keys: None }) };
         let keyed = self.keyed.run(&mut store.db)?;
-        Ok(Answer { rows, keys: keyed.into_iter().map(|row| row[self.keys.clone()].to_vec()).collect() })
+        Ok(Answer { rows, keys: Some(keyed.into_iter().map(|row| row[places.clone()].to_vec()).collect()) })
     }
 }
