@@ -2,10 +2,10 @@
 //! joins meet, groups grow and shrink, and a change of one row moves the edge of a window.
 
 use super::rows::constant;
+use crate::query::eval::tests::generate::Choices;
 use crate::query::eval::tests::generate::scope::{Column, Level};
-use crate::query::eval::tests::generate::{Choices, TABLES};
 use crate::query::ir::{
-    Aggregate, ColumnRef, CompareOp, Expr, Group, Join, Nested, Order, Part, Query, Rows, Select, Source,
+    Aggregate, ColumnRef, CompareOp, Expr, Group, Join, Nested, Order, Query, Rows, Select, Source,
 };
 use crate::schema::TableDef;
 use crate::value::Kind;
@@ -83,7 +83,7 @@ fn source(choices: &mut Choices<'_>, taken: &[&'static str], derived: bool) -> (
         0 => columns.iter().map(|column| (column.name, column.kind)).unzip(),
         1 => {
             grouped(choices, &mut query, &columns);
-            let kinds = query.columns_kinds(&columns);
+            let kinds = kinds_of(&query, &columns);
             (NAMES[..kinds.len()].to_vec(), kinds)
         }
         _ => {
@@ -355,17 +355,11 @@ fn nested(choices: &mut Choices<'_>, parent: &mut Query, columns: &[Column], lev
 }
 
 /// Kinds of what a query selects.
-trait Kinds {
-    fn columns_kinds(&self, columns: &[Column]) -> Vec<Kind>;
-}
-
-impl Kinds for Query {
-    fn columns_kinds(&self, columns: &[Column]) -> Vec<Kind> {
-        match &self.select {
-            Select::Exprs(exprs) => exprs.iter().map(|expr| kind_of(expr, columns)).collect(),
-            Select::Row => columns.iter().map(|column| column.kind).collect(),
-            Select::Count => vec![Kind::BigInt],
-        }
+fn kinds_of(query: &Query, columns: &[Column]) -> Vec<Kind> {
+    match &query.select {
+        Select::Exprs(exprs) => exprs.iter().map(|expr| kind_of(expr, columns)).collect(),
+        Select::Row => columns.iter().map(|column| column.kind).collect(),
+        Select::Count => vec![Kind::BigInt],
     }
 }
 
@@ -385,40 +379,4 @@ fn kind_of(expr: &Expr, columns: &[Column]) -> Kind {
         },
         _ => Kind::Text,
     }
-}
-
-/// What queries look at: a change of it is likely to show.
-pub(super) struct Hot {
-    pub tables: Vec<&'static TableDef>,
-    /// Columns by the names of their tables.
-    pub columns: Vec<(&'static str, usize)>,
-}
-
-pub(super) fn hot<'q>(queries: impl Iterator<Item = &'q Query>) -> Hot {
-    let mut names: Vec<&'static str> = vec!["ref"];
-    let mut tables = Vec::new();
-    for query in queries {
-        tables.extend(query.tables());
-        query.queries(&mut |query| {
-            query.parts(&mut |part| {
-                if let Part::Expr(expr) = part {
-                    named(expr, &mut names);
-                }
-            });
-        });
-    }
-    let all = TABLES.iter().flat_map(|table| table.columns.iter().enumerate().map(move |column| (table, column)));
-    let named = all.filter(|(table, (at, column))| *at != table.id && names.contains(&column.name));
-    Hot { columns: named.map(|(table, (at, _))| (table.name, at)).collect(), tables }
-}
-
-fn named(expr: &Expr, names: &mut Vec<&'static str>) {
-    if let Expr::Column(column) = expr {
-        names.push(column.column);
-    }
-    expr.parts(&mut |part| {
-        if let Part::Expr(expr) = part {
-            named(expr, names);
-        }
-    });
 }

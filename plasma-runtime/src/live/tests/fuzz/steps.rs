@@ -1,8 +1,8 @@
 //! What happens to the store and to those who look at it.
 
 use super::case::short;
+use super::hot::{Hot, hot};
 use super::rows::{IDS, row, value};
-use super::shapes::{Hot, hot};
 use super::watch::Watched;
 use super::world::{End, World};
 use crate::client::event::{Batch, RowChange};
