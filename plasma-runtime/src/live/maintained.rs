@@ -40,6 +40,8 @@ pub(crate) enum Stepped {
     Delta(Delta<SharedRow>),
     /// The store must be read first.
     Read,
+    /// The stages are at odds with themselves, and the result before is not known any more: everything is to be read anew.
+    Lost,
 }
 
 impl Maintained {
@@ -72,28 +74,32 @@ impl Maintained {
             // A calculation that failed, most often: the store says whether the query does.
             Err(error) => {
                 assert_no_bug(&error);
-                Stepped::Read
+                if error.kind() != ErrorKind::Internal {
+                    return Stepped::Read;
+                }
+                self.held = Held::Nothing;
+                Stepped::Lost
             }
         }
     }
 
     /// Reads what is missing, or everything, and says what is new. The store must be as the last step left it.
     pub(crate) async fn read<E: SqlExecutor + ?Sized>(&mut self, db: &mut E) -> Result<Delta<SharedRow>> {
-        if let Held::Waiting(mut pipeline) = std::mem::replace(&mut self.held, Held::Nothing) {
-            if let Some(refill) = pipeline.refill_query().cloned() {
-                let lowered = lower::select(db.dialect(), &refill);
-                let rows = db.query(&lowered.sql, &lowered.params, &lowered.kinds).await?;
-                pipeline.refill(&mut Loads::new(vec![rows]))?;
-                if let Ready::Changes(parts) = pipeline.advance()? {
-                    self.held = Held::Stages(pipeline);
-                    return Ok(whole(parts));
-                }
-            }
+        let Held::Waiting(pipeline) = &mut self.held else { return Err(Error::internal("nothing was to be read")) };
+        let Some(refill) = pipeline.refill_query() else { return Err(Error::internal("a list is not cut")) };
+        let lowered = lower::select(db.dialect(), refill);
+        let rows = db.query(&lowered.sql, &lowered.params, &lowered.kinds).await?;
+        pipeline.refill(&mut Loads::new(vec![rows]))?;
+        let Ready::Changes(parts) = pipeline.advance()? else {
             let error = Error::internal("a list is short after it was read");
             assert_no_bug(&error);
             return Err(error);
-        }
-        Err(Error::internal("nothing was to be read"))
+        };
+        self.held = match std::mem::replace(&mut self.held, Held::Nothing) {
+            Held::Waiting(pipeline) => Held::Stages(pipeline),
+            other => other,
+        };
+        Ok(whole(parts))
     }
 
     /// Whether a step waits for rows behind the window.
@@ -145,9 +151,10 @@ impl Maintained {
     /// The result now; none when it is not known.
     pub(crate) fn result(&self) -> Option<RawRows> {
         match &self.held {
-            Held::Nothing | Held::Waiting(_) => None,
+            Held::Nothing => None,
             Held::Rows(rows) => Some(RawRows { keys: rows.keys.clone(), values: rows.values.clone() }),
-            Held::Stages(pipeline) => {
+            // What waits has not changed its result yet.
+            Held::Stages(pipeline) | Held::Waiting(pipeline) => {
                 let (identities, values): (Vec<_>, Vec<_>) = pipeline.result().into_iter().unzip();
                 let keys = identities.iter().map(|identity| key_text(identity)).collect();
                 Some(RawRows { keys: distinct(keys), values })

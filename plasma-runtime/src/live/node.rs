@@ -159,15 +159,20 @@ impl State {
         match self.maintained.step(changes) {
             Stepped::Delta(delta) => self.took(delta, false),
             Stepped::Read => self.rerun(store),
+            Stepped::Lost => {
+                // No listener holds the result of this number: each compares what it has with what will be.
+                self.turn += 1;
+                self.last = None;
+                self.rerun(store)
+            }
         }
     }
 
     fn rerun(&mut self, store: &mut dyn SqlConnection) -> News {
         if self.maintained.is_waiting() {
-            match now(self.maintained.read(store)) {
-                Ok(delta) => return self.took(delta, false),
-                // What is read anew as a whole does not depend on what was held.
-                Err(_) => {}
+            // If that fails, everything is read anew, which does not depend on what is held.
+            if let Ok(delta) = now(self.maintained.read(store)) {
+                return self.took(delta, false);
             }
         }
         let before = self.maintained.result().or_else(|| self.last.take());
@@ -175,8 +180,8 @@ impl State {
             Ok(()) => {
                 let recovered = self.failed.take().is_some();
                 let after = self.maintained.result().unwrap_or_default();
-                let first = self.turn == 0;
-                self.took(after.delta_from(&before.unwrap_or_default()), recovered || first)
+                let unknown = before.is_none();
+                self.took(after.delta_from(&before.unwrap_or_default()), recovered || unknown)
             }
             Err(error) => {
                 let error = Arc::new(error);

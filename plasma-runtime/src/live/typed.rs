@@ -200,7 +200,11 @@ impl<R: Output> Typed<R> {
             Err(error) => return self.fail(state, Arc::new(error)),
         };
         let first = state.good.is_none();
-        let (old, keys) = state.good.take().map(|good| (good.rows, good.keys)).unwrap_or_default();
+        let (old, mut keys) = state.good.take().map(|good| (good.rows, good.keys)).unwrap_or_default();
+        if keys.len() != old.len() {
+            // Nobody knows any more which rows these were: they go, and all others come.
+            keys = (0..old.len()).map(gone_key).collect();
+        }
         let edit = diff(&keys, &raw.keys, |before, after| old[before] == decoded[after]);
         let delta = Delta::of(&edit, &old, |at| decoded[at].clone());
         state.good = Some(Good { rows: Rows(Arc::new(decoded)), turn: Some(turn), keys: Vec::new() });
@@ -331,10 +335,15 @@ fn coming<R>(decode: &dyn Decode<R>, delta: &Delta<SharedRow>) -> Result<Vec<(us
 
 /// The keys of the rows before a step, from those after it. Rows that are gone have keys like no other's.
 fn keys_before(keys: &[Box<str>], delta: &Delta<SharedRow>) -> Vec<Box<str>> {
-    let went = delta.removed.iter().map(|gone| (gone.index, format!("\u{1d}{}", gone.index).into_boxed_str()));
+    let went = delta.removed.iter().map(|gone| (gone.index, gone_key(gone.index)));
     let moved = delta.changed.iter().filter_map(|moved| Some((moved.from, keys.get(moved.to)?.clone())));
     let came = delta.added.iter().map(|come| come.index).chain(delta.changed.iter().map(|moved| moved.to));
     splice(keys.to_vec(), came.collect(), went.chain(moved).collect()).unwrap_or_default()
+}
+
+/// A key like no row's.
+fn gone_key(place: usize) -> Box<str> {
+    format!("\u{1d}{place}").into_boxed_str()
 }
 
 /// Takes out what goes and puts in what comes, both ascending; returns what went. Few rows move the others only as far as
