@@ -52,7 +52,7 @@ const GUARDED: [Guarded; 5] = [
     },
     Guarded {
         name: "ivm window change",
-        instructions: (7.15, 7.60),
+        instructions: (6.85, 7.20),
         time: (6.00, 12.00),
         plasma: paths::window,
         floor: paths::window_floor,
