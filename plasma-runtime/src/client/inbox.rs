@@ -3,6 +3,11 @@
 //! A page is kept as the server sent it, in the same transaction as its cookie, so that a crash resumes with the next
 //! page. Reading it again when the set is applied holds one page in memory at a time.
 
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
 use super::identity::{self, Meta, keys};
 use super::image::Staged;
 use crate::error::{Error, ErrorKind, Result};
@@ -61,7 +66,8 @@ pub(crate) fn stage_image(
 
 /// The file of the staged image, when there is one.
 pub(crate) fn image(store: &mut dyn SqlConnection) -> Result<Option<Staged>> {
-    let sql = "SELECT body FROM _plasma_inbox WHERE substr(body, 1, ?1) = ?2 ORDER BY seq LIMIT 1";
+    // It begins its set: no page stands before it. The others are large, and not worth a look.
+    let sql = "SELECT body FROM _plasma_inbox WHERE seq = (SELECT min(seq) FROM _plasma_inbox) AND substr(body, 1, ?1) = ?2";
     let length = i64::try_from(IMAGE.len()).unwrap_or(i64::MAX);
     match store.query(sql, &[length.into(), IMAGE.into()], &[Kind::Text])?.pop().as_deref() {
         Some([Value::Text(body)]) => image_of(body),
@@ -96,7 +102,7 @@ pub(crate) struct Pages {
 
 /// What is staged.
 pub(crate) fn state(store: &mut dyn SqlConnection) -> Result<Pages> {
-    const SQL: &str = "SELECT count(*), coalesce(max(clears), 0), coalesce(sum(length(body)), 0) FROM _plasma_inbox";
+    const SQL: &str = "SELECT count(*), coalesce(max(clears), 0), coalesce(sum(octet_length(body)), 0) FROM _plasma_inbox";
     let row = store.query(SQL, &[], &[Kind::BigInt; 3])?;
     Ok(match row.first().map(Vec::as_slice) {
         Some([Value::Int(pages), Value::Int(clears), Value::Int(bytes)]) => {
@@ -108,20 +114,90 @@ pub(crate) fn state(store: &mut dyn SqlConnection) -> Result<Pages> {
 
 /// The staged page after position `after` (0 is the first), with its position.
 pub(crate) fn next(store: &mut dyn SqlConnection, after: i64) -> Result<Option<(i64, PullResponse)>> {
-    Ok(next_with_image(store, after)?.map(|(seq, page, _)| (seq, page)))
+    let Some((seq, body)) = next_body(store, after)? else { return Ok(None) };
+    let page = serde_json::from_str(&body).map_err(|error| damaged().with_source(error))?;
+    Ok(Some((seq, page)))
 }
 
-/// The same, and whether it is an image.
-pub(crate) fn next_with_image(store: &mut dyn SqlConnection, after: i64) -> Result<Option<(i64, PullResponse, bool)>> {
+/// The text of the staged page after position `after`, with its position.
+pub(crate) fn next_body(store: &mut dyn SqlConnection, after: i64) -> Result<Option<(i64, String)>> {
     let sql = "SELECT seq, body FROM _plasma_inbox WHERE seq > ?1 ORDER BY seq LIMIT 1";
     let Some(row) = store.query(sql, &[after.into()], &[Kind::BigInt, Kind::Text])?.pop() else { return Ok(None) };
-    match row.as_slice() {
-        [Value::Int(seq), Value::Text(body)] => {
-            let page = serde_json::from_str(body)
-                .map_err(|error| Error::new(ErrorKind::Storage, "a staged page is damaged").with_source(error))?;
-            Ok(Some((*seq, page, body.starts_with(IMAGE))))
+    match <[Value; 2]>::try_from(row) {
+        Ok([Value::Int(seq), Value::Text(body)]) => Ok(Some((seq, body))),
+        _ => Err(damaged()),
+    }
+}
+
+/// Whether a staged page is an image.
+pub(crate) fn is_image(body: &str) -> bool {
+    body.starts_with(IMAGE)
+}
+
+fn damaged() -> Error {
+    Error::new(ErrorKind::Storage, "a staged page is damaged")
+}
+
+/// The operations of a staged page, read in place: a large set is many rows, and each would be copied once more.
+#[derive(Deserialize)]
+pub(crate) struct StagedPatch<'p> {
+    #[serde(borrow)]
+    patch: Vec<StagedOp<'p>>,
+}
+
+#[derive(Deserialize)]
+struct StagedOp<'p> {
+    #[serde(borrow)]
+    op: Cow<'p, str>,
+    #[serde(borrow)]
+    table: Option<Text<'p>>,
+    #[serde(borrow)]
+    id: Option<Text<'p>>,
+    #[serde(borrow)]
+    value: Option<&'p RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Text<'p>(#[serde(borrow)] Cow<'p, str>);
+
+/// An operation of a patch, wherever it lies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Op<'p> {
+    Clear { table: Option<&'p str> },
+    Put { table: &'p str, id: &'p str, value: &'p str },
+    Del { table: &'p str, id: &'p str },
+}
+
+impl<'p> From<&'p PatchOp> for Op<'p> {
+    fn from(op: &'p PatchOp) -> Self {
+        match op {
+            PatchOp::Clear { table } => Op::Clear { table: table.as_deref() },
+            PatchOp::Put { table, id, value } => Op::Put { table, id, value: value.get() },
+            PatchOp::Del { table, id } => Op::Del { table, id },
         }
-        _ => Err(Error::new(ErrorKind::Storage, "a staged page is damaged")),
+    }
+}
+
+impl<'p> StagedPatch<'p> {
+    /// Reads the text of a staged page.
+    ///
+    /// # Errors
+    /// [`Storage`](ErrorKind::Storage) when it is not what was staged.
+    pub(crate) fn read(body: &'p str) -> Result<Self> {
+        serde_json::from_str(body).map_err(|error| damaged().with_source(error))
+    }
+
+    /// Its operations.
+    pub(crate) fn ops(&self) -> impl Iterator<Item = Result<Op<'_>>> {
+        self.patch.iter().map(|op| {
+            let table = op.table.as_ref().map(|table| &*table.0);
+            match (&*op.op, table, &op.id, op.value) {
+                ("clear", table, _, _) => Ok(Op::Clear { table }),
+                ("put", Some(table), Some(id), Some(value)) => Ok(Op::Put { table, id: &id.0, value: value.get() }),
+                ("del", Some(table), Some(id), _) => Ok(Op::Del { table, id: &id.0 }),
+                _ => Err(damaged()),
+            }
+        })
     }
 }
 

@@ -19,6 +19,7 @@ mod on_delete;
 mod options;
 pub mod outbox;
 pub mod outcomes;
+mod pending;
 mod rebase;
 mod receipt;
 mod rotate;

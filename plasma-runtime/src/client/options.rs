@@ -76,7 +76,15 @@ impl ClientStore for SqliteStore {
             Durability::Normal | Durability::WriteBehind => Synchronous::Normal,
         };
         // The client performs `on_delete` itself: its tables have no foreign keys to enforce.
-        let options = SqliteOptions { synchronous, foreign_keys: false, ..SqliteOptions::default() };
+        let options = SqliteOptions {
+            synchronous,
+            foreign_keys: false,
+            // A first sync of 100,000 rows is one transaction of some 3,500 pages: it is neither spilled half-way nor
+            // moved into the database, with two waits for the disk, before anybody is told of it.
+            cache_kib: Some(16 << 10),
+            checkpoint_pages: Some(4_000),
+            ..SqliteOptions::default()
+        };
         let Some(path) = self.path else {
             return Ok(OpenStore {
                 writer: Box::new(SqliteConnection::in_memory_with(options)?),
@@ -90,7 +98,7 @@ impl ClientStore for SqliteStore {
         let reader: Option<Box<dyn SqlConnection>> = if alone {
             None
         } else {
-            Some(Box::new(SqliteConnection::open(&path, SqliteOptions { read_only: true, ..options })?))
+            Some(Box::new(SqliteConnection::open(&path, SqliteOptions { read_only: true, cache_kib: None, ..options })?))
         };
         Ok(OpenStore { writer, reader, shared: true })
     }

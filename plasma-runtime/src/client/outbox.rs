@@ -148,6 +148,12 @@ pub(crate) fn up_to(store: &mut dyn SqlConnection, last: u64) -> Result<Vec<Queu
     select(store, "WHERE id <= ?1 ORDER BY id", &[id_value(last)])
 }
 
+/// Whether there are entries up to `last`.
+pub(crate) fn any_up_to(store: &mut dyn SqlConnection, last: u64) -> Result<bool> {
+    let sql = "SELECT 1 FROM _plasma_outbox WHERE id <= ?1 LIMIT 1";
+    Ok(last > 0 && !store.query(sql, &[id_value(last)], &[Kind::BigInt])?.is_empty())
+}
+
 /// The entries after `last`.
 pub(crate) fn after(store: &mut dyn SqlConnection, last: u64) -> Result<Vec<QueuedMutation>> {
     select(store, "WHERE id > ?1 ORDER BY id", &[id_value(last)])
@@ -225,10 +231,10 @@ pub(crate) fn mark_acknowledged(store: &mut dyn SqlConnection, id: u64) -> Resul
     Ok(())
 }
 
-/// The first mutation above `last` that the server has decided.
-pub(crate) fn first_acknowledged_after(store: &mut dyn SqlConnection, last: u64) -> Result<Option<u64>> {
-    let sql = "SELECT id FROM _plasma_outbox WHERE id > ?1 AND state = 'acknowledged' ORDER BY id LIMIT 1";
-    let row = store.query(sql, &[id_value(last)], &[Kind::BigInt])?.pop();
+/// The first mutation above `last`, up to `until`, that the server has decided.
+pub(crate) fn first_acknowledged(store: &mut dyn SqlConnection, last: u64, until: u64) -> Result<Option<u64>> {
+    let sql = "SELECT id FROM _plasma_outbox WHERE id > ?1 AND id <= ?2 AND state = 'acknowledged' ORDER BY id LIMIT 1";
+    let row = store.query(sql, &[id_value(last), id_value(until)], &[Kind::BigInt])?.pop();
     Ok(row.and_then(|row| row.first().map(id_from)))
 }
 

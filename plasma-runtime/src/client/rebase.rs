@@ -10,23 +10,24 @@
 //!   savepoint. A mutation that fails now leaves no effect, stays queued, and the server decides.
 //! - *Clear*: like full, but tables are emptied and the pages streamed, so that memory does not grow with the store.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::effects::{self, RowMap};
+use super::effects::{self, Images, RowMap};
 use super::executor::{ClientExecutor, Mode};
 use super::footprint::Footprint;
 use super::identity::Meta;
 use super::image;
-use super::inbox;
-use super::outbox::{self, QueuedMutation, Run, id_value};
+use super::inbox::{self, Op, StagedPatch};
+use super::outbox::{self, QueuedMutation, Run};
+use super::pending::Pending;
 use super::rows::{Writer, fold};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mutate::{ErasedCtx, Location, Reason, TxMeta};
 use crate::protocol::{PatchOp, PullResponse};
 use crate::schema::{Definition, TableDef};
-use crate::value::{Kind, Row, Value, json};
+use crate::value::{Row, json};
 
 /// Bytes of staged pages from which on a set is applied page by page, as if it emptied tables: listeners look at
 /// everything anew, and no more than a page is in memory.
@@ -59,11 +60,13 @@ pub(crate) struct Rebase<'s> {
     pub(crate) failing: Vec<(Uuid, Error)>,
     /// More changed than was written down.
     pub(crate) all: bool,
+    /// What the pending mutations touch, as far as the engine knows.
+    pub(crate) pending: Pending,
 }
 
 impl<'s> Rebase<'s> {
-    pub(crate) fn new(writer: Writer<'s>, definition: &'s Definition, ctx: &'s ErasedCtx) -> Self {
-        Rebase { writer, definition, ctx, stats: Stats::default(), failing: Vec::new(), all: false }
+    pub(crate) fn new(writer: Writer<'s>, definition: &'s Definition, ctx: &'s ErasedCtx, pending: Pending) -> Self {
+        Rebase { writer, definition, ctx, stats: Stats::default(), failing: Vec::new(), all: false, pending }
     }
 
     /// Applies the staged pages and `page`, the end of the set, and drops the mutations up to `last`.
@@ -79,35 +82,29 @@ impl<'s> Rebase<'s> {
             self.stats.replayed += 1;
             return self.stream(meta, page, last);
         }
-        let mut rows = BTreeMap::new();
-        if staged.any {
-            let mut position = 0;
-            while let Some((seq, page)) = inbox::next(self.writer.store, position)? {
-                self.collect(&page.patch, &mut rows)?;
-                position = seq;
-            }
-        }
-        self.collect(&page.patch, &mut rows)?;
-        let acknowledges = !outbox::up_to(self.writer.store, last)?.is_empty();
+        let rows = self.incoming(staged, page)?;
+        let acknowledges = outbox::any_up_to(self.writer.store, last)?;
         if rows.is_empty() && !acknowledges {
             return Ok(());
         }
-        if !always_replay && self.fast(&rows, last)? {
-            outbox::remove_up_to(self.writer.store, meta, last)?;
+        if !always_replay && self.fast(rows, meta, last, acknowledges)? {
             if acknowledges {
+                outbox::remove_up_to(self.writer.store, meta, last)?;
+                self.pending.dropped(last);
                 self.stats.confirmed += 1;
             } else {
                 self.stats.disjoint += 1;
             }
             return Ok(());
         }
+        // The rows are read once more: most pulls never get here.
+        let rows = self.incoming(staged, page)?;
         self.stats.replayed += 1;
         effects::undo_all(&mut self.writer)?;
-        let mut changes = Vec::new();
-        for ((table, id), after) in rows {
-            let table = self.writer.texts.of(table)?.table;
+        let mut changes = Vec::with_capacity(rows.len());
+        for Incoming { table, id, row } in rows {
             let before = self.writer.read(table, &id)?;
-            changes.push(Difference { table, id, before, after });
+            changes.push(Difference { table, id, before, after: row });
         }
         put_rows(&mut self.writer, changes).map_err(bad_base)?;
         outbox::remove_up_to(self.writer.store, meta, last)?;
@@ -128,54 +125,80 @@ impl<'s> Rebase<'s> {
         self.replay()
     }
 
-    /// The rows of a patch, the last word on each.
-    fn collect(&self, patch: &[PatchOp], rows: &mut RowMap<Option<Row>>) -> Result<()> {
+    /// The rows of a set, in order of table and id; of a row that comes more than once the last word.
+    fn incoming(&mut self, staged: inbox::Pages, page: &PullResponse) -> Result<Vec<Incoming>> {
+        let mut rows = Vec::with_capacity(page.patch.len());
+        if staged.any {
+            let mut position = 0;
+            while let Some((seq, page)) = inbox::next(self.writer.store, position)? {
+                self.collect(&page.patch, &mut rows)?;
+                position = seq;
+            }
+        }
+        self.collect(&page.patch, &mut rows)?;
+        rows.sort_by(|a, b| (a.table.name, &a.id).cmp(&(b.table.name, &b.id)));
+        rows.dedup_by(|later, first| {
+            let same = first.table.name == later.table.name && first.id == later.id;
+            if same {
+                first.row = later.row.take();
+            }
+            same
+        });
+        Ok(rows)
+    }
+
+    /// The rows of a patch, in its order.
+    fn collect(&self, patch: &[PatchOp], rows: &mut Vec<Incoming>) -> Result<()> {
         for op in patch {
-            match op {
+            rows.push(match op {
                 PatchOp::Put { table, id, value } => {
                     let table = self.writer.texts.synced(table)?.table;
-                    rows.insert((table.name, id.clone()), Some(row_of(table, id, value.get())?));
+                    Incoming { table, id: id.clone(), row: Some(row_of(table, id, value.get())?) }
                 }
                 PatchOp::Del { table, id } => {
-                    let table = self.writer.texts.synced(table)?.table;
-                    rows.insert((table.name, id.clone()), None);
+                    Incoming { table: self.writer.texts.synced(table)?.table, id: id.clone(), row: None }
                 }
                 PatchOp::Clear { .. } => return Err(Error::internal("a patch with a clear is streamed")),
-            }
+            });
         }
         Ok(())
     }
 
     /// Writes D if the rest does not meet it; false when it does, with nothing changed.
-    fn fast(&mut self, rows: &RowMap<Option<Row>>, last: u64) -> Result<bool> {
-        let Some((rest, reads)) = self.rest(last)? else { return Ok(false) };
-        let acknowledged = effects::up_to(self.writer.store, self.writer.texts, last)?;
-        let keys: BTreeSet<&(&'static str, String)> = rows.keys().chain(acknowledged.keys()).collect();
-        let mut changes = Vec::new();
-        for key in keys {
-            let table = self.writer.texts.of(key.0)?.table;
-            let id = &key.1;
-            let later = if rest { effects::before_later(self.writer.store, table, id, last)? } else { None };
+    fn fast(&mut self, rows: Vec<Incoming>, meta: &Meta, last: u64, acknowledges: bool) -> Result<bool> {
+        let Some(rest) = self.pending.look(&mut self.writer, meta, last)? else { return Ok(false) };
+        let mut acknowledged = match acknowledges {
+            true => effects::up_to(self.writer.store, self.writer.texts, last)?,
+            false => RowMap::new(),
+        };
+        let mut changes = Vec::with_capacity(rows.len() + acknowledged.len());
+        for Incoming { table, id, row: now } in rows {
+            let later = self.before_later(rest, table, &id, last)?;
             let written_later = later.is_some();
-            let (base, seen) = match (acknowledged.get(key), later) {
-                (Some(images), _) => (images.before.clone(), images.after.clone()),
-                (None, Some(before)) => (before.clone(), before),
-                (None, None) => {
-                    let visible = self.writer.read(table, id)?;
-                    (visible.clone(), visible)
-                }
-            };
-            let now = match rows.get(key) {
-                Some(row) => row.clone(),
-                None => base,
+            let known = if acknowledged.is_empty() { None } else { acknowledged.remove(&(table.name, id.clone())) };
+            let seen = match (known, later) {
+                (Some(images), _) => images.after,
+                (None, Some(before)) => before,
+                (None, None) => self.writer.read(table, &id)?,
             };
             if now == seen {
                 continue;
             }
-            if rest && (written_later || reads.meets(table, id, &[seen.as_deref(), now.as_deref()])) {
+            if rest && (written_later || self.met(meta, last, table, &id, [&seen, &now])?) {
                 return Ok(false);
             }
-            changes.push(Difference { table, id: id.clone(), before: seen, after: now });
+            changes.push(Difference { table, id, before: seen, after: now });
+        }
+        // Rows that acknowledged mutations changed here and the server did not.
+        for ((_, id), Images { table, before, after }) in acknowledged {
+            if before == after {
+                continue;
+            }
+            let later = self.before_later(rest, table, &id, last)?;
+            if rest && (later.is_some() || self.met(meta, last, table, &id, [&after, &before])?) {
+                return Ok(false);
+            }
+            changes.push(Difference { table, id, before: after, after: before });
         }
         match self.writer.savepoint(|writer| put_rows(writer, changes)) {
             Ok(()) => Ok(true),
@@ -186,23 +209,40 @@ impl<'s> Rebase<'s> {
         }
     }
 
-    /// Whether mutations are pending after `last`, and all they read; none when that cannot be told.
-    fn rest(&mut self, last: u64) -> Result<Option<(bool, Footprint)>> {
-        let sql = "SELECT reads FROM _plasma_outbox WHERE id > ?1";
-        let rows = self.writer.query(sql, &[id_value(last)], &[Kind::Text])?;
-        let mut reads = Footprint::default();
-        let rest = !rows.is_empty();
-        for row in rows {
-            match row.first().and_then(Value::as_text).and_then(Footprint::from_json) {
-                Some(footprint) => reads.merge(footprint),
-                None => return Ok(None),
-            }
+    /// What the first of the rest that changed this row found in it; the outer none when none did.
+    fn before_later(
+        &mut self,
+        rest: bool,
+        table: &'static TableDef,
+        id: &str,
+        last: u64,
+    ) -> Result<Option<Option<Row>>> {
+        if !rest || !self.pending.touches(table, id) {
+            return Ok(None);
         }
-        Ok(Some((rest, reads)))
+        effects::before_later(self.writer.store, table, id, last)
+    }
+
+    /// Whether the rest read a row that was one of `images` and becomes the other.
+    fn met(
+        &mut self,
+        meta: &Meta,
+        last: u64,
+        table: &'static TableDef,
+        id: &str,
+        images: [&Option<Row>; 2],
+    ) -> Result<bool> {
+        let images = images.map(|image| image.as_deref());
+        if !self.pending.meets(table, id, &images) {
+            return Ok(false);
+        }
+        // It may have been one that is acknowledged by now.
+        Ok(!self.pending.narrow(&mut self.writer, meta, last)? || self.pending.meets(table, id, &images))
     }
 
     /// Runs everything in the outbox again, in order, over the base. The effects are rewritten.
     pub(crate) fn replay(&mut self) -> Result<()> {
+        self.pending = Pending::default();
         self.writer.execute("DELETE FROM _plasma_effects", &[])?;
         let (client_id, _) = outbox::issued(self.writer.store)?;
         for entry in outbox::after(self.writer.store, 0)? {
@@ -266,20 +306,27 @@ impl<'s> Rebase<'s> {
             stream.clear(None)?;
         }
         let mut position = 0;
-        while let Some((seq, page, image)) = inbox::next_with_image(stream.writer.store, position)? {
-            stream.page(&page.patch)?;
-            if image {
+        while let Some((seq, body)) = inbox::next_body(stream.writer.store, position)? {
+            stream.page(StagedPatch::read(&body)?.ops())?;
+            if inbox::is_image(&body) {
                 stream.image()?;
             }
             position = seq;
         }
-        stream.page(&page.patch)?;
+        stream.page(page.patch.iter().map(|op| Ok(Op::from(op))))?;
         stream.finish()?;
         outbox::remove_up_to(self.writer.store, meta, last)?;
         self.replay()?;
         self.writer.journal.clear();
         Ok(())
     }
+}
+
+/// A row of a set: none when it is deleted.
+struct Incoming {
+    table: &'static TableDef,
+    id: String,
+    row: Option<Row>,
 }
 
 /// A row to be written.
@@ -333,17 +380,17 @@ struct Stream<'w, 's> {
 }
 
 impl Stream<'_, '_> {
-    fn page(&mut self, patch: &[PatchOp]) -> Result<()> {
+    fn page<'p>(&mut self, patch: impl Iterator<Item = Result<Op<'p>>>) -> Result<()> {
         for op in patch {
-            match op {
-                PatchOp::Clear { table } => self.clear(table.as_deref())?,
-                PatchOp::Put { table, id, value } => {
+            match op? {
+                Op::Clear { table } => self.clear(table)?,
+                Op::Put { table, id, value } => {
                     let table = self.writer.texts.synced(table)?.table;
-                    self.put(table, id, row_of(table, id, value.get())?)?;
+                    self.put(table, id, row_of(table, id, value)?)?;
                 }
-                PatchOp::Del { table, id } => {
+                Op::Del { table, id } => {
                     let table = self.writer.texts.synced(table)?.table;
-                    self.deferred.remove(&(table.name, id.clone()));
+                    self.deferred.remove(&(table.name, id.to_owned()));
                     let before = self.writer.read(table, id)?;
                     self.writer.apply(table, id, before, None)?;
                 }
@@ -358,7 +405,9 @@ impl Stream<'_, '_> {
     fn image(&mut self) -> Result<()> {
         let texts = self.writer.texts;
         for table in texts.iter().filter(|texts| !texts.table.local_only) {
-            self.writer.store.execute(&image::copy(table.table), &[]).map_err(bad_base)?;
+            for statement in image::copy(table.table) {
+                self.writer.store.batch(&statement).map_err(bad_base)?;
+            }
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::event::RowChange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{SchemaDef, TableDef};
-use crate::store::SqlConnection;
+use crate::store::{SqlConnection, checks};
 use crate::store::ddl::quote;
 use crate::value::{Kind, Row, Value};
 
@@ -148,10 +148,10 @@ impl<'s> Writer<'s> {
         let texts = self.texts.of(table.name)?;
         let changed = match (&before, &after) {
             (None, None) => return Ok(()),
-            (None, Some(row)) => self.store.execute(&texts.insert, row),
+            (None, Some(row)) => checks::check(table, row).and_then(|()| self.store.execute(&texts.insert, row)),
             (Some(_), None) => self.store.execute(&texts.delete, &[id.into()]),
             (Some(old), Some(new)) if old == new => return Ok(()),
-            (Some(_), Some(row)) => self.store.execute(&texts.update, row),
+            (Some(_), Some(row)) => checks::check(table, row).and_then(|()| self.store.execute(&texts.update, row)),
         };
         if self.note(changed).map_err(|error| error.in_table(table.name))? != 1 {
             return Err(Error::internal(format!("row {id} of `{}` is not what the client took it for", table.name)));
@@ -171,6 +171,26 @@ impl<'s> Writer<'s> {
                 Err(error)
             }
         }
+    }
+
+    /// Takes everything in the journal back, newest first, where the transaction holds more than that and must go on.
+    ///
+    /// # Errors
+    /// [`Storage`](ErrorKind::Storage): the transaction must not be committed then.
+    pub(crate) fn undo(&mut self) -> Result<()> {
+        for change in std::mem::take(&mut self.journal).into_iter().rev() {
+            let texts = self.texts.of(change.table)?;
+            let changed = match (change.after, change.before) {
+                (Some(_), None) => self.store.execute(&texts.delete, &[change.id.into()]),
+                (None, Some(row)) => self.store.execute(&texts.insert, &row),
+                (_, Some(row)) => self.store.execute(&texts.update, &row),
+                (None, None) => Ok(1),
+            };
+            if changed? != 1 {
+                return Err(Error::new(ErrorKind::Storage, "what a failed mutation wrote could not be taken back"));
+            }
+        }
+        Ok(())
     }
 
     /// Runs `work` so that an error leaves no trace of it, neither in the store nor in the journal.
@@ -233,17 +253,18 @@ fn is_the_machine(error: &Error) -> bool {
 }
 
 /// The net of a journal: one entry a row, in order of table and id; rows that end as they began are left out.
-pub(crate) fn fold(journal: Vec<RowChange>) -> Vec<RowChange> {
-    let mut net: BTreeMap<(&'static str, String), RowChange> = BTreeMap::new();
+pub(crate) fn fold(mut journal: Vec<RowChange>) -> Vec<RowChange> {
+    // Stable: of one row, the first change stays the first.
+    journal.sort_by(|a, b| (a.table, &a.id).cmp(&(b.table, &b.id)));
+    let mut net: Vec<RowChange> = Vec::with_capacity(journal.len());
     for change in journal {
-        match net.entry((change.table, change.id.clone())) {
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(change);
-            }
-            std::collections::btree_map::Entry::Occupied(mut entry) => entry.get_mut().after = change.after,
+        match net.last_mut() {
+            Some(last) if last.table == change.table && last.id == change.id => last.after = change.after,
+            _ => net.push(change),
         }
     }
-    net.into_values().filter(|change| change.before != change.after).collect()
+    net.retain(|change| change.before != change.after);
+    net
 }
 
 /// Runs `work` in one transaction that holds the write lock from its start.

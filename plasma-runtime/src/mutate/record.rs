@@ -182,5 +182,6 @@ fn part(hash: &mut Sha256, bytes: &[u8]) {
 }
 
 fn hex(hash: Sha256) -> String {
-    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    hash.finalize()[..8].iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

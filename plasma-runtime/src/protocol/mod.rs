@@ -15,7 +15,7 @@ pub use messages::*;
 pub const PROTOCOL_VERSION: u64 = 1;
 
 /// The format of images: what [`PullResponse::image`] offers and `GET {base}/image` answers with.
-pub const IMAGE_FORMAT: &str = "sqlite-1";
+pub const IMAGE_FORMAT: &str = "sqlite-2";
 
 /// The header of an image with the SHA-256 of its bytes, as lower-case hex.
 pub const IMAGE_HASH_HEADER: &str = "plasma-image-sha256";

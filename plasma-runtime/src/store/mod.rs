@@ -1,5 +1,7 @@
 //! Databases behind the engines.
 
+#[cfg(feature = "client")]
+pub(crate) mod checks;
 pub mod ddl;
 #[cfg(feature = "sqlite")]
 pub(crate) mod image;

@@ -69,7 +69,14 @@ pub struct Local {
 impl Local {
     /// Opens the store and starts the loop.
     pub fn open(path: &Path, seed: u64) -> Local {
-        let mut store = SqliteConnection::open(path, SqliteOptions::default()).expect("a store");
+        // As `SqliteStore` opens it.
+        let options = SqliteOptions {
+            foreign_keys: false,
+            cache_kib: Some(16 << 10),
+            checkpoint_pages: Some(4_000),
+            ..SqliteOptions::default()
+        };
+        let mut store = SqliteConnection::open(path, options).expect("a store");
         let mut entropy = Numbers(seed);
         let options = EngineOptions {
             group: Some("alice".to_owned()),

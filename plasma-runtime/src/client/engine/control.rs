@@ -100,7 +100,9 @@ impl Engine {
     /// # Errors
     /// [`Storage`](ErrorKind::Storage).
     pub fn losses(&self, store: &mut dyn SqlConnection) -> Result<Losses> {
-        losses(store)
+        let mut lost = losses(store)?;
+        lost.mutations.extend(self.group_entries());
+        Ok(lost)
     }
 
     /// Drops the synced rows, the outbox and the outcomes, and takes a new client id; the next pull brings everything.

@@ -88,7 +88,9 @@ impl Engine {
                 image: None,
             };
             inbox::stage_image(store, &mut meta, &page, &staged, sent.what.acknowledged)
-        })
+        })?;
+        self.checked_image = Some(sha256.to_owned());
+        Ok(())
     }
 
     /// A set was applied, whatever became of the image.
@@ -103,14 +105,19 @@ impl Engine {
     ///
     /// # Errors
     /// [`Protocol`](ErrorKind::Protocol) when the file is not the one that was staged: the set begins anew, by pages.
-    pub(super) fn attach_image(&self, store: &mut dyn SqlConnection) -> Result<bool> {
+    pub(super) fn attach_image(&mut self, store: &mut dyn SqlConnection) -> Result<bool> {
         let Some(staged) = inbox::image(store)? else { return Ok(false) };
         let (Some(beside), Some(group)) = (&self.options.image, &self.group) else {
             return Err(Error::new(ErrorKind::Protocol, "the store has an image staged, and this client takes none"));
         };
         let path = beside.with_file_name(&staged.file);
-        image::check(&path, &staged.sha256, &self.definition.schema, group)
-            .and_then(|_| image::attach(store, &path))
+        // What this engine has checked itself a moment ago it need not read twice.
+        let checked = match self.checked_image.take() == Some(staged.sha256.clone()) {
+            true => Ok(()),
+            false => image::check(&path, &staged.sha256, &self.definition.schema, group).map(drop),
+        };
+        checked
+            .and_then(|()| image::attach(store, &path))
             .map_err(|error| Error::new(ErrorKind::Protocol, "the staged image cannot be used").with_source(error))?;
         Ok(true)
     }

@@ -31,6 +31,7 @@ use super::identity::{self, Meta, keys, random_uuid};
 use super::lease;
 use super::outbox::{self, QueuedMutation};
 use super::outcomes::{self, Outcome, OutcomeStatus};
+use super::pending::Pending;
 use super::rebase::{Rebase, Stats};
 use super::rows::{Texts, Writer, fold, transaction};
 use super::schedule::{Channel, SentPull, SentPush, delay_ms};
@@ -76,10 +77,16 @@ pub struct Engine {
     image: image::ImageLane,
     /// Files of images may be there, staged or left.
     image_files: bool,
+    /// The hash of the image this engine has checked and staged.
+    checked_image: Option<String>,
     /// The pending mutations must run again: the tables changed their shape.
     replay_due: bool,
     /// `OnMismatch::Reset` was done since the last success.
     reset_done: bool,
+    /// A page that is not staged yet.
+    held: Option<pull::HeldPage>,
+    /// What the pending mutations have touched.
+    pending: Pending,
     /// Open group of write-behind mutations.
     group_commit: Option<mutate::GroupCommit>,
     /// What the status says of the outbox, as of this engine's last transaction.
@@ -112,6 +119,7 @@ impl Engine {
         inputs: &mut Inputs<'_>,
     ) -> Result<(Engine, Vec<Action>)> {
         let opened = open::open(store, &definition, &options, inputs.entropy)?;
+        crate::store::checks::take_over(store)?;
         let mut first_request = [0; 8];
         inputs.entropy.fill(&mut first_request);
         let mut engine = Engine {
@@ -137,8 +145,11 @@ impl Engine {
             at_head: false,
             image: image::ImageLane::Untried,
             image_files: true,
+            checked_image: None,
             replay_due: opened.replay_due,
             reset_done: false,
+            held: None,
+            pending: Pending::default(),
             group_commit: None,
             counts: Counts::default(),
             last_pull_ms: None,
@@ -176,6 +187,8 @@ impl Engine {
         self.note_storage(flushed, inputs, &mut actions);
         let replayed = self.replay_if_due(store, ctx, &mut actions);
         self.note_storage(replayed, inputs, &mut actions);
+        let staged = self.stage_held(store, ctx, inputs, &mut actions);
+        self.note_storage(staged, inputs, &mut actions);
         let taken = self.take_event(store, ctx, event, inputs, &mut actions);
         self.note_storage(taken, inputs, &mut actions);
         self.finish(store, inputs, &mut actions);
@@ -320,7 +333,9 @@ impl Engine {
     /// # Errors
     /// [`Storage`](ErrorKind::Storage).
     pub fn outbox(&self, store: &mut dyn SqlConnection) -> Result<Vec<QueuedMutation>> {
-        outbox::list(store)
+        let mut all = outbox::list(store)?;
+        all.extend(self.group_entries());
+        Ok(all)
     }
 
     /// The store's client id. It changes when the store was copied, expired, or the server lost its history.
@@ -380,11 +395,15 @@ impl Engine {
         work: impl FnOnce(&mut Rebase<'_>) -> Result<T>,
     ) -> Result<T> {
         let (definition, texts) = (&self.definition, &self.texts);
-        let (value, journal, all, failing, stats) = transaction(store, |store| {
-            let mut rebase = Rebase::new(Writer::new(store, texts), definition, ctx);
+        let pending = std::mem::take(&mut self.pending);
+        let (value, journal, all, failing, stats, pending) = transaction(store, |store| {
+            let mut rebase = Rebase::new(Writer::new(store, texts), definition, ctx, pending);
             let value = work(&mut rebase)?;
-            Ok((value, rebase.writer.journal, rebase.all, rebase.failing, rebase.stats))
+            Ok((value, rebase.writer.journal, rebase.all, rebase.failing, rebase.stats, rebase.pending))
         })?;
+        // Only rows were written, and by us: the outbox is what it was.
+        let same_outbox = stats.disjoint > 0 && pending.alone;
+        self.pending = pending;
         self.stats.confirmed += stats.confirmed;
         self.stats.disjoint += stats.disjoint;
         self.stats.replayed += stats.replayed;
@@ -393,13 +412,15 @@ impl Engine {
         if all {
             self.changed_all(actions);
         } else {
-            self.changed(journal, actions);
+            self.changed(fold(journal), actions);
         }
         for (key, error) in failing {
             let kind = ClientErrorKind::RebaseReplay;
             actions.push(Action::Report(ClientError { kind, error, key: Some(key) }));
         }
-        self.refresh(store)?;
+        if !same_outbox {
+            self.refresh(store)?;
+        }
         Ok(value)
     }
 
@@ -421,8 +442,8 @@ impl Engine {
         Ok(())
     }
 
-    fn changed(&mut self, journal: Vec<super::event::RowChange>, actions: &mut Vec<Action>) {
-        let changes = fold(journal);
+    /// Tells of changes of rows, one a row ([`fold`]).
+    fn changed(&mut self, changes: Vec<super::event::RowChange>, actions: &mut Vec<Action>) {
         if !changes.is_empty() {
             self.version += 1;
             actions.push(Action::Changed(Batch { version: self.version, changes, all: false }));

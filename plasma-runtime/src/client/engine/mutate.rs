@@ -8,8 +8,8 @@ use crate::client::effects;
 use crate::client::event::{Action, ClientError, ClientErrorKind, Inputs, Progress, RowChange};
 use crate::client::executor::{ClientExecutor, Mode};
 use crate::client::identity::random_uuid;
-use crate::client::outbox::{self, Run};
-use crate::client::rows::{Writer, fold};
+use crate::client::outbox::{self, QueuedMutation, Run};
+use crate::client::rows::{Texts, Writer, fold};
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::{BoxFuture, poll_once};
 use crate::mutate::{ErasedCtx, Executor, Location, Reason, TxMeta};
@@ -32,19 +32,43 @@ pub type LocalRun<'r> = Box<dyn for<'t> FnOnce(&'t mut dyn Executor, &'t TxMeta)
 /// How long a write-behind mutation may wait for its commit, ms.
 const WRITE_BEHIND_MS: i64 = 20;
 
-/// The open transaction of write-behind mutations.
+/// The open transaction of write-behind mutations. The rows they changed are in it; outbox and effects are written
+/// when it ends, all at once.
 #[derive(Debug)]
 pub(super) struct GroupCommit {
     /// When it is committed at the latest, unix ms.
     pub(super) due: i64,
     keys: Vec<Uuid>,
-    journal: Vec<RowChange>,
+    entries: Vec<Entry>,
+    client_id: String,
+    issued: u64,
+}
+
+/// What is written down of a mutation beside the rows it changed.
+#[derive(Debug)]
+pub(super) struct Entry {
+    id: u64,
+    key: Uuid,
+    name: String,
+    args: String,
+    now: i64,
+    run: Run,
+    net: Vec<RowChange>,
+}
+
+impl Entry {
+    fn write(&self, store: &mut dyn SqlConnection, texts: &Texts, version: &str) -> Result<()> {
+        effects::save(store, texts, self.id, &self.net)?;
+        outbox::append(store, self.id, self.key, &self.name, &self.args, self.now, version, &self.run)
+    }
 }
 
 /// What a run did.
 struct Ran {
-    id: Option<u64>,
-    journal: Vec<RowChange>,
+    /// None when it wrote only `local_only` tables.
+    entry: Option<Entry>,
+    /// The net of what it wrote, when that is not in the entry.
+    net: Vec<RowChange>,
 }
 
 impl Engine {
@@ -72,16 +96,17 @@ impl Engine {
         let key = random_uuid(inputs.entropy);
         self.check_size(name, args, None)?;
         args::check(args)?;
-        let ran =
-            self.in_transaction(store, |engine, store| engine.run_first(store, ctx, key, name, args, inputs.now))?;
-        if ran.id.is_some() {
+        let now = inputs.now;
+        let ran = self.in_transaction(store, |engine, store| engine.run_first(store, ctx, key, name, args, now))?;
+        let id = ran.entry.as_ref().map(|entry| entry.id);
+        if id.is_some() {
             self.counts.queued += 1;
             self.counts.all += 1;
-            self.counts.oldest_ms.get_or_insert(inputs.now);
+            self.counts.oldest_ms.get_or_insert(now);
         }
-        self.committed(key, ran.journal, inputs.now, &mut actions);
+        self.committed(key, ran, now, &mut actions);
         self.finish(store, inputs, &mut actions);
-        Ok((Mutated { key, id: ran.id }, actions))
+        Ok((Mutated { key, id }, actions))
     }
 
     /// Writes `local_only` tables, outside of any mutation.
@@ -100,14 +125,15 @@ impl Engine {
         let mut actions = Vec::new();
         let key = random_uuid(inputs.entropy);
         let envelope = TxMeta::new(Location::Client, Reason::Optimistic, key, inputs.now);
-        let journal = self.in_transaction(store, |engine, store| {
-            let mut writer = Writer::new(store, &engine.texts);
-            let mut executor = ClientExecutor::new(&mut writer, &engine.definition, ctx, Mode::Local);
-            executor.guarded(|executor| poll_once(run(executor, &envelope)))?;
-            writer.check()?;
-            Ok(writer.journal)
+        let ran = self.in_transaction(store, |engine, store| {
+            engine.attempt(store, |engine, writer| {
+                let mut executor = ClientExecutor::new(writer, &engine.definition, ctx, Mode::Local);
+                executor.guarded(|executor| poll_once(run(executor, &envelope)))?;
+                writer.check()?;
+                Ok(Ran { entry: None, net: fold(std::mem::take(&mut writer.journal)) })
+            })
         })?;
-        self.committed(key, journal, inputs.now, &mut actions);
+        self.committed(key, ran, inputs.now, &mut actions);
         self.finish(store, inputs, &mut actions);
         Ok(actions)
     }
@@ -125,55 +151,81 @@ impl Engine {
             .definition
             .mutator(name)
             .ok_or_else(|| Error::new(ErrorKind::UnknownMutator, format!("there is no mutator `{name}`")))?;
-        let version = self.definition.schema.version;
-        let (client_id, issued) = outbox::issued(store)?;
+        let (client_id, issued) = match &self.group_commit {
+            Some(group) => (group.client_id.clone(), group.issued),
+            None => outbox::issued(store)?,
+        };
         let id = issued + 1;
+        let entry = |run, net| Entry { id, key, name: name.to_owned(), args: args.to_owned(), now, run, net };
         if mutator.server_only {
-            outbox::append(store, id, key, name, args, now, version, &Run::default())?;
-            return Ok(Ran { id: Some(id), journal: Vec::new() });
+            return Ok(Ran { entry: Some(entry(Run::default(), Vec::new())), net: Vec::new() });
         }
         let mut envelope = TxMeta::new(Location::Client, Reason::Optimistic, key, now);
         envelope.client_id = Some(client_id);
         envelope.mutation_id = Some(id);
+        self.attempt(store, |engine, writer| {
+            let mut executor = ClientExecutor::new(writer, &engine.definition, ctx, Mode::First);
+            let effects = executor.run(mutator, &envelope, args)?;
+            let local = executor.wrote_local && !executor.wrote_synced;
+            let bases = std::mem::take(&mut executor.bases).into_json();
+            let run = Run { reads: std::mem::take(&mut executor.reads), effects, bases };
+            writer.check()?;
+            if !local {
+                engine.check_size(name, args, run.bases.as_deref())?;
+            }
+            let net = fold(std::mem::take(&mut writer.journal));
+            Ok(if local { Ran { entry: None, net } } else { Ran { entry: Some(entry(run, net)), net: Vec::new() } })
+        })
+    }
+
+    /// Runs something that writes. When it fails inside of a group, what it wrote is taken back by its journal: cheaper
+    /// than a savepoint for every mutation, most of which succeed.
+    fn attempt<T>(
+        &self,
+        store: &mut dyn SqlConnection,
+        work: impl FnOnce(&Self, &mut Writer<'_>) -> Result<T>,
+    ) -> Result<T> {
         let mut writer = Writer::new(store, &self.texts);
-        let mut executor = ClientExecutor::new(&mut writer, &self.definition, ctx, Mode::First);
-        let effects = executor.run(mutator, &envelope, args)?;
-        let local = executor.wrote_local && !executor.wrote_synced;
-        let bases = std::mem::take(&mut executor.bases).into_json();
-        let run = Run { reads: std::mem::take(&mut executor.reads), effects, bases };
-        writer.check()?;
-        if local {
-            return Ok(Ran { id: None, journal: writer.journal });
+        let result = work(self, &mut writer);
+        if result.is_err() && self.group_commit.is_some() && writer.store.in_transaction() && writer.undo().is_err() {
+            // Nothing is known of the transaction any more: the group is lost, and says so when it is flushed.
+            writer.store.execute("ROLLBACK", &[])?;
         }
-        self.check_size(name, args, run.bases.as_deref())?;
-        let net = fold(writer.journal);
-        effects::save(store, &self.texts, id, &net)?;
-        outbox::append(store, id, key, name, args, now, version, &run)?;
-        Ok(Ran { id: Some(id), journal: net })
+        result
     }
 
     /// One transaction, or one step of the open group under write-behind.
-    fn in_transaction<T>(
+    fn in_transaction(
         &mut self,
         store: &mut dyn SqlConnection,
-        work: impl FnOnce(&Self, &mut dyn SqlConnection) -> Result<T>,
-    ) -> Result<T> {
+        work: impl FnOnce(&Self, &mut dyn SqlConnection) -> Result<Ran>,
+    ) -> Result<Ran> {
         if self.options.durability != Durability::WriteBehind {
-            return crate::client::rows::transaction(store, |store| work(self, store));
+            return crate::client::rows::transaction(store, |store| {
+                let ran = work(self, store)?;
+                if let Some(entry) = &ran.entry {
+                    entry.write(store, &self.texts, self.definition.schema.version)?;
+                }
+                Ok(ran)
+            });
         }
         if self.group_commit.is_none() {
             store.execute("BEGIN IMMEDIATE", &[])?;
-            self.group_commit = Some(GroupCommit { due: i64::MAX, keys: Vec::new(), journal: Vec::new() });
+            let (client_id, issued) = match outbox::issued(store) {
+                Ok(known) => known,
+                Err(error) => {
+                    store.execute("ROLLBACK", &[])?;
+                    return Err(error);
+                }
+            };
+            self.group_commit =
+                Some(GroupCommit { due: i64::MAX, keys: Vec::new(), entries: Vec::new(), client_id, issued });
         }
-        let result = store.execute("SAVEPOINT plasma_group", &[]).and_then(|_| work(self, store));
+        let result = work(self, store);
         if !store.in_transaction() {
             // SQLite rolled the whole group back. Whoever waits for an earlier mutation of it hears of it at the flush.
             return result.and_then(|_| Err(Error::new(ErrorKind::Storage, "the store rolled the transaction back")));
         }
-        if result.is_err() {
-            store.execute("ROLLBACK TO plasma_group", &[])?;
-        }
-        store.execute("RELEASE plasma_group", &[])?;
         if result.is_err() && self.group_commit.as_ref().is_some_and(|group| group.keys.is_empty()) {
             // Nothing is waiting: no reason to keep the write lock.
             self.group_commit = None;
@@ -182,23 +234,58 @@ impl Engine {
         result
     }
 
-    /// Tells of a step that is committed, or notes it in the group that will be.
-    fn committed(&mut self, key: Uuid, journal: Vec<RowChange>, now: i64, actions: &mut Vec<Action>) {
-        if let Some(group) = &mut self.group_commit {
-            group.due = group.due.min(now.saturating_add(WRITE_BEHIND_MS));
-            group.keys.push(key);
-            group.journal.extend(journal);
-        } else {
-            self.changed(journal, actions);
-            actions.push(Action::Progress { key, progress: Progress::Durable });
+    /// Tells of a step: listeners hear of its rows at once, who waits for the disk when it is committed.
+    fn committed(&mut self, key: Uuid, ran: Ran, now: i64, actions: &mut Vec<Action>) {
+        match &mut self.group_commit {
+            Some(group) => {
+                group.due = group.due.min(now.saturating_add(WRITE_BEHIND_MS));
+                group.keys.push(key);
+                let net = match ran.entry {
+                    Some(entry) => {
+                        group.issued = entry.id;
+                        let net = entry.net.clone();
+                        group.entries.push(entry);
+                        net
+                    }
+                    None => ran.net,
+                };
+                self.changed(net, actions);
+            }
+            None => {
+                self.changed(ran.entry.map_or(ran.net, |entry| entry.net), actions);
+                actions.push(Action::Progress { key, progress: Progress::Durable });
+            }
         }
+    }
+
+    /// The mutations of the open group, as the outbox will have them.
+    pub(super) fn group_entries(&self) -> impl Iterator<Item = QueuedMutation> {
+        let version = self.definition.schema.version;
+        let entries = self.group_commit.iter().flat_map(|group| &group.entries);
+        entries.map(move |entry| QueuedMutation {
+            key: entry.key,
+            id: entry.id,
+            name: entry.name.clone(),
+            args: entry.args.clone(),
+            timestamp_ms: entry.now,
+            acknowledged: false,
+            skip: None,
+            sent_ms: None,
+            failing: None,
+            effects: entry.run.effects.clone(),
+            bases: entry.run.bases.clone(),
+            made_by: Some(version.to_owned()),
+        })
     }
 
     /// Commits the group of write-behind mutations, if one is open.
     pub(super) fn flush_group(&mut self, store: &mut dyn SqlConnection, actions: &mut Vec<Action>) -> Result<()> {
         let Some(group) = self.group_commit.take() else { return Ok(()) };
         let committed = if store.in_transaction() {
-            store.execute("COMMIT", &[]).map(|_| ())
+            let version = self.definition.schema.version;
+            let mut entries = group.entries.iter();
+            let written = entries.try_for_each(|entry| entry.write(store, &self.texts, version));
+            written.and_then(|()| store.execute("COMMIT", &[]).map(|_| ()))
         } else {
             Err(Error::new(ErrorKind::Storage, "the store rolled the transaction back"))
         };
@@ -206,7 +293,8 @@ impl Engine {
             if store.in_transaction() {
                 store.execute("ROLLBACK", &[])?;
             }
-            // Nobody was told that these are durable; now they hear that they are not.
+            // Nobody was told that these are durable; now they hear that they are not, and what was shown is shown anew.
+            self.changed_all(actions);
             for key in group.keys {
                 let error = Error::new(ErrorKind::Storage, "the mutation was not stored and is lost");
                 actions.push(Action::Report(ClientError { kind: ClientErrorKind::Storage, error, key: Some(key) }));
@@ -214,7 +302,6 @@ impl Engine {
             self.refresh(store)?;
             return Err(error);
         }
-        self.changed(group.journal, actions);
         for key in group.keys {
             actions.push(Action::Progress { key, progress: Progress::Durable });
         }

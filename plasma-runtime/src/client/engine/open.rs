@@ -33,18 +33,20 @@ pub(super) fn open(
     schema::validate(&definition.schema)?;
     transaction(store, |store| {
         let fresh = !ddl::table_exists(store, "_plasma_meta")?;
+        let layout = if fresh { None } else { Some(known_layout(store)?) };
         if fresh {
             refuse_foreign_tables(store, definition)?;
-        } else {
-            let layout = known_layout(store)?;
-            for (_, step) in tables::STEPS.iter().filter(|(since, _)| *since > layout) {
+        }
+        // A store of this layout has all of them: opening it writes nothing.
+        if layout != Some(tables::LAYOUT_VERSION) {
+            for (_, step) in tables::STEPS.iter().filter(|(since, _)| layout.is_some_and(|layout| *since > layout)) {
                 store.batch(step)?;
             }
+            for table in tables::ALL {
+                store.batch(table)?;
+            }
+            identity::set(store, keys::LAYOUT, Some(&tables::LAYOUT_VERSION.to_string()))?;
         }
-        for table in tables::ALL {
-            store.batch(table)?;
-        }
-        identity::set(store, keys::LAYOUT, Some(&tables::LAYOUT_VERSION.to_string()))?;
         let values = identity::all(store)?;
         if !values.contains_key(keys::CLIENT_ID) {
             identity::set(store, keys::CLIENT_ID, Some(&random_uuid(entropy).to_string()))?;

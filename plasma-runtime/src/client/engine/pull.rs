@@ -18,6 +18,21 @@ use crate::mutate::ErasedCtx;
 use crate::protocol::{PatchOp, PullResponse, WireResponse};
 use crate::store::SqlConnection;
 
+/// A partial page that came and is not staged yet: the next one is asked for first, so that the server works on it while
+/// this one is written down. One that is lost here is asked for again.
+#[derive(Debug)]
+pub(super) struct HeldPage {
+    sent: InFlight<SentPull>,
+    page: PullResponse,
+    body: bytes::Bytes,
+}
+
+/// Whether the store stands where this request began.
+fn store_stands_at(store: &mut dyn SqlConnection, under_way: Option<&InFlight<SentPull>>) -> Result<bool> {
+    let Some(under_way) = under_way else { return Ok(false) };
+    Ok(Meta::load(store)?.position() == under_way.what.cookie.as_ref())
+}
+
 /// What became of a page.
 enum Taken {
     /// The store had moved on: the page is not for it.
@@ -71,12 +86,63 @@ impl Engine {
             self.retry_at_once(Which::Pull, now);
             return Ok(());
         }
+        if page.partial && page.has_more {
+            self.held = Some(HeldPage { sent, page, body: response.body.clone() });
+            self.pull.succeeded();
+            self.retry_at_once(Which::Pull, now);
+            return Ok(());
+        }
+        self.take_page(store, ctx, &sent, &page, body, inputs, actions)
+    }
+
+    /// Stages the page whose successor has been asked for meanwhile.
+    pub(super) fn stage_held(
+        &mut self,
+        store: &mut dyn SqlConnection,
+        ctx: &ErasedCtx,
+        inputs: &mut Inputs<'_>,
+        actions: &mut Vec<Action>,
+    ) -> Result<()> {
+        let Some(HeldPage { sent, page, body }) = self.held.take() else { return Ok(()) };
+        let body = std::str::from_utf8(&body).map_err(|_| Error::internal("a page that was read is text"))?;
+        let under_way = self.pull.in_flight.take();
+        self.take_page(store, ctx, &sent, &page, body, inputs, actions)?;
+        // If it was not staged, the one after it is of no use: its answer is late when it comes.
+        if store_stands_at(store, under_way.as_ref())? {
+            self.pull.in_flight = under_way;
+        }
+        Ok(())
+    }
+
+    /// Where the next pull begins.
+    pub(super) fn position<'m>(&'m self, meta: &'m Meta) -> Option<&'m String> {
+        self.held.as_ref().map(|held| &held.page.cookie).or_else(|| meta.position())
+    }
+
+    /// Whether a page waits to be staged.
+    pub(crate) fn holds_page(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Applies a page, or stages it.
+    #[expect(clippy::too_many_arguments, reason = "one step of `pull_answered`")]
+    fn take_page(
+        &mut self,
+        store: &mut dyn SqlConnection,
+        ctx: &ErasedCtx,
+        sent: &InFlight<SentPull>,
+        page: &PullResponse,
+        body: &str,
+        inputs: &mut Inputs<'_>,
+        actions: &mut Vec<Action>,
+    ) -> Result<()> {
+        let now = inputs.now;
         let always_replay = self.options.always_replay;
         let keep = self.options.applied_outcomes;
         // A file cannot be attached inside of a transaction.
         let attached = if page.partial { Ok(false) } else { self.attach_image(store) };
         let taken = attached.and_then(|attached| {
-            let take = |rebase: &mut Rebase<'_>| take(rebase, &sent, &page, body, always_replay, keep, now);
+            let take = |rebase: &mut Rebase<'_>| take(rebase, sent, page, body, always_replay, keep, now);
             let taken = self.rebase(store, ctx, actions, take);
             if attached {
                 crate::client::image::detach(store)?;
@@ -89,18 +155,14 @@ impl Engine {
                 Ok(())
             }
             Ok(Taken::Rotate(rotation)) => self.rotate(store, ctx, rotation, inputs, actions),
-            Ok(Taken::Staged) => {
-                self.pull.succeeded();
-                self.retry_at_once(Which::Pull, now);
-                Ok(())
-            }
+            Ok(Taken::Staged) => Ok(()),
             Ok(Taken::Applied { learned, observed }) => {
                 self.forget_image(store)?;
                 self.tell_outcomes(learned, actions);
                 for key in observed {
                     actions.push(Action::Progress { key, progress: Progress::Observed });
                 }
-                self.pulled(&sent, &page, inputs);
+                self.pulled(sent, page, inputs);
                 Ok(())
             }
             Err(error) if error.kind() == ErrorKind::Protocol => {
@@ -244,8 +306,7 @@ fn look_for_another_history(
     // Without a reset the server still has our position, but may have lost what it acknowledged after it. A page that
     // reaches the head covers all that was acknowledged before it was asked for.
     if !page.has_more
-        && let Some(from) = outbox::first_acknowledged_after(store, last)?
-        && from <= sent.what.acknowledged
+        && let Some(from) = outbox::first_acknowledged(store, last, sent.what.acknowledged)?
     {
         return Ok(Some(Rotation::Lost { from }));
     }

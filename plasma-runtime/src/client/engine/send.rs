@@ -150,6 +150,8 @@ impl Engine {
     pub(super) fn wake_at(&self) -> Option<i64> {
         let mut times = Vec::new();
         times.extend(self.group_commit.as_ref().map(|group| group.due));
+        // The page is staged as soon as the next one has been asked for.
+        times.extend(self.held.as_ref().map(|_| i64::MIN));
         times.extend(self.push.in_flight.as_ref().map(|sent| sent.deadline));
         times.extend(self.pull.in_flight.as_ref().map(|sent| sent.deadline));
         times.extend(self.storage_until);
@@ -227,7 +229,8 @@ impl Engine {
         add("fingerprint", &schema.fingerprint_hex());
         add("clientGroupID", group);
         add("clientID", &meta.client_id);
-        if let Some(cookie) = meta.position() {
+        let position = self.position(meta);
+        if let Some(cookie) = position {
             add("cookie", cookie);
         }
         add("limit", &self.options.page_limit.to_string());
@@ -235,7 +238,7 @@ impl Engine {
         if wait > 0 {
             add("wait", &wait.to_string());
         }
-        let sent = SentPull { cookie: meta.position().cloned(), acknowledged: meta.acknowledged, wait, image };
+        let sent = SentPull { cookie: position.cloned(), acknowledged: meta.acknowledged, wait, image };
         Ok((sent, query))
     }
 }

@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use super::dispatch::lock;
 use super::parts::Core;
@@ -41,7 +41,7 @@ pub(crate) async fn drive(shared: Arc<Shared>) -> Result<()> {
     let mut flights = Flights { shared: shared.clone(), under_way: Vec::new() };
     let mut look_at = shared.watch_file_ms.map(|ms| after(shared.clock.now_ms(), ms));
     while !shared.is_closed() {
-        match take_event(&shared).await {
+        match flights.during(take_event(&shared)).await {
             Taken::Nothing => {}
             Taken::One => continue,
             Taken::Closed => break,
@@ -99,6 +99,7 @@ async fn take_event(shared: &Arc<Shared>) -> Taken {
         Some(Event::Response { outcome: Ok(answer), .. }) => {
             answer.body.len() >= LONG_ANSWER || shared.image_came.load(Ordering::Relaxed)
         }
+        Some(Event::Tick) => shared.staging.swap(false, Ordering::Relaxed),
         Some(_) => false,
     };
     let take = |shared: &Shared, core: &mut Core| {
@@ -150,21 +151,37 @@ impl Flights {
     async fn wait(&mut self, deadline: Option<i64>, now: i64) {
         let left = deadline.map_or(LONGEST_SLEEP_MS, |at| u64::try_from(at.saturating_sub(now)).unwrap_or(0));
         let mut sleep = self.shared.clock.sleep(left.clamp(1, LONGEST_SLEEP_MS));
-        let Flights { shared, under_way } = self;
+        let shared = self.shared.clone();
         let mut woken = pin!(shared.wake.notified());
         poll_fn(|cx| {
-            let mut happened = woken.as_mut().poll(cx).is_ready() || sleep.as_mut().poll(cx).is_ready();
-            under_way.retain_mut(|(request, flight)| match flight.as_mut().poll(cx) {
-                Poll::Pending => true,
-                Poll::Ready(outcome) => {
-                    lock(&shared.agenda).events.push_back(Event::Response { request: *request, outcome });
-                    happened = true;
-                    false
-                }
-            });
-            if happened { Poll::Ready(()) } else { Poll::Pending }
+            let happened = woken.as_mut().poll(cx).is_ready() || sleep.as_mut().poll(cx).is_ready();
+            if self.poll(cx) || happened { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+    }
+
+    /// Lets the requests go on while something else is done.
+    async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            self.poll(cx);
+            work.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    /// Lets the requests go on; true when one was answered.
+    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut answered = false;
+        self.under_way.retain_mut(|(request, flight)| match flight.as_mut().poll(cx) {
+            Poll::Pending => true,
+            Poll::Ready(outcome) => {
+                lock(&self.shared.agenda).events.push_back(Event::Response { request: *request, outcome });
+                answered = true;
+                false
+            }
+        });
+        answered
     }
 }
 

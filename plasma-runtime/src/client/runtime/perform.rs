@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
 
@@ -66,6 +67,7 @@ impl Shared {
             }
             Err(error) => (Vec::new(), Some(error)),
         };
+        self.staging.store(core.engine.holds_page(), Ordering::Relaxed);
         self.perform(core, actions);
         if !succeeded || failed.is_some() {
             // The engine may have asked again at once (with fresh credentials, in smaller pieces, under another client
@@ -107,8 +109,9 @@ impl Shared {
                 }
                 Action::Download { .. } => unreachable!("it was made a send"),
                 Action::WakeAt(at) => {
-                    wake = true;
-                    lock(&self.agenda).wake_at = Some(at);
+                    let before = lock(&self.agenda).wake_at.replace(at);
+                    // Who sleeps until then already need not be woken to hear it.
+                    wake |= before != Some(at);
                 }
                 Action::Changed(batch) => self.router.changed(&batch, &mut *core.store),
                 Action::Progress { key, progress } => {

@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(super) watch_file_ms: Option<u64>,
     /// An image came: answers of this process may take long to work through.
     pub(super) image_came: AtomicBool,
+    /// A page waits to be staged: the next tick takes long.
+    pub(super) staging: AtomicBool,
     closed: AtomicBool,
     pub(super) me: Weak<Shared>,
 }
@@ -75,6 +77,7 @@ impl Shared {
             driver: TurnMutex::new(()),
             watch_file_ms: parts.watch_file_ms,
             image_came: AtomicBool::new(false),
+            staging: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             me: me.clone(),
         });

@@ -120,6 +120,9 @@ impl SqliteConnection {
             if let Some(kibibytes) = options.cache_kib {
                 connection.pragma_update(None, "cache_size", -i64::from(kibibytes))?;
             }
+            if let Some(pages) = options.checkpoint_pages {
+                connection.pragma_update(None, "wal_autocheckpoint", pages)?;
+            }
             connection.set_prepared_statement_cache_capacity(options.cached_statements);
             functions::register(&connection)
         };

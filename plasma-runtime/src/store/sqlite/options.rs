@@ -41,6 +41,8 @@ pub struct SqliteOptions {
     pub cached_statements: usize,
     /// Size of the page cache, KiB. None is SQLite's own (2,000 KiB).
     pub cache_kib: Option<u32>,
+    /// Pages of the write-ahead log from which on a commit moves them into the database. None is SQLite's own (1,000).
+    pub checkpoint_pages: Option<u32>,
 }
 
 impl Default for SqliteOptions {
@@ -54,6 +56,7 @@ impl Default for SqliteOptions {
             foreign_keys: true,
             cached_statements: 512,
             cache_kib: None,
+            checkpoint_pages: None,
         }
     }
 }

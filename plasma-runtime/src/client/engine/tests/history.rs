@@ -5,7 +5,9 @@ use serde_json::{Value as Json, json};
 use super::support::*;
 use crate::client::event::Event;
 use crate::client::outcomes::OutcomeStatus;
+use crate::store::SqlConnection as _;
 use crate::store::sqlite::SqliteConnection;
+use crate::value::Kind;
 
 fn add(client: &mut Client, n: u32) -> uuid::Uuid {
     client.mutate("list.add", json!({ "id": id(n), "name": format!("list {n}") })).key
@@ -44,6 +46,7 @@ fn a_set_of_partial_pages_is_seen_whole_or_not_at_all_and_survives_a_crash() {
     let first = client.page(vec![put_list(1, "new"), del(&LISTS, 2)], None, vec![]);
     let request = client.request_pull();
     client.answer(&request, 200, partial(first));
+    client.wait();
     assert_eq!(client.texts(&LISTS, "name"), ["old", "gone", "list 9"]);
     let mut client = client.restart();
     let request = client.request_pull();
@@ -55,6 +58,32 @@ fn a_set_of_partial_pages_is_seen_whole_or_not_at_all_and_survives_a_crash() {
     client.answer(&request, 200, last);
     assert_eq!(client.texts(&LISTS, "name"), ["new", "more", "last"]);
     assert_eq!(client.engine.cookie(&mut client.store).unwrap().as_deref(), Some("c2:5"));
+}
+
+#[test]
+fn the_next_page_is_asked_for_before_one_is_staged_and_a_crash_between_only_asks_again() {
+    let mut client = Client::new();
+    client.begin();
+    client.pull(vec![put_list(1, "old")], None);
+    let staged = |client: &mut Client| {
+        client.store.query("SELECT count(*) FROM _plasma_inbox", &[], &[Kind::Int]).unwrap()[0][0].as_int()
+    };
+    let first = client.page(vec![json!({ "op": "clear" }), put_list(2, "a")], None, vec![]);
+    let request = client.request_pull();
+    client.answer(&request, 200, partial(first.clone()));
+    assert_ne!(client.take_pull().param("cookie"), request.param("cookie"), "it goes on behind the page");
+    assert_eq!(staged(&mut client), Some(0));
+    assert_eq!(client.wake_at, Some(client.now), "and writes the page down at once");
+    let mut client = client.restart();
+    let again = client.request_pull();
+    assert_eq!(again.param("cookie"), request.param("cookie"));
+    client.answer(&again, 200, partial(first));
+    let ahead = client.take_pull();
+    // However fast the answer is, the page before it is staged first.
+    let last = client.page(vec![put_list(3, "b")], None, vec![]);
+    client.answer(&ahead, 200, last);
+    assert_eq!(client.texts(&LISTS, "name"), ["a", "b"]);
+    assert_eq!(staged(&mut client), Some(0));
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod history;
 mod lifecycle;
 mod migrate;
 mod on_delete;
+mod pending;
 mod policy;
 mod random;
 mod rebase;

@@ -55,6 +55,30 @@ fn with(path: &Path, answer: &mut WireResponse, sql: &str) {
     hash(path, answer);
 }
 
+/// Rows that the tables of the file do not take: their words are put back afterwards.
+fn without_words(path: &Path, answer: &mut WireResponse, table: &str, words: &[(&str, &str)], sql: &str) {
+    let schema = |db: &Connection| -> String {
+        db.query_row("SELECT sql FROM sqlite_schema WHERE name = ?", [table], |row| row.get(0)).unwrap()
+    };
+    let write = |sql: &str| {
+        let db = Connection::open(path).unwrap();
+        db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false).unwrap();
+        db.execute_batch("PRAGMA writable_schema = ON").unwrap();
+        db.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", [sql, table]).unwrap();
+        db.close().unwrap();
+    };
+    let right = schema(&Connection::open(path).unwrap());
+    write(&words.iter().fold(right.clone(), |sql, (from, to)| {
+        assert!(sql.contains(from), "{sql}");
+        sql.replace(from, to)
+    }));
+    let db = Connection::open(path).unwrap();
+    db.execute_batch(&format!("PRAGMA ignore_check_constraints = ON; {sql}")).unwrap();
+    db.close().unwrap();
+    write(&right);
+    hash(path, answer);
+}
+
 fn bytes(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     let mut all = std::fs::read(path).unwrap();
     change(&mut all);
@@ -162,10 +186,24 @@ async fn refused(place: Place, hostile: &[(&str, Tamper)]) {
 
 /// These have the right form: the store's own constraints, or the server, find them out.
 const WRONG_ROWS: &[(&str, Tamper)] = &[
-    ("an id that is none", |path, answer| with(path, answer, "UPDATE orgs SET id = 'x' WHERE name = 'one'")),
-    ("text with U+0000", |path, answer| with(path, answer, "UPDATE orgs SET name = char(0)")),
-    ("NULL where none may be", |path, answer| with(path, answer, "UPDATE todos SET title = NULL")),
-    ("json that is none", |path, answer| with(path, answer, "UPDATE todos SET meta = '{'")),
+    ("an id that is none", |path, answer| {
+        without_words(path, answer, "orgs", &[], "UPDATE orgs SET id = 'x' WHERE name = 'one'");
+    }),
+    ("text with U+0000", |path, answer| without_words(path, answer, "orgs", &[], "UPDATE orgs SET name = char(0)")),
+    ("text that is not UTF-8", |path, answer| {
+        without_words(path, answer, "orgs", &[], "UPDATE orgs SET name = cast(x'ff' AS TEXT)");
+    }),
+    ("NULL where none may be", |path, answer| {
+        without_words(path, answer, "todos", &[(" NOT NULL", "")], "UPDATE todos SET title = NULL");
+    }),
+    ("json that is none", |path, answer| without_words(path, answer, "todos", &[], "UPDATE todos SET meta = '{'")),
+    ("a value of another storage class", |path, answer| {
+        without_words(path, answer, "orgs", &[("STRICT, ", "")], "UPDATE orgs SET name = x'00'");
+    }),
+    ("rows out of order", |path, answer| {
+        let again = "CREATE TEMP TABLE o AS SELECT * FROM orgs; DELETE FROM orgs; INSERT INTO orgs SELECT * FROM o";
+        without_words(path, answer, "orgs", &[("PRIMARY KEY", "PRIMARY KEY DESC")], again);
+    }),
     ("a cookie that is none", |path, answer| {
         with(path, answer, "UPDATE _plasma_image SET value = 'c2:x' WHERE key = 'cookie'");
     }),
@@ -189,6 +227,10 @@ async fn rows_that_no_page_could_bring_are_not_taken_from_an_image() {
         pulled.unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_same(&world, &client).await;
         assert!(!errors.lock().unwrap().is_empty(), "{what}");
+        let path = world.store(&format!("{at}.db"));
+        let whole: String =
+            Connection::open(path).unwrap().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(whole, "ok", "{what}");
         client.close().await;
     }
     assert_eq!(world.left(), Vec::<String>::new());

@@ -1,109 +1,92 @@
-//! The first pull of a new client: 100,000 todos (`PLASMA_BENCH_ROWS` says another number) in lists of 100, from a server
-//! with policies, over HTTP on loopback, into a file. Server, client and raw program are processes of their own, so that
-//! the peak memory of each can be told.
-//!
-//! The same by image: the rows as one file, written by the server for this client and copied by SQL. Beside it what a file
-//! costs that is only copied.
-//!
-//! The baseline is a raw rusqlite program that inserts the same rows, which it has in memory, into the same tables in
-//! one transaction at the client's durability (`synchronous = NORMAL`).
+//! First syncs: a server, a new client and a raw program, each a process of its own, so that the peak memory of each can
+//! be told. The client is timed from its opening to the rows of its first live query.
 
-#![allow(clippy::print_stdout, clippy::disallowed_methods, missing_docs, unreachable_pub, reason = "a benchmark")]
+#![allow(dead_code, reason = "each benchmark uses a part")]
 
-mod util;
-
+use std::future::Future;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::pin::Pin;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use plasma::Schema as _;
+use plasma::Schema;
 use plasma_runtime::client::{Client, Headers, SqliteStore};
 use plasma_runtime::future::poll_once;
 use plasma_runtime::server::{Auth, ImageOptions, Server, ServerEngine, ServerOptions, SqliteDatabase};
 use plasma_runtime::store::ddl::{Side, create_table};
 use plasma_runtime::store::sqlite::{SqliteConnection, SqliteOptions};
+use sha2::{Digest, Sha256};
 use tokio::net::{TcpListener, TcpStream};
-use util::local::{NOW, list_id, todo};
-use util::schema::{Bench, Ctx};
-use util::{Numbers, Samples, folder, peak_kib, rate, raw, rounds, timed};
+
+use crate::util::local::{NOW, list_id, todo};
+use crate::util::schema::Ctx;
+use crate::util::{Numbers, peak_kib, raw, timed};
+
+/// Reads the first rows that an application shows; returns how many there are.
+pub type FirstRows<S> = for<'c> fn(&'c Client<S>) -> Pin<Box<dyn Future<Output = usize> + 'c>>;
 
 /// How many rows; `PLASMA_BENCH_ROWS` says another number.
-fn all_rows() -> usize {
+pub fn all_rows() -> usize {
     std::env::var("PLASMA_BENCH_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(100_000)
 }
 
-fn main() {
+/// Runs `measure`, or the role that this process was started for.
+pub fn run<S: Schema<Ctx = Ctx>>(first: FirstRows<S>, measure: impl FnOnce()) {
     let argument = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is set"));
     match std::env::var("PLASMA_BENCH_ROLE").as_deref() {
-        Ok("serve") => runtime().block_on(serve(Path::new(&argument("PLASMA_BENCH_FILE")))),
-        Ok(role @ ("pull" | "image")) => {
+        Ok("serve") => runtime().block_on(serve::<S>(Path::new(&argument("PLASMA_BENCH_FILE")))),
+        Ok(role @ ("pages" | "image")) => {
             let (file, server) = (argument("PLASMA_BENCH_FILE"), argument("PLASMA_BENCH_SERVER"));
-            runtime().block_on(pull(Path::new(&file), &server, role == "image"));
+            runtime().block_on(pull::<S>(Path::new(&file), &server, role == "image", first));
         }
-        Ok("raw") => raw_inserts(Path::new(&argument("PLASMA_BENCH_FILE"))),
+        Ok("raw") => raw_inserts::<S>(Path::new(&argument("PLASMA_BENCH_FILE"))),
         _ => measure(),
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
-fn measure() {
-    let folder = folder();
-    let database = folder.path().join("server.db");
-    fill(&database);
-    let mut server = role("serve", &database, None, Stdio::piped());
-    let mut said = BufReader::new(server.stdout.take().expect("a pipe"));
-    let mut address = String::new();
-    said.read_line(&mut address).expect("an address");
-    let address: SocketAddr = address.trim().parse().expect("an address");
+/// A server in a process of its own.
+pub struct Served {
+    process: Child,
+    input: Option<ChildStdin>,
+    said: BufReader<ChildStdout>,
+    pub address: SocketAddr,
+}
 
-    let (mut plasma, mut baseline) = (Samples::default(), Samples::default());
-    let (mut client_kib, mut raw_kib) = (Samples::default(), Samples::default());
-    let (mut image, mut image_kib, mut copy) = (Samples::default(), Samples::default(), Samples::default());
-    for round in 0..rounds(5) {
-        let run = |name: &str, server: Option<SocketAddr>| {
-            let path = folder.path().join(format!("{name}{round}.db"));
-            let output = role(name, &path, server, Stdio::null()).wait_with_output().expect("a result");
-            assert!(output.status.success(), "{name} failed");
-            let text = String::from_utf8(output.stdout).expect("text");
-            let mut numbers = text.split_whitespace().map(|number| number.parse::<f64>().expect("a number"));
-            (numbers.next().expect("seconds"), numbers.next().expect("KiB"))
-        };
-        let (seconds, kib) = run("pull", Some(address));
-        plasma.push(all_rows() as f64 / seconds);
-        client_kib.push(kib);
-        let (seconds, kib) = run("image", Some(address));
-        image.push(all_rows() as f64 / seconds);
-        image_kib.push(kib);
-        copy.push(all_rows() as f64 / copied(&folder.path().join(format!("image{round}.db"))));
-        let (seconds, kib) = run("raw", None);
-        baseline.push(all_rows() as f64 / seconds);
-        raw_kib.push(kib);
+impl Served {
+    /// Fills a database and serves it.
+    pub fn start<S: Schema<Ctx = Ctx>>(database: &Path) -> Served {
+        fill::<S>(database);
+        let mut process = role("serve", database, None, Stdio::piped());
+        let mut said = BufReader::new(process.stdout.take().expect("a pipe"));
+        let mut address = String::new();
+        said.read_line(&mut address).expect("an address");
+        let address = address.trim().parse().expect("an address");
+        Served { input: process.stdin.take(), process, said, address }
     }
-    // One more pull, through a relay that counts: it is not timed.
-    let bytes = runtime().block_on(counted(address, &folder.path().join("counted.db")));
 
-    // The end of its input tells the server to stop; then it says its peak.
-    drop(server.stdin.take());
-    let mut peak = String::new();
-    said.read_to_string(&mut peak).expect("a peak");
-    assert!(server.wait().expect("the server ends").success());
+    /// Stops it; returns its peak memory, KiB.
+    pub fn stop(mut self) -> f64 {
+        // The end of its input tells it to stop; then it says its peak.
+        drop(self.input.take());
+        let mut peak = String::new();
+        self.said.read_to_string(&mut peak).expect("a peak");
+        assert!(self.process.wait().expect("the server ends").success());
+        peak.trim().parse().expect("KiB")
+    }
+}
 
-    rate("bootstrap of 100k rows over HTTP to disk", "rows/s", &plasma, &baseline, Some(0.4));
-    rate("the same by image", "rows/s", &image, &baseline, None);
-    rate("the same by image, to pages", "rows/s", &image, &plasma, None);
-    rate("the same by image, to a copy of the file", "rows/s", &image, &copy, None);
-    println!("  bytes from the server: {bytes} ({:.1} a row)", bytes as f64 / all_rows() as f64);
-    println!(
-        "  peak memory, MiB: server {:.0}, client {:.0} (by image {:.0}), raw program {:.0}",
-        peak.trim().parse::<f64>().expect("KiB") / 1024.0,
-        client_kib.median() / 1024.0,
-        image_kib.median() / 1024.0,
-        raw_kib.median() / 1024.0
-    );
+/// Runs a role to its end; returns the seconds and the peak memory in KiB.
+pub fn timed_role(name: &str, path: &Path, server: Option<SocketAddr>) -> (f64, f64) {
+    let output = role(name, path, server, Stdio::null()).wait_with_output().expect("a result");
+    assert!(output.status.success(), "{name} failed");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let mut numbers = text.split_whitespace().map(|number| number.parse::<f64>().expect("a number"));
+    (numbers.next().expect("seconds"), numbers.next().expect("KiB"))
 }
 
 /// This program in another role.
@@ -117,8 +100,8 @@ fn role(name: &str, file: &Path, server: Option<SocketAddr>, input: Stdio) -> Ch
 }
 
 /// The server's rows, written as any program would: the triggers log them.
-fn fill(path: &PathBuf) {
-    let engine = ServerEngine::new(Bench::definition(), ServerOptions::default()).expect("an engine");
+fn fill<S: Schema>(path: &Path) {
+    let engine = ServerEngine::new(S::definition(), ServerOptions::default()).expect("an engine");
     let mut db = SqliteConnection::open(path, SqliteOptions::default()).expect("a database");
     let schema = poll_once(Box::pin(engine.ensure_schema(&mut db, NOW, &mut Numbers(1))));
     schema.expect("a synchronous connection is never pending").expect("a schema");
@@ -146,9 +129,8 @@ async fn authenticate(parts: &http::request::Parts) -> plasma::Result<Auth<Ctx>>
     Ok(Auth::new(user, Ctx { user: user.to_owned() }))
 }
 
-async fn serve(path: &Path) {
-    let server =
-        Server::<Bench>::builder(SqliteDatabase::file(path)).auth(authenticate).images(ImageOptions::default());
+async fn serve<S: Schema<Ctx = Ctx>>(path: &Path) {
+    let server = Server::<S>::builder(SqliteDatabase::file(path)).auth(authenticate).images(ImageOptions::default());
     let server = server.open().await.expect("a server");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     println!("{}", listener.local_addr().expect("an address"));
@@ -167,8 +149,8 @@ async fn serve(path: &Path) {
     println!("{}", peak_kib());
 }
 
-async fn client(path: &Path, server: &str, images: bool) -> Client<Bench> {
-    Client::<Bench>::builder(SqliteStore::open(path))
+async fn client<S: Schema<Ctx = Ctx>>(path: &Path, server: &str, images: bool) -> Client<S> {
+    Client::<S>::builder(SqliteStore::open(path))
         .images(images)
         .server(format!("http://{server}"))
         .auth(|| async { Ok(Headers::bearer("alice")) })
@@ -179,10 +161,11 @@ async fn client(path: &Path, server: &str, images: bool) -> Client<Bench> {
         .expect("a client")
 }
 
-async fn pull(path: &Path, server: &str, images: bool) {
+async fn pull<S: Schema<Ctx = Ctx>>(path: &Path, server: &str, images: bool, first: FirstRows<S>) {
     let start = std::time::Instant::now();
-    let client = client(path, server, images).await;
+    let client = client::<S>(path, server, images).await;
     client.pull_once().await.expect("a pull");
+    assert_eq!(first(&client).await, FIRST);
     let elapsed = start.elapsed();
     client.close().await;
     drop(client);
@@ -190,11 +173,15 @@ async fn pull(path: &Path, server: &str, images: bool) {
     println!("{} {}", elapsed.as_secs_f64(), peak_kib());
 }
 
-/// Copies a store to disk; returns the seconds.
-fn copied(path: &Path) -> f64 {
+/// Rows of the first live query.
+pub const FIRST: usize = 50;
+
+/// Copies a store to disk and reads its hash; returns the seconds.
+pub fn copied(path: &Path) -> f64 {
     let to = path.with_extension("copy");
     let (elapsed, result) = timed(|| {
         std::fs::copy(path, &to)?;
+        std::hint::black_box(Sha256::digest(std::fs::read(&to)?));
         std::fs::File::open(&to)?.sync_all()
     });
     result.expect("a copy");
@@ -202,7 +189,7 @@ fn copied(path: &Path) -> f64 {
 }
 
 /// Pulls through a relay; returns how many bytes came from the server.
-async fn counted(server: SocketAddr, path: &Path) -> u64 {
+pub async fn counted<S: Schema<Ctx = Ctx>>(server: SocketAddr, path: &Path) -> u64 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let relay = listener.local_addr().expect("an address");
     let total = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
@@ -232,16 +219,16 @@ async fn counted(server: SocketAddr, path: &Path) -> u64 {
             });
         }
     });
-    let client = client(path, &relay.to_string(), false).await;
+    let client = client::<S>(path, &relay.to_string(), false).await;
     client.pull_once().await.expect("a pull");
     client.close().await;
     accept.abort();
     total.load(std::sync::atomic::Ordering::Relaxed)
 }
 
-fn raw_inserts(path: &Path) {
+fn raw_inserts<S: Schema>(path: &Path) {
     let db = raw(path, "NORMAL");
-    for table in Bench::DEF.tables {
+    for table in S::DEF.tables {
         db.execute_batch(&create_table(table, Side::Client)).expect("tables");
     }
     let rows: Vec<_> = (0..all_rows()).map(todo).collect();

@@ -1,4 +1,5 @@
-//! A mutation on a store of 100,000 rows: from the call to the commit.
+//! Scenario `mutate_durable`: a one-row mutation on a store of 100,000 rows, on disk, from the call to the callback of a
+//! live query of that row; and of the engine alone, from the call to the commit.
 //!
 //! The baseline is a raw rusqlite program that writes the same rows in one transaction at the same durability
 //! (`synchronous = NORMAL`): the todo, its entry in the queue, and the image that undoes it.
@@ -7,11 +8,16 @@
 
 mod util;
 
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use plasma::prelude::*;
 use plasma::schema::Table as _;
 use plasma::value::{Value, json};
+use plasma_runtime::client::{Client, SqliteStore};
 use rusqlite::{Connection, params};
 use util::local::{Local, NOW, filled, id, list_id, todo};
-use util::schema::Todo;
+use util::schema::{Bench, Ctx, SetDone, Todo};
 use util::{Numbers, Samples, folder, micros, raw, rounds, time, timed};
 
 const ROWS: usize = 100_000;
@@ -21,6 +27,18 @@ fn main() {
     let folder = folder();
     let template = folder.path().join("template.db");
     drop(filled(&template, ROWS));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let (mut plasma, mut baseline) = (Samples::default(), Samples::default());
+    for round in 0..rounds(3) {
+        let path = folder.path().join(format!("{round}.db"));
+        std::fs::copy(&template, &path).expect("a copy");
+        runtime.block_on(subscribed_round(&path, round as u64 + 10, &mut plasma));
+        std::fs::remove_file(&path).expect("the copy");
+        std::fs::copy(&template, &path).expect("a copy");
+        raw_round(true, &path, round as u64 + 10, &mut baseline);
+        std::fs::remove_file(&path).expect("the copy");
+    }
+    time("mutate to a one-row subscriber, 100k rows", &plasma, &baseline, None);
     for (update, what) in [(false, "mutate: add a todo, 100k rows"), (true, "mutate: change a todo, 100k rows")] {
         let (mut plasma, mut baseline) = (Samples::default(), Samples::default());
         for round in 0..rounds(3) {
@@ -34,6 +52,32 @@ fn main() {
         }
         time(what, &plasma, &baseline, Some(3.0));
     }
+}
+
+/// Every mutation changes another row, whose subscriber hears of it.
+async fn subscribed_round(path: &std::path::Path, seed: u64, samples: &mut Samples) {
+    let client = Client::<Bench>::builder(SqliteStore::open(path))
+        .group("alice")
+        .ctx(Ctx { user: "alice".to_owned() })
+        .open()
+        .await
+        .expect("a client");
+    for n in chosen(seed) {
+        let todo: Id<Todo> = id(n).parse().expect("an id");
+        let live = client.live_row(todo);
+        live.when_ready().await.expect("the row");
+        let (seen, shown) = channel::<bool>();
+        let _subscription = live.subscribe(move |row: Option<&Todo>| {
+            seen.send(row.is_some_and(|todo| todo.done)).expect("somebody waits");
+        });
+        let start = std::time::Instant::now();
+        client.mutate(SetDone { id: todo, done: true }).await.expect("a mutation");
+        while !shown.recv_timeout(Duration::from_secs(10)).expect("the callback comes") {}
+        samples.push(micros(start.elapsed()));
+    }
+    client.close().await;
+    drop(client);
+    check(&raw(path, "NORMAL"), true);
 }
 
 /// Different rows all over the table, the same for both sides.
