@@ -108,8 +108,7 @@ fn start(role: &str, path: &Path) -> (f64, f64) {
 fn told(elapsed: std::time::Duration, ranks: &[i64]) {
     let kib = peak_kib();
     let expected: Vec<i64> = {
-        let mut open: Vec<i64> =
-            (0..ROWS).filter(|n| n % 3 != 0).map(|n| ((n * 7_919) % ROWS) as i64).collect();
+        let mut open: Vec<i64> = (0..ROWS).filter(|n| n % 3 != 0).map(|n| ((n * 7_919) % ROWS) as i64).collect();
         open.sort_unstable_by(|a, b| b.cmp(a));
         open.truncate(WINDOW);
         open
@@ -135,8 +134,8 @@ fn plasma_start(path: &Path) {
 fn raw_start(path: &Path) {
     let (elapsed, ranks) = timed(|| -> rusqlite::Result<Vec<i64>> {
         let db = raw(path, "NORMAL");
-        let mut query =
-            db.prepare("SELECT id, title, owner, done, rank FROM tasks WHERE done = 0 ORDER BY rank DESC, id LIMIT 50")?;
+        let mut query = db
+            .prepare("SELECT id, title, owner, done, rank FROM tasks WHERE done = 0 ORDER BY rank DESC, id LIMIT 50")?;
         let rows = query.query_map([], |row| {
             let _all: (String, String, String, bool) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
             row.get(4)

@@ -37,7 +37,8 @@ fn main() {
     let folder = folder();
     let template = folder.path().join("template.db");
     drop(filled(&template, ROWS));
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let (mut plasma, mut baseline, mut rate) = (Samples::default(), Samples::default(), Samples::default());
     for round in 0..rounds(3) {
         let path = folder.path().join(format!("{round}.db"));

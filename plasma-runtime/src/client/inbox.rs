@@ -67,7 +67,8 @@ pub(crate) fn stage_image(
 /// The file of the staged image, when there is one.
 pub(crate) fn image(store: &mut dyn SqlConnection) -> Result<Option<Staged>> {
     // It begins its set: no page stands before it. The others are large, and not worth a look.
-    let sql = "SELECT body FROM _plasma_inbox WHERE seq = (SELECT min(seq) FROM _plasma_inbox) AND substr(body, 1, ?1) = ?2";
+    let sql =
+        "SELECT body FROM _plasma_inbox WHERE seq = (SELECT min(seq) FROM _plasma_inbox) AND substr(body, 1, ?1) = ?2";
     let length = i64::try_from(IMAGE.len()).unwrap_or(i64::MAX);
     match store.query(sql, &[length.into(), IMAGE.into()], &[Kind::Text])?.pop().as_deref() {
         Some([Value::Text(body)]) => image_of(body),
@@ -102,7 +103,8 @@ pub(crate) struct Pages {
 
 /// What is staged.
 pub(crate) fn state(store: &mut dyn SqlConnection) -> Result<Pages> {
-    const SQL: &str = "SELECT count(*), coalesce(max(clears), 0), coalesce(sum(octet_length(body)), 0) FROM _plasma_inbox";
+    const SQL: &str =
+        "SELECT count(*), coalesce(max(clears), 0), coalesce(sum(octet_length(body)), 0) FROM _plasma_inbox";
     let row = store.query(SQL, &[], &[Kind::BigInt; 3])?;
     Ok(match row.first().map(Vec::as_slice) {
         Some([Value::Int(pages), Value::Int(clears), Value::Int(bytes)]) => {

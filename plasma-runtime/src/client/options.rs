@@ -98,7 +98,10 @@ impl ClientStore for SqliteStore {
         let reader: Option<Box<dyn SqlConnection>> = if alone {
             None
         } else {
-            Some(Box::new(SqliteConnection::open(&path, SqliteOptions { read_only: true, cache_kib: None, ..options })?))
+            Some(Box::new(SqliteConnection::open(
+                &path,
+                SqliteOptions { read_only: true, cache_kib: None, ..options },
+            )?))
         };
         Ok(OpenStore { writer, reader, shared: true })
     }

@@ -45,7 +45,9 @@ impl Pending {
     pub(crate) fn look(&mut self, writer: &mut Writer<'_>, meta: &Meta, last: u64) -> Result<Option<bool>> {
         let data_version = data_version(writer)?;
         let known = self.known.take().filter(|known| {
-            known.data_version == data_version && known.client_id == meta.client_id && known.from <= last.max(known.gone)
+            known.data_version == data_version
+                && known.client_id == meta.client_id
+                && known.from <= last.max(known.gone)
         });
         self.alone = known.is_some();
         let mut known = known.unwrap_or_else(|| Known {

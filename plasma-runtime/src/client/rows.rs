@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use super::event::RowChange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{SchemaDef, TableDef};
-use crate::store::{SqlConnection, checks};
 use crate::store::ddl::quote;
+use crate::store::{SqlConnection, checks};
 use crate::value::{Kind, Row, Value};
 
 /// The statements of one table, written once.

@@ -49,7 +49,9 @@ pub(crate) fn holds(kind: Kind, value: &Value) -> bool {
         (Kind::Json, Value::Json(json)) => is_json(json),
         (Kind::Date, Value::Text(date)) => date.parse::<Date>().is_ok(),
         (Kind::File, Value::Json(file)) => FileRef::from_canonical_json(file).is_ok(),
-        (Kind::Id | Kind::Text | Kind::Int | Kind::Float | Kind::Bool | Kind::Json | Kind::Date | Kind::File, _) => false,
+        (Kind::Id | Kind::Text | Kind::Int | Kind::Float | Kind::Bool | Kind::Json | Kind::Date | Kind::File, _) => {
+            false
+        }
         // Columns without a `CHECK`.
         (Kind::BigInt | Kind::Timestamp | Kind::Fixed(_) | Kind::Blob, _) => true,
     }
@@ -175,7 +177,10 @@ mod tests {
                 let ours = check(table, &row);
                 assert_eq!(ours.is_ok(), sqlite.is_ok(), "{kind:?} {value:?}: {ours:?} {sqlite:?}");
                 if let (Err(ours), Err(sqlite)) = (ours, sqlite) {
-                    assert_eq!((ours.kind(), ours.message(), ours.data()), (sqlite.kind(), sqlite.message(), sqlite.data()));
+                    assert_eq!(
+                        (ours.kind(), ours.message(), ours.data()),
+                        (sqlite.kind(), sqlite.message(), sqlite.data())
+                    );
                 }
             }
         }

@@ -350,7 +350,10 @@ fn write_behind_commits_within_twenty_milliseconds_and_says_when() {
     let second = add(&mut client, 2);
     assert!(client.try_mutate("panics", json!({ "n": 1 })).is_err());
     assert_eq!(client.texts(&LISTS, "name"), ["list 1", "list 2"], "its own connection sees them");
-    assert_eq!(client.engine.outbox(&mut client.store).unwrap().iter().map(|queued| queued.id).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(
+        client.engine.outbox(&mut client.store).unwrap().iter().map(|queued| queued.id).collect::<Vec<_>>(),
+        [1, 2]
+    );
     assert_eq!((stored(), client.batches.len(), client.progress.len()), (Some(0), 2, 0), "listeners hear at once");
     assert_eq!(client.wake_at, Some(client.now + 20));
     client.wait();
