@@ -12,7 +12,6 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use plasma::prelude::*;
-use plasma::schema::Table as _;
 use plasma::value::{Value, json};
 use plasma_runtime::client::{Client, SqliteStore};
 use rusqlite::{Connection, params};
