@@ -127,7 +127,12 @@ pub(super) fn satisfies(conditions: &[Bound], row: &[Value]) -> Result<bool> {
 
 /// The value of each expression.
 pub(super) fn values(exprs: &[Bound], row: &[Value]) -> Result<Vec<Value>> {
-    exprs.iter().map(|expr| expr.value(row).map(Cow::into_owned)).collect()
+    // Of a `Result` nobody knows the length before: collecting would allocate twice.
+    let mut values = Vec::with_capacity(exprs.len());
+    for expr in exprs {
+        values.push(expr.value(row)?.into_owned());
+    }
+    Ok(values)
 }
 
 /// Finds the places of what an expression names.

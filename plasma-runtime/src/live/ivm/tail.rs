@@ -198,14 +198,14 @@ impl Tail {
                 part.count
             });
             self.touched.retain(|key| *key != root);
-            let row = count_of(self.number(count));
+            let row = count_of(self.window.count(count));
             changes.push((root, Delta { added: vec![Added { row, index: 0 }], ..Delta::default() }));
         }
         for key in std::mem::take(&mut self.touched) {
-            let Some(mut part) = self.parts.remove(&key) else { continue };
+            let Some(part) = self.parts.get_mut(&key) else { continue };
             part.touched = false;
             let delta = match self.selected {
-                Selected::Count => counted(self.number(part.counted), self.number(part.count)),
+                Selected::Count => counted(self.window.count(part.counted), self.window.count(part.count)),
                 _ => {
                     let (mut removed, mut added) = (std::mem::take(&mut part.removed), std::mem::take(&mut part.added));
                     net(&mut removed, &mut added, &self.sorting);
@@ -213,15 +213,15 @@ impl Tail {
                 }
             };
             let empty = part.list.len() == 0 && part.count == 0 && part.copies.is_empty();
-            if !empty {
-                if let Some(cut) = &mut self.cut
-                    && part.list.len() > capacity.saturating_mul(2)
-                {
-                    // Far more has come than is shown: the store keeps it.
-                    part.list.truncate(capacity);
-                    cut.boundary = part.list.last().map(|entry| entry.sort.clone());
-                }
-                self.parts.insert(key.clone(), part);
+            if let Some(cut) = &mut self.cut
+                && part.list.len() > capacity.saturating_mul(2)
+            {
+                // Far more has come than is shown: the store keeps it.
+                part.list.truncate(capacity);
+                cut.boundary = part.list.last().map(|entry| entry.sort.clone());
+            }
+            if empty {
+                self.parts.remove(&key);
             }
             if !delta.is_empty() {
                 changes.push((key, delta));
@@ -243,16 +243,11 @@ impl Tail {
         Ok((cut.boundary.is_some() && len < self.window.end()).then_some(Flushed::Refill))
     }
 
-    fn number(&self, rows: i64) -> i64 {
-        let rows = usize::try_from(rows).unwrap_or(0);
-        i64::try_from(self.window.of(rows).len()).unwrap_or(i64::MAX)
-    }
-
     /// The rows of a part, as the window shows them.
     pub(super) fn visible(&self, key: &Key) -> Vec<Entry> {
         let part = self.parts.get(key);
         if matches!(self.selected, Selected::Count) {
-            return vec![count_of(self.number(part.map_or(0, |part| part.count)))];
+            return vec![count_of(self.window.count(part.map_or(0, |part| part.count)))];
         }
         match part {
             Some(part) => {
@@ -279,7 +274,7 @@ impl Tail {
     pub(super) fn first(&self, key: &Key) -> Option<Value> {
         let part = self.parts.get(key);
         if matches!(self.selected, Selected::Count) {
-            return Some(Value::Int(self.number(part.map_or(0, |part| part.count))));
+            return Some(Value::Int(self.window.count(part.map_or(0, |part| part.count))));
         }
         if self.len(key) == 0 {
             return None;

@@ -30,6 +30,12 @@ impl Window {
         self.offset.saturating_add(self.limit)
     }
 
+    /// How many of so many rows are shown.
+    pub(super) fn count(&self, rows: i64) -> i64 {
+        let rows = usize::try_from(rows).unwrap_or(0);
+        i64::try_from(self.of(rows).len()).unwrap_or(i64::MAX)
+    }
+
     pub(super) fn of(&self, len: usize) -> Range<usize> {
         self.offset.min(len)..self.end().min(len)
     }
