@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::query::eval::select;
 use crate::query::eval::tests::backend::Memory;
 use crate::query::eval::tests::generate::{TABLES, Tables};
-use crate::query::ir::{Query, Select};
+use crate::query::ir::{Query, Rows, Select, Source};
 use crate::query::lower::{self, Dialect, Lowered};
 use crate::query::typed;
 use crate::schema::{SchemaDef, TableDef};
@@ -193,6 +193,12 @@ impl Asked {
     pub(super) fn new(query: Query) -> Self {
         let width = query.width();
         let mut keyed = query.clone();
+        // Rows of a derived table may be there several times, some of them out of sight.
+        let copied = |source: &Source| match &source.rows {
+            Rows::Query(query, _) => query.plain_table().is_none() || query.select != Select::Row,
+            _ => false,
+        };
+        let copies = query.group.is_none() && !query.distinct && query.sources().any(copied);
         let keys = match std::mem::replace(&mut keyed.select, Select::Count) {
             Select::Count => Some(0..0),
             // Whole rows that are distinct are told apart by their ids or by all they have, as is best.
@@ -212,6 +218,7 @@ impl Asked {
                 Some(width..end)
             }
         };
+        let keys = keys.filter(|_| !copies);
         Asked { plain: Statement::new(query.clone()), keyed: Statement::new(keyed), keys, query }
     }
 
