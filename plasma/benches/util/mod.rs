@@ -12,9 +12,13 @@
     reason = "each benchmark uses a part"
 )]
 
+#[cfg(all(feature = "http-client", feature = "http-server"))]
+pub mod http;
 pub mod load;
 pub mod local;
 pub mod out;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod schema;
 
 use std::fmt::Display;
