@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicI64;
 use super::compaction::{CompactionOptions, Leases};
 use super::hooks::Hooks;
 use super::lenses::Lenses;
+use super::pull::log::Touched;
 use super::push::{Caution, Concurrency, FaultBook};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mutate::{ErasedCtx, TableRules};
@@ -99,6 +100,8 @@ pub struct ServerEngine {
     pub(super) caution: Caution,
     /// Positions that sets of pages under way stand on.
     pub(super) leases: Leases,
+    /// Which tables changed lately.
+    pub(super) touched: Touched,
     /// The number of changes of the tables that this engine has looked at; none yet at first.
     pub(super) epoch: AtomicI64,
 }
@@ -146,6 +149,7 @@ impl ServerEngine {
             faults: FaultBook::default(),
             caution: Caution::default(),
             leases: Leases::default(),
+            touched: Touched::default(),
             epoch: AtomicI64::new(i64::MIN),
         })
     }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::mutate::Access;
 use crate::schema::TableDef;
 use crate::store::ddl::quote;
-use crate::value::{Kind, Value};
+use crate::value::Value;
 
 impl ServerExecutor<'_> {
     /// Whether one of these rows, as it is now, breaks the rule for new images. A row that is gone breaks none.
@@ -48,7 +48,7 @@ impl ServerExecutor<'_> {
             params.extend(rule.params.iter().cloned());
         }
         let sql = format!("SELECT 1 FROM {name} WHERE {rows} AND NOT {condition} LIMIT 1");
-        Ok(!self.rows(&sql, &params, &[Kind::Int]).await?.is_empty())
+        self.finds(&sql, &params).await
     }
 
     pub(super) async fn check_new_images(&mut self) -> Result<()> {

@@ -30,8 +30,9 @@ use crate::mutate::{Access, ErasedCtx, Executor};
 use crate::query::ir::{self, Write};
 use crate::query::lower::Dialect;
 use crate::schema::TableDef;
+use crate::server::push::Deferring;
+use crate::store;
 use crate::store::query::Reading;
-use crate::store::{self, SqlExecutor};
 use crate::value::{Kind, Row, Value};
 
 /// What of a row is checked at the end of the mutation.
@@ -45,7 +46,7 @@ enum Pending {
 
 /// Runs the statements of one mutation.
 pub(super) struct ServerExecutor<'e> {
-    db: &'e mut dyn SqlExecutor,
+    db: &'e mut dyn Deferring,
     engine: &'e ServerEngine,
     ctx: Option<&'e ErasedCtx>,
     plans: &'e mut Plans,
@@ -63,7 +64,7 @@ impl<'e> ServerExecutor<'e> {
     /// Without a context every write is trusted.
     pub(super) fn new(
         engine: &'e ServerEngine,
-        db: &'e mut dyn SqlExecutor,
+        db: &'e mut dyn Deferring,
         ctx: Option<&'e ErasedCtx>,
         plans: &'e mut Plans,
     ) -> Self {
@@ -146,10 +147,17 @@ impl<'e> ServerExecutor<'e> {
         Ok(rows)
     }
 
-    async fn run(&mut self, sql: &str, params: &[Value]) -> Result<u64> {
+    async fn run(&mut self, sql: &str, params: &[Value]) -> Result<()> {
         self.spend(1, 1)?;
-        let changed = self.db.execute(sql, params).await;
-        self.note(changed)
+        let done = self.db.write(sql, params).await;
+        self.note(done)
+    }
+
+    /// Whether a query that mostly has no rows has one.
+    async fn finds(&mut self, sql: &str, params: &[Value]) -> Result<bool> {
+        self.spend(1, 0)?;
+        let found = self.db.finds(sql, params).await;
+        self.note(found)
     }
 
     fn plan(&mut self, table: &'static TableDef, access: Access) -> Result<std::sync::Arc<TablePlan>> {

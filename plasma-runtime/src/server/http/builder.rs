@@ -280,6 +280,7 @@ impl<S: Schema> ServerBuilder<S, WithAuth> {
             auth: auth.0,
             clock,
             held,
+            looks: Default::default(),
             closing: watch::Sender::new(false),
             _relay: relay,
         })))

@@ -8,6 +8,7 @@ pub(super) mod builder;
 mod database;
 #[cfg(feature = "sqlite")]
 mod image;
+mod looks;
 mod pull;
 mod service;
 #[cfg(all(test, feature = "sqlite"))]
@@ -89,6 +90,8 @@ pub(in crate::server) struct Inner {
     pub(super) clock: ClockFn,
     /// Long polls that may still be held.
     held: Arc<Semaphore>,
+    /// What they see together.
+    looks: looks::Looks,
     /// True once the server shuts down: held long polls are answered.
     closing: watch::Sender<bool>,
     /// Pokes from and to the other processes, as long as the server lives.

@@ -6,16 +6,10 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::Inner;
+use super::looks::{Key, Look};
 use crate::error::{Error, ErrorKind};
 use crate::protocol::PullRequest;
 use crate::server::{Caller, Refusal};
-
-/// One look at the database.
-struct Look {
-    /// There is nothing to send.
-    empty: bool,
-    body: String,
-}
 
 impl Inner {
     /// Answers a pull. With a `wait` and nothing to send it is held until there is something, the time is over, or the
@@ -29,19 +23,27 @@ impl Inner {
         let mut closing = self.closing.subscribe();
         // Before the first look: a commit between the look and the wait must not be missed.
         let mut pokes = self.backend.pokes();
-        let mut place = None;
+        // A caller whose rules cannot be told looks alone.
+        let rules = self.engine.digests(&caller, &request).ok();
+        let key = rules.and_then(|rules| Key::new(&caller, &request, Arc::new(rules)));
+        let (mut place, mut woken) = (None, false);
         loop {
-            pokes.borrow_and_update();
-            let look = self.look(&caller, &request).await?;
-            if !look.empty || *closing.borrow_and_update() {
-                return Ok(look.body);
+            let sequence = pokes.borrow_and_update().sequence;
+            let look = match &key {
+                Some(key) if self.looks.is_current(sequence, key) => None,
+                // Only who was woken shares a look: what other programs commit has no poke at once.
+                Some(key) if woken => Some(self.look_together(&caller, &request, sequence, key).await?),
+                _ => Some(self.look(&caller, &request).await?),
+            };
+            if let (Some(key), Some(look)) = (&key, &look) {
+                self.looks.note(sequence, key, look);
             }
-            if place.is_none() {
-                match Arc::clone(&self.held).try_acquire_owned() {
-                    Ok(permit) => place = Some(permit),
-                    Err(_) => return Ok(look.body),
-                }
+            let closes = *closing.borrow_and_update();
+            let waits = !closes && look.as_ref().is_none_or(|look| look.empty);
+            if waits && place.is_none() {
+                place = Arc::clone(&self.held).try_acquire_owned().ok();
             }
+            let held = waits && place.is_some();
             let wakes = async {
                 tokio::select! {
                     // A poke that shows this caller nothing sends it back here: it is released by what it can see.
@@ -49,10 +51,29 @@ impl Inner {
                     _ = closing.wait_for(|closing| *closing) => true,
                 }
             };
-            match timeout_at(until, wakes).await {
-                Ok(false) => {}
-                Ok(true) | Err(_) => return Ok(look.body),
+            if held && matches!(timeout_at(until, wakes).await, Ok(false)) {
+                woken = true;
+                continue;
             }
+            return match look {
+                Some(look) => Ok(look.body),
+                None => Ok(self.look(&caller, &request).await?.body),
+            };
+        }
+    }
+
+    /// Pulls once, with all others that were woken by this poke and would see the same.
+    async fn look_together(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: &PullRequest,
+        sequence: u64,
+        key: &Key,
+    ) -> Result<Look, Refusal> {
+        let look = self.look(caller, request);
+        match self.looks.together(sequence, key, &request.client_id, look).await {
+            Some(look) => look,
+            None => self.look(caller, request).await,
         }
     }
 
@@ -67,7 +88,10 @@ impl Inner {
                 let mut pulled = inner.engine.pull_for(db, now, &caller, &request).await?;
                 #[cfg(feature = "sqlite")]
                 inner.offer_image(&request, &mut pulled.response);
-                Ok(Look { empty: pulled.empty, body: inner.engine.json(&pulled.response)? })
+                let told = pulled.response.last_mutation_ids.keys().cloned().collect();
+                let body = inner.engine.json(&pulled.response)?;
+                let newest = (!pulled.response.has_more).then_some(pulled.response.cookie);
+                Ok(Look { empty: pulled.empty, body, told, newest })
             })
         });
         match looked.await {

@@ -203,20 +203,17 @@ pub(super) async fn touch(db: &mut dyn SqlExecutor, client_id: &str, now_ms: i64
     Ok(())
 }
 
-/// Forgets messages and data of outcomes in `(from, to]`; status, code and key stay.
-pub(super) async fn settle(db: &mut dyn SqlExecutor, client_id: &str, from: u64, to: u64) -> Result<()> {
-    db.execute(
-        "UPDATE _plasma_outcomes SET message = NULL, data = NULL, effects = NULL WHERE client_id = ? AND mutation_id > ? \
-         AND mutation_id <= ? AND (message IS NOT NULL OR data IS NOT NULL OR effects IS NOT NULL)",
-        &[Value::from(client_id), sql_id(from), sql_id(to)],
-    )
-    .await?;
-    db.execute(
-        "UPDATE _plasma_client_mutations SET settled = ? WHERE client_id = ?",
-        &[sql_id(to), Value::from(client_id)],
-    )
-    .await?;
-    Ok(())
+/// The statements that forget messages and data of outcomes in `(from, to]`; status, code and key stay.
+pub(super) fn settle_by(client_id: &str, from: u64, to: u64) -> [(&'static str, Vec<Value>); 2] {
+    let client = Value::from(client_id);
+    [
+        (
+            "UPDATE _plasma_outcomes SET message = NULL, data = NULL, effects = NULL WHERE client_id = ? AND \
+             mutation_id > ? AND mutation_id <= ? AND (message IS NOT NULL OR data IS NOT NULL OR effects IS NOT NULL)",
+            vec![client.clone(), sql_id(from), sql_id(to)],
+        ),
+        ("UPDATE _plasma_client_mutations SET settled = ? WHERE client_id = ?", vec![sql_id(to), client]),
+    ]
 }
 
 /// The outcome of this client's mutation.

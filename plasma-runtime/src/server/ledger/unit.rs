@@ -61,6 +61,10 @@ pub(in crate::server) async fn begin(
 
 /// Draws the unit and names it to the triggers.
 pub(in crate::server) const BEGIN_POSTGRES: &str = "SELECT _plasma_begin_unit()";
+/// Draws so many units, a parameter, and names the first to the triggers.
+pub(in crate::server) const DRAW_POSTGRES: &str = "SELECT _plasma_draw_units(?)";
+/// Names a unit that was drawn, a parameter, to the triggers.
+pub(in crate::server) const RESUME_POSTGRES: &str = "SELECT _plasma_begin_unit(CAST(? AS bigint))";
 const NOBODY: &str = "SELECT _plasma_end_unit()";
 
 /// Nobody writes any more.
@@ -177,6 +181,47 @@ async fn finish_postgres(
     ];
     let rows = db.query(FINISH_POSTGRES, &params, &[Kind::BigInt]).await?;
     first_int(&rows).ok_or_else(|| Error::internal("a unit that ended has no row"))
+}
+
+/// A mutation whose outcome is stored at the end of its transaction.
+#[derive(Debug)]
+pub(in crate::server) struct Ended {
+    pub(in crate::server) mutation: u64,
+    pub(in crate::server) unit: i64,
+    pub(in crate::server) stored: Stored,
+    /// The key was issued before, and nothing ran.
+    pub(in crate::server) again: bool,
+}
+
+/// As [`FINISH_POSTGRES`], for mutations of one client that begun units each. The parameters are clock, group and client,
+/// and the outcomes as [`all_ended`] writes them. Numbers are drawn in the order of the mutations.
+pub(in crate::server) const FINISH_ALL_POSTGRES: &str = "WITH given AS (\
+    SELECT * FROM json_to_recordset(CAST(?4 AS json)) AS g (u bigint, m bigint, k text, a boolean, s text, c text, \
+    t text, d text, e text)), \
+    ended AS (INSERT INTO _plasma_commits (unit, last_seq, created_at, client_group_id, client_id, mutation_id) \
+    SELECT u, nextval('_plasma_seq'), ?1, ?2, ?3, m FROM given) \
+    INSERT INTO _plasma_outcomes (client_id, mutation_id, client_group_id, key, again, status, code, message, data, \
+    effects, unit, created_at) SELECT ?3, m, ?2, k, a, s, c, t, d, e, u, ?1 FROM given";
+
+/// The outcomes as a parameter of [`FINISH_ALL_POSTGRES`].
+pub(in crate::server) fn all_ended(ended: &[Ended]) -> Result<Value> {
+    let rows: Result<Vec<_>> = ended
+        .iter()
+        .map(|ended| {
+            let [key, status, code, message, data, effects] = columns(&ended.stored)?;
+            let mut row = serde_json::Map::new();
+            row.insert("u".to_owned(), ended.unit.into());
+            row.insert("m".to_owned(), ended.mutation.into());
+            row.insert("a".to_owned(), ended.again.into());
+            for (name, value) in [("k", key), ("s", status), ("c", code), ("t", message), ("d", data), ("e", effects)] {
+                if let Value::Text(text) = value {
+                    row.insert(name.to_owned(), text.into());
+                }
+            }
+            Ok(serde_json::Value::Object(row))
+        })
+        .collect();
+    Ok(Value::Text(serde_json::Value::Array(rows?).to_string()))
 }
 
 /// Key, status, code, message, data and effects.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Pulled;
-use super::log::{Head, Limit, Log};
+use super::log::{Head, Limit, Log, Part, Window};
 use super::page::Page;
 use super::policy::{Policies, TablePolicy};
 use super::set::{Set, Sets, Stop};
@@ -17,6 +17,13 @@ use crate::store::SqlExecutor;
 
 /// The part of the log a difference may span. Beyond it stating everything anew is cheaper, and takes less memory.
 const DIFFERENCE: Limit = Limit { entries: 50_000, bytes: 64 << 20 };
+
+/// A reader that is farther behind than this, in positions, is served everything anew.
+const FARTHEST: u64 = 250_000;
+
+/// Entries that are read besides those that fill a page: a short page is better than a slow one, an empty one is not.
+/// Tests have short logs.
+const SLACK: usize = if cfg!(test) { 2 } else { 16 };
 
 /// The part of the log since the start of a snapshot that is being walked. Beyond it the walk begins anew: every page of
 /// it reads them.
@@ -104,10 +111,6 @@ impl Context<'_> {
 
     /// The page after a finished one. None: a snapshot is cheaper.
     pub(super) async fn next(&self, db: &mut dyn SqlExecutor, position: Position) -> Result<Option<Pulled>> {
-        let schema = &self.engine.definition.schema;
-        let Some(log) = Log::load(db, schema, position.at, self.horizon.bound, self.head, DIFFERENCE).await? else {
-            return Ok(None);
-        };
         // Folded entries have no cuts between them: a difference that begins among them is one set, to the head.
         let folded = position.at < self.horizon.bound;
         let from = Resume { at: position.at, mark: position.mark, seen: position.seen };
@@ -116,17 +119,55 @@ impl Context<'_> {
         restated.extend(self.lacking(position.at).map(str::to_owned));
         restated.sort_unstable();
         restated.dedup();
+        let part = if folded || !restated.is_empty() { Part::Other } else { self.beginning(db, position.at).await? };
+        let (log, more) = match part {
+            Part::Whole(log) => (log, false),
+            Part::Beginning(log) => (log, true),
+            Part::Other => {
+                let schema = &self.engine.definition.schema;
+                match Log::load(db, schema, position.at, self.horizon.bound, self.head, DIFFERENCE).await? {
+                    Some(log) => (log, false),
+                    None => return Ok(None),
+                }
+            }
+        };
         let mut sets = Sets::new(&log, self.policies);
         let mut set = Set { from: Some(from), to: self.head.version, restated, start: None };
         let mut page = self.empty_page();
-        let mut stop = sets.run(db, &set, &mut page).await?;
-        let mut cut = self.head_cut();
-        if stop.is_some() && set.restated.is_empty() && !folded {
-            // It does not fit: end at the boundary of an earlier unit.
-            (cut, page, stop) = self.earlier(db, &log, &mut sets, &mut set).await?;
-        }
+        let units = log.boundaries.len();
+        let (cut, page, stop) = if more {
+            // No number of them is known to be too many.
+            self.earlier(db, &log, &mut sets, &mut set, units + 1).await?
+        } else {
+            match sets.run(db, &set, &mut page).await? {
+                // It does not fit: end at the boundary of an earlier unit.
+                Some(_) if set.restated.is_empty() && !folded => {
+                    self.earlier(db, &log, &mut sets, &mut set, units).await?
+                }
+                stop => (self.head_cut(), page, stop),
+            }
+        };
         let digests = self.policies.digests.clone();
-        self.answer(db, &set, cut, self.seen(), digests, page, stop).await
+        let mut seen = self.seen();
+        if more {
+            // Rows that changed behind the page only were not looked at: the reader has them as of its end.
+            seen.first = cut.at;
+        }
+        self.answer(db, &set, cut, seen, digests, page, stop).await
+    }
+
+    /// As much of the log after a position as fills a page.
+    async fn beginning(&self, db: &mut dyn SqlExecutor, after: u64) -> Result<Part> {
+        if self.head.version.saturating_sub(after) > FARTHEST {
+            return Ok(Part::Other);
+        }
+        let page = self.empty_page();
+        // A little more than fits, as not every entry is sent. An entry has up to two images, and one of them is.
+        let entries = page.room() + page.room() / 8 + SLACK;
+        let window = Window { entries, bytes: page.bytes_left().saturating_mul(2) };
+        let rules = self.policies.tables.iter().filter_map(|policy| policy.rule.as_ref());
+        let rules = rules.flat_map(|rule| rule.analysis.deps.iter().copied()).collect();
+        Log::beginning(db, self.engine, after, self.head, window, &rules).await
     }
 
     /// The tables whose difference from this position cannot be told any more: entries of theirs went, or of tables their

@@ -9,16 +9,17 @@ use crate::store::SqlExecutor;
 
 impl Context<'_> {
     /// The largest part of the difference that fits, or nearly; the first unit as a partial set if even that does not.
+    /// So many units are known not to fit, or one more than there are.
     pub(super) async fn earlier(
         &self,
         db: &mut dyn SqlExecutor,
         log: &Log,
         sets: &mut Sets<'_>,
         set: &mut Set,
+        mut too_many: usize,
     ) -> Result<(Cut, Page, Option<Stop>)> {
-        // `fits` units are known to fit (with their page), `too_many` are known not to.
+        // `fits` units are known to fit (with their page).
         let mut fits: Option<(usize, Page)> = None;
-        let mut too_many = log.boundaries.len();
         // Most entries are an operation or none, so begin with as many entries as operations are allowed.
         let room = self.empty_page().room() as u64;
         let entries_until = |units: usize| log.entries_until(log.boundaries[units - 1]) as u64;
@@ -48,7 +49,7 @@ impl Context<'_> {
         }
         match fits {
             // Nothing to send until the unit that does not fit: begin with that one, and save the reader a page.
-            Some((_, page)) if page.patch.is_empty() => {
+            Some((_, page)) if page.patch.is_empty() && too_many <= log.boundaries.len() => {
                 let mut page = self.empty_page();
                 set.to = log.boundaries[too_many - 1];
                 let stop = sets.run(db, set, &mut page).await?;

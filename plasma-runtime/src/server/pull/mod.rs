@@ -28,7 +28,7 @@ use self::context::{Context, Cut};
 #[cfg(feature = "http-server")]
 pub(super) use self::history::compaction_bound;
 pub(super) use self::history::head;
-use self::history::{Meta, is_ours, meta};
+use self::history::{Meta, is_ours};
 use self::policy::Policies;
 pub(in crate::server) use self::reading::end_reading;
 use super::{Caller, Refusal, ServerEngine, ServerError, ServerErrorKind};
@@ -105,9 +105,26 @@ impl ServerEngine {
         let cookie = request.cookie.as_deref().map(AnyCookie::decode).transpose();
         let cookie = cookie.map_err(|e| PullFailure::Refused(Refusal::invalid_cookie(e.to_string())))?;
         self.sequence(db).await?;
-        self.begin_reading(db).await?;
         let page = self.page(db, now_ms, caller, request, cookie).await;
+        if !db.in_transaction() {
+            // It could not begin.
+            return Ok(page?);
+        }
         Ok(end_reading(db, page).await?)
+    }
+
+    /// Names the caller's rules: two callers with equal digests may read the same. Only for this process.
+    ///
+    /// # Errors
+    /// Whatever the application's policies fail with.
+    #[cfg(feature = "http-server")]
+    pub(in crate::server) fn digests(
+        &self,
+        caller: &Caller,
+        request: &PullRequest,
+    ) -> Result<std::collections::BTreeMap<String, String>> {
+        let lens = self.lenses().of(request.fingerprint.as_deref());
+        Ok(Policies::bind(self, &*caller.ctx, b"held pulls", lens)?.digests)
     }
 
     async fn page(
@@ -118,15 +135,15 @@ impl ServerEngine {
         request: &PullRequest,
         cookie: Option<AnyCookie>,
     ) -> Result<Pulled> {
-        let head = log::head(db).await?;
-        let Meta { horizon, key, epoch } = meta(db).await?;
+        let position = cookie.and_then(|cookie| match cookie {
+            AnyCookie::Position(position) => Some(position),
+            _ => None,
+        });
+        let (head, Meta { horizon, key, epoch }, marks) = history::open(self, db, position.as_ref()).await?;
         self.fits_at(db, epoch).await?;
         let lens = self.lenses().of(request.fingerprint.as_deref());
         let policies = Policies::bind(self, &*caller.ctx, key.as_bytes(), lens)?;
-        let position = match cookie {
-            Some(AnyCookie::Position(position)) if is_ours(db, &position, &horizon).await? => Some(position),
-            _ => None,
-        };
+        let position = position.filter(|position| is_ours(position, &horizon, &marks));
         // What the reader was served as; a version we do not know may have been served anything.
         let served = position.as_ref().and_then(|position| self.lenses().get(position.schema?));
         let unseen = served.map(|served| lens.differs(served));

@@ -1,5 +1,7 @@
 //! The transaction of a read: one snapshot for all of it.
 
+use std::borrow::Cow;
+
 use crate::error::Result;
 use crate::query::lower::Dialect;
 use crate::server::ServerEngine;
@@ -18,9 +20,17 @@ pub(in crate::server) async fn end_reading<T>(db: &mut dyn SqlExecutor, read: Re
 impl ServerEngine {
     /// Begins the transaction of a pull: one snapshot for all it reads.
     pub(in crate::server) async fn begin_reading(&self, db: &mut dyn SqlExecutor) -> Result<()> {
-        let dialect = db.dialect();
+        let sql = self.reading(db.dialect());
+        match db.dialect() {
+            Dialect::Sqlite => db.execute(&sql, &[]).await.map(drop),
+            Dialect::Postgres => db.batch(&sql).await,
+        }
+    }
+
+    /// The statements that begin it.
+    pub(super) fn reading(&self, dialect: Dialect) -> Cow<'static, str> {
         if dialect == Dialect::Sqlite {
-            return db.execute(dialect.begin_reading(), &[]).await.map(drop);
+            return dialect.begin_reading().into();
         }
         // To a snapshot taken before it commits, a `TRUNCATE` or a rewrite of a table has emptied it already. So the
         // tables are taken before the snapshot is: such a statement has been, or waits. `_plasma_meta` comes first, as a
@@ -29,6 +39,6 @@ impl ServerEngine {
         let tables: Vec<String> = std::iter::once("_plasma_meta".to_owned()).chain(tables).collect();
         let lock = format!("; LOCK TABLE {} IN ACCESS SHARE MODE", tables.join(", "));
         // The walk has the database write rows as JSON: floats in full.
-        db.batch(&format!("{}; SET LOCAL extra_float_digits = 1{lock}", dialect.begin_reading())).await
+        format!("{}; SET LOCAL extra_float_digits = 1{lock}", dialect.begin_reading()).into()
     }
 }

@@ -1,7 +1,7 @@
 //! Counts server faults of single mutations, so that one that can never be committed does not block its client for
 //! ever.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 /// At most this many mutations are watched; the count of others begins anew.
@@ -16,6 +16,8 @@ struct Book {
     /// Mutations committed since the start.
     successes: u64,
     open: BTreeMap<(String, u64), Faults>,
+    /// Clients that lost a connection while several of their mutations were on their way.
+    in_doubt: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -68,11 +70,27 @@ impl FaultBook {
         self.book(|book| !book.open.is_empty() && book.open.contains_key(&(client.to_owned(), id)))
     }
 
+    /// One of several mutations of this client met a fault, nobody knows which: the next time each is waited for.
+    pub(super) fn doubt(&self, client: &str) {
+        self.book(|book| {
+            if book.in_doubt.len() >= WATCHED {
+                book.in_doubt.pop_first();
+            }
+            book.in_doubt.insert(client.to_owned());
+        });
+    }
+
+    /// Whether each statement of this client is to be waited for.
+    pub(super) fn is_in_doubt(&self, client: &str) -> bool {
+        self.book(|book| !book.in_doubt.is_empty() && book.in_doubt.contains(client))
+    }
+
     /// Mutations were committed.
     pub(super) fn committed<'a>(&self, mutations: impl Iterator<Item = &'a (String, u64)>) {
         self.book(|book| {
             for mutation in mutations {
                 book.successes += 1;
+                book.in_doubt.remove(&mutation.0);
                 book.open.remove(mutation);
             }
         });

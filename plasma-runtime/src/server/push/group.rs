@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use super::ahead::{Ahead, InFlight};
+use super::close::{Advance, Units};
+use super::isolation::{Circumstance, circumstance, is_answer};
 use super::mutator;
 use super::one::Step;
 use super::work::{Done, Work};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::inputs::Entropy;
 use crate::protocol::{MutationResult, PushResponse, PushedMutation};
 use crate::query::lower::Dialect;
-use crate::server::ddl::first_int;
 use crate::server::executor::Plans;
 use crate::server::hooks::{ServerError, ServerErrorKind};
-use crate::server::ledger::unit;
+use crate::server::ledger::unit::{self, Ended};
 use crate::server::ledger::{self, Entry, Stored};
-use crate::server::migrate::{EPOCH, READ_EPOCH};
 use crate::server::{JOBS, PushJob, Refusal, ServerEngine};
-use crate::store::{SqlExecutor, SqlStep};
-use crate::value::{Kind, Value};
+use crate::store::SqlExecutor;
 
 /// After this long without a push that advances its ledger, a client's sign of life is noted anyway, ms.
 const TOUCH_AFTER_MS: i64 = 86_400_000;
@@ -75,7 +75,7 @@ pub(super) struct Committed {
 /// One transaction under way.
 pub(super) struct Group<'g> {
     pub(super) engine: &'g ServerEngine,
-    pub(super) db: &'g mut dyn SqlExecutor,
+    pub(super) db: Ahead<'g>,
     pub(super) entropy: &'g mut dyn Entropy,
     pub(super) now: i64,
     /// The last position of the change log.
@@ -84,13 +84,15 @@ pub(super) struct Group<'g> {
     /// Each mutation runs inside a savepoint.
     pub(super) savepoints: bool,
     /// Which keys were issued before, where that is read before the transaction begins.
-    known: Option<BTreeMap<String, Stored>>,
+    pub(super) known: Option<BTreeMap<String, Stored>>,
     /// The client's entry, where it was read with the transaction's begin.
-    entry: Option<Option<Entry>>,
-    /// The next mutation's unit has begun with the transaction.
-    pub(super) unit_begun: bool,
-    /// The last statement, sent with the commit.
-    last: Option<(&'static str, [Value; 5])>,
+    pub(super) entry: Option<Option<Entry>>,
+    /// On Postgres: the units drawn for the mutations of a push.
+    pub(super) units: Units,
+    /// On Postgres: what is stored with the commit.
+    pub(super) ended: Vec<Ended>,
+    /// On Postgres: how the client's entry advances with the commit.
+    pub(super) advance: Option<Advance>,
     more: bool,
     /// Told after the commit: a lost transaction did not happen.
     reports: Vec<ServerError>,
@@ -110,10 +112,15 @@ impl<'g> Group<'g> {
         terms: Terms<'g>,
     ) -> Result<Committed, Lost> {
         let mut savepoints = engine.caution.begin();
+        let client = match work.first() {
+            Some(Work::Push(job)) => job.request.client_id.as_str(),
+            _ => JOBS,
+        };
+        let mut eager = engine.faults().is_in_doubt(client);
         loop {
             let mut group = Group {
                 engine,
-                db: &mut *db,
+                db: Ahead::new(&mut *db, eager),
                 entropy: &mut *entropy,
                 now,
                 head: 0,
@@ -121,8 +128,9 @@ impl<'g> Group<'g> {
                 savepoints,
                 known: None,
                 entry: None,
-                unit_begun: false,
-                last: None,
+                units: Units::default(),
+                ended: Vec::new(),
+                advance: None,
                 more: false,
                 reports: Vec::new(),
                 finished: Vec::new(),
@@ -131,7 +139,24 @@ impl<'g> Group<'g> {
             match group.transaction(work, more).await {
                 Ok(done) => return Ok(group.committed(done)),
                 Err(lost) => {
+                    let in_flight = group.db.lost();
                     group.roll_back().await;
+                    if let Some(InFlight { only }) = in_flight {
+                        match circumstance(&lost.error) {
+                            Some(Circumstance::Race) => return Err(Lost { at: only, ..lost }),
+                            Some(Circumstance::Held | Circumstance::Full) => {}
+                            None if is_answer(&lost.error) || lost.error.kind() != ErrorKind::Storage => {}
+                            _ => {
+                                // Which of them it was shows when each is waited for.
+                                if only.is_none() {
+                                    engine.faults().doubt(client);
+                                }
+                                return Err(Lost { at: only, ..lost });
+                            }
+                        }
+                        (eager, savepoints) = (true, true);
+                        continue;
+                    }
                     if !lost.unsaved || savepoints {
                         return Err(lost);
                     }
@@ -172,8 +197,8 @@ impl<'g> Group<'g> {
             (Dialect::Postgres, Some(first)) => self.open(first).await?,
             (dialect, _) => {
                 self.db.batch(self.engine.options().concurrency.begin(dialect)).await?;
-                self.engine.still_fits(self.db).await?;
-                self.head = unit::head(self.db).await?;
+                self.engine.still_fits(&mut self.db).await?;
+                self.head = unit::head(&mut self.db).await?;
             }
         }
         let mut done = Vec::with_capacity(work.len());
@@ -186,65 +211,8 @@ impl<'g> Group<'g> {
                 Work::Task(task) => Done::Task(self.task(task).await?),
             });
         }
-        unit::clear(self.db).await?;
-        // Constraints are immediate, but for those an operator has deferred: a commit fails for the machine's reasons, or
-        // because of what else was committed.
-        let last = self.last.as_ref().map(|(sql, params)| SqlStep::Execute(sql, params));
-        let steps: Vec<SqlStep<'_>> = last.into_iter().chain([SqlStep::Batch("COMMIT")]).collect();
-        let Err(error) = self.db.run_all(&steps).await else { return Ok(done) };
-        let at = match self.finished.as_slice() {
-            [(_, id)] if self.db.dialect() == Dialect::Postgres => Some(*id),
-            _ => None,
-        };
-        Err(Lost { at, at_commit: true, ..Lost::from(error) })
-    }
-
-    /// Begins a transaction on Postgres: one journey for all that is known of it before.
-    async fn open(&mut self, work: &Work<'_>) -> Result<(), Lost> {
-        self.known = Some(if self.terms.look_up { self.known_before(work).await? } else { BTreeMap::new() });
-        let begin = self.engine.options().concurrency.begin(Dialect::Postgres);
-        let epoch = [Value::from(EPOCH)];
-        let mut steps = vec![SqlStep::Batch(begin), SqlStep::Query(READ_EPOCH, &epoch, &[Kind::BigInt])];
-        let client = match work {
-            Work::Push(job) => [Value::from(job.request.client_id.as_str())],
-            Work::Task(_) => [Value::Null],
-        };
-        if let Work::Push(_) = work {
-            steps.push(SqlStep::Query(ledger::LOCK, &client, ledger::ENTRY));
-            steps.push(SqlStep::Query(unit::BEGIN_POSTGRES, &[], &[Kind::BigInt]));
-        }
-        let mut rows = self.db.run_all(&steps).await?.into_iter().skip(1);
-        let epoch = rows.next().and_then(|rows| first_int(&rows)).unwrap_or(0);
-        self.engine.fits_at(self.db, epoch).await?;
-        self.entry = rows.next().map(ledger::read);
-        self.unit_begun = self.entry.is_some();
-        Ok(())
-    }
-
-    /// Which keys were issued before. Looked up outside of the transaction: inside of one that is serializable, it would
-    /// be a read of keys that others are just writing, and put every two pushes in each other's way. A key that is
-    /// committed in between is found by the index on it ([`unit::finish`] fails, and the transaction runs again).
-    async fn known_before(&mut self, work: &Work<'_>) -> Result<BTreeMap<String, Stored>, Lost> {
-        Ok(match work {
-            Work::Push(job) => {
-                let last = self.terms.committed.last().map_or(0, |result| result.id);
-                let left = job.request.mutations.iter().filter(|mutation| mutation.id > last);
-                let keys: Vec<&str> = left.map(|mutation| mutation.key.as_str()).collect();
-                ledger::outcomes_by_key(self.db, &job.caller.group, &keys).await?
-            }
-            Work::Task(task) => match task.key.map(|key| key.to_string()) {
-                Some(key) => ledger::outcomes_by_key(self.db, JOBS, &[&key]).await?,
-                None => BTreeMap::new(),
-            },
-        })
-    }
-
-    /// Which of these keys were issued before.
-    pub(super) async fn known(&mut self, group: &str, keys: &[&str]) -> Result<BTreeMap<String, Stored>, Lost> {
-        match self.known.take() {
-            Some(known) => Ok(known),
-            None => Ok(ledger::outcomes_by_key(self.db, group, keys).await?),
-        }
+        self.close().await?;
+        Ok(done)
     }
 
     /// One push: an answer or a refusal, both to be committed with the group.
@@ -255,8 +223,8 @@ impl<'g> Group<'g> {
             return Ok(Err(Refusal::client_group_mismatch()));
         }
         let entry = match self.entry.take() {
-            Some(found) => ledger::lock_found(self.db, found, client, group, self.now).await?,
-            None => ledger::lock(self.db, client, group, self.now).await?,
+            Some(found) => ledger::lock_found(&mut self.db, found, client, group, self.now).await?,
+            None => ledger::lock(&mut self.db, client, group, self.now).await?,
         };
         if entry.as_ref().is_some_and(|entry| entry.group != group) {
             return Ok(Err(Refusal::client_id_taken()));
@@ -272,7 +240,7 @@ impl<'g> Group<'g> {
         // The whole push first: a store that was copied must not have a part of its queue run.
         let first = results.len();
         for mutation in mutations.iter().take_while(|mutation| mutation.id <= before) {
-            match ledger::outcome(self.db, client, mutation.id).await? {
+            match ledger::outcome(&mut self.db, client, mutation.id).await? {
                 Some(stored) if stored.key == mutation.key => results.push(stored.duplicate(mutation.id)),
                 _ => return Ok(Err(Refusal::client_forked())),
             }
@@ -280,17 +248,15 @@ impl<'g> Group<'g> {
         if let Some(entry) = entry.as_ref().filter(|_| first == 0) {
             let settled = request.settled.unwrap_or_default().min(before);
             if settled > entry.settled {
-                ledger::settle(self.db, client, entry.settled, settled).await?;
+                for (sql, params) in ledger::settle_by(client, entry.settled, settled) {
+                    self.db.write(sql, &params).await?;
+                }
             }
         }
         let left = mutations.split_off(results.len() - first);
         let keys: Vec<&str> = left.iter().map(|mutation| mutation.key.as_str()).collect();
         let mut known = self.known(group, &keys).await?;
-        let most = match self.db.dialect() {
-            Dialect::Sqlite => usize::MAX,
-            Dialect::Postgres if self.terms.alone => 1,
-            Dialect::Postgres => self.engine.options().concurrency.mutations.max(1),
-        };
+        let most = self.most();
         let mut plans = Plans::default();
         let (mut last, mut version) = (before, 0);
         let mut refusal = None;
@@ -324,15 +290,18 @@ impl<'g> Group<'g> {
         if last > before {
             match self.db.dialect() {
                 // Another push of this group may be the client's, too.
-                Dialect::Sqlite => ledger::advance(self.db, client, group, last, version, self.now).await?,
-                dialect => self.last = Some(ledger::advance_by(dialect, client, group, last, version, self.now)),
+                Dialect::Sqlite => ledger::advance(&mut self.db, client, group, last, version, self.now).await?,
+                Dialect::Postgres => {
+                    self.advance =
+                        Some(Advance { client: client.to_owned(), group: group.to_owned(), last, unit: version });
+                }
             }
         } else if let Some(entry) = entry {
             if self.now - entry.seen_at > TOUCH_AFTER_MS {
-                ledger::touch(self.db, client, self.now).await?;
+                ledger::touch(&mut self.db, client, self.now).await?;
             }
         } else {
-            ledger::unbind(self.db, client).await?;
+            ledger::unbind(&mut self.db, client).await?;
         }
         Ok(match refusal {
             None => Ok(PushResponse { ok: true, last_mutation_id: last, results }),

@@ -7,13 +7,16 @@
 //!
 //! Where pushes run at once ([`concurrent`]), each has transactions of its own.
 
+mod ahead;
 mod caution;
+mod close;
 mod concurrent;
 mod faults;
 mod group;
 mod isolation;
 mod mutator;
 mod one;
+mod open;
 mod statements;
 mod task;
 mod work;
@@ -24,6 +27,7 @@ use group::{Group, Lost, Terms};
 pub use isolation::{AtOnce, Concurrency, Isolation, Retry};
 #[cfg(feature = "http-server")]
 pub(super) use mutator::has_nul;
+pub(super) use statements::Deferring;
 pub(super) use work::{Done, Work};
 pub use work::{Task, TaskFn};
 

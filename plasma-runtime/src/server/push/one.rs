@@ -11,10 +11,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::mutate::{Effects, ErasedCtx, Location, MutatorDef, Reason, TxMeta, start_statements};
 use crate::protocol::{MutationResult, MutationStatus, PushedMutation};
 use crate::query::lower::Dialect;
-use crate::server::PushJob;
 use crate::server::executor::{Bases, Plans, ServerExecutor};
 use crate::server::ledger::Stored;
 use crate::server::ledger::unit::{self, Who};
+use crate::server::{JOBS, PushJob};
+use crate::store::SqlExecutor as _;
 
 /// How one run ended, with the transaction alive.
 pub(super) enum Ran {
@@ -122,10 +123,21 @@ impl Group<'_> {
         again: bool,
         wrote: bool,
     ) -> Result<i64, Lost> {
+        if self.db.dialect() == Dialect::Postgres && client != JOBS {
+            return Ok(self.keep(id, stored, again)?);
+        }
         let who = Who { group, client, mutation: id };
-        self.unit_begun = false;
-        let position = unit::finish(self.db, who, stored, again, wrote, &mut self.head, self.entropy, self.now).await?;
-        Ok(position)
+        let head = &mut self.head;
+        Ok(unit::finish(&mut self.db, who, stored, again, wrote, head, self.entropy, self.now).await?)
+    }
+
+    /// From here on writes are of the next mutation's unit.
+    async fn begin_unit(&mut self, who: Option<Who<'_>>) -> Result<()> {
+        match self.units.begin() {
+            Some((_, true)) => Ok(()),
+            Some((unit, false)) => self.db.resume(unit).await,
+            None => unit::begin(&mut self.db, who, self.entropy, self.now).await,
+        }
     }
 
     /// Whether a key may have been issued before without this transaction's knowing.
@@ -142,17 +154,17 @@ impl Group<'_> {
         who: Option<Who<'_>>,
         body: Body<'_>,
     ) -> Result<Ran, Lost> {
-        if !std::mem::take(&mut self.unit_begun) {
-            unit::begin(self.db, who, self.entropy, self.now).await?;
-        }
+        self.db.names(who.map_or(0, |who| who.mutation));
+        self.begin_unit(who).await?;
         // An application's own statements are not run twice without need: it would see that.
         let saved = self.savepoints || matches!(body, Body::Task(_));
         if saved {
-            self.db.execute("SAVEPOINT plasma_mutation", &[]).await?;
+            self.db.control("SAVEPOINT plasma_mutation").await?;
         }
+        self.db.mark();
         let mut careful = false;
         let (outcome, clean) = loop {
-            let mut statements = Statements::new(self.db, careful);
+            let mut statements = Statements::new(&mut self.db, careful);
             let mut executor = ServerExecutor::new(self.engine, &mut statements, ctx, plans);
             let outcome = mutator::guarded(match body {
                 Body::Mutator { mutator, ctx, args, bases } => {
@@ -164,6 +176,10 @@ impl Group<'_> {
             let outcome = outcome.await;
             let outcome = executor.finish(outcome).await;
             let (needs_care, clean) = (statements.needs_care(&outcome), statements.is_clean());
+            if self.db.lost().is_some() {
+                // What the mutator was told before it was known was wrong.
+                return Err(outcome.err().unwrap_or_else(unsaved).into());
+            }
             if careful || !needs_care || !self.db.in_transaction() {
                 break (outcome, clean);
             }
@@ -188,14 +204,15 @@ impl Group<'_> {
             // The whole transaction stands in the way of another, waited for one in vain, or found no room; or it ran for
             // too long, which it should not do once more to be undone by itself.
             Err(error) if circumstance(&error).is_some() || is_canceled(&error) => return Err(error.into()),
-            Err(error) if !saved && !clean => return Err(Lost::unsaved(error)),
+            Err(error) if self.db.gives_up_guesses() => return Err(error.into()),
+            Err(error) if !saved && !(clean && !self.db.has_sent()) => return Err(Lost::unsaved(error)),
             outcome => outcome,
         };
         if saved {
             if outcome.is_err() {
                 self.db.execute("ROLLBACK TO plasma_mutation", &[]).await?;
             }
-            self.db.execute("RELEASE plasma_mutation", &[]).await?;
+            self.db.control("RELEASE plasma_mutation").await?;
         }
         Ok(match outcome {
             Ok(()) => Ran::Applied,

@@ -5,15 +5,26 @@
 //! first runs without them. Only when a statement follows one that failed, it is run again from its beginning, with a
 //! savepoint around each: equal ids, equal time, equal rows, so it comes to the same place and goes on.
 
+use super::ahead::Ahead;
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::BoxFuture;
 use crate::query::lower::Dialect;
 use crate::store::SqlExecutor;
 use crate::value::{Kind, Row, Value};
 
+/// A connection that may be told what to do before the answers are there ([`Ahead`]).
+pub(in crate::server) trait Deferring: SqlExecutor {
+    /// A write of which only matters that it does not fail. It may have to be known later that it did: then the run does
+    /// not count, whatever came of it.
+    fn write<'a>(&'a mut self, sql: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<()>>;
+
+    /// Whether this query, which mostly has no rows, has one. False may have to be known better later, in the same way.
+    fn finds<'a>(&'a mut self, sql: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<bool>>;
+}
+
 /// The connection of one run of a mutation.
-pub(super) struct Statements<'s> {
-    db: &'s mut dyn SqlExecutor,
+pub(super) struct Statements<'s, 'd> {
+    db: &'s mut Ahead<'d>,
     mode: Mode,
     wrote: bool,
 }
@@ -32,9 +43,9 @@ enum Mode {
     Careful,
 }
 
-impl<'s> Statements<'s> {
+impl<'s, 'd> Statements<'s, 'd> {
     /// `careful`: each statement gets a savepoint where it needs one.
-    pub(super) fn new(db: &'s mut dyn SqlExecutor, careful: bool) -> Self {
+    pub(super) fn new(db: &'s mut Ahead<'d>, careful: bool) -> Self {
         let mode = match db.dialect() {
             Dialect::Sqlite => Mode::Alone,
             Dialect::Postgres if careful => Mode::Careful,
@@ -79,7 +90,29 @@ impl<'s> Statements<'s> {
     }
 }
 
-impl SqlExecutor for Statements<'_> {
+impl Deferring for Statements<'_, '_> {
+    fn write<'a>(&'a mut self, sql: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            if self.mode == Mode::Bare && !self.db.is_eager() {
+                let sent = self.db.write(sql, params).await;
+                return self.after(sent).await;
+            }
+            self.execute(sql, params).await.map(drop)
+        })
+    }
+
+    fn finds<'a>(&'a mut self, sql: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(async move {
+            if self.mode == Mode::Bare && !self.db.is_eager() {
+                let sent = self.db.refuse(sql, params).await;
+                return self.after(sent.map(|()| false)).await;
+            }
+            Ok(!self.query(sql, params, &[Kind::Int]).await?.is_empty())
+        })
+    }
+}
+
+impl SqlExecutor for Statements<'_, '_> {
     fn dialect(&self) -> Dialect {
         self.db.dialect()
     }

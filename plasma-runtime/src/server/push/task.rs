@@ -22,7 +22,7 @@ impl Group<'_> {
             let key = self.random_key();
             let meta = self.task_meta(key);
             let ran = self.run_one(task.ctx.as_deref(), &mut plans, &meta, None, Body::Task(&*task.run)).await?;
-            self.head = unit::head(self.db).await?;
+            self.head = unit::head(&mut self.db).await?;
             return Ok(match ran {
                 Ran::Applied => Ok(()),
                 Ran::Rejected(error) | Ran::Fault(error) => Err(error),
@@ -41,7 +41,7 @@ impl Group<'_> {
                 }
             });
         }
-        let id = ledger::lock(self.db, JOBS, JOBS, self.now).await?.map_or(0, |entry| entry.last) + 1;
+        let id = ledger::lock(&mut self.db, JOBS, JOBS, self.now).await?.map_or(0, |entry| entry.last) + 1;
         let meta = self.task_meta(key);
         let at = |lost: Lost| Lost { at: Some(lost.at.unwrap_or(id)), ..lost };
         let who = Who { group: JOBS, client: JOBS, mutation: id };
@@ -54,7 +54,7 @@ impl Group<'_> {
         };
         let stored = Stored { key: text, status, error: error.as_ref().map(mutator::wire_error), effects: None };
         let position = self.store(JOBS, JOBS, id, &stored, false, error.is_none()).await?;
-        ledger::advance(self.db, JOBS, JOBS, id, position, self.now).await?;
+        ledger::advance(&mut self.db, JOBS, JOBS, id, position, self.now).await?;
         Ok(error.map_or(Ok(()), Err))
     }
 

@@ -105,6 +105,8 @@ pub const META: &str =
 ///
 /// - `_plasma_begin_unit()` and `_plasma_end_unit()` say which unit is being written, in a transaction-local setting
 ///   (`{setting}`: every schema has its own) that a rollback to a savepoint takes back as it takes back the writes.
+///   `_plasma_draw_units(many)` draws several and begins the first; `_plasma_begin_unit(its)` begins one that was drawn.
+/// - `_plasma_refuse()` is called for a row that may not be: it fails, with a code of its own.
 /// - `_plasma_open_unit()` makes the unit of a transaction's raw writes.
 /// - `_plasma_log_late(..)` tells of a write that was made before others that are told already. Row triggers run at the
 ///   end of their statement, and a trigger that writes (the application's, or a cascade) has its writes told at once. So
@@ -124,6 +126,28 @@ DECLARE
 BEGIN
   PERFORM set_config('{setting}', made::text, true);
   RETURN made;
+END $plasma$;
+
+CREATE OR REPLACE FUNCTION {schema}._plasma_begin_unit(its bigint) RETURNS bigint LANGUAGE plpgsql AS $plasma$
+BEGIN
+  PERFORM set_config('{setting}', its::text, true);
+  RETURN its;
+END $plasma$;
+
+CREATE OR REPLACE FUNCTION {schema}._plasma_draw_units(many bigint) RETURNS SETOF bigint LANGUAGE plpgsql AS $plasma$
+DECLARE
+  made bigint := nextval('{schema_text}._plasma_seq');
+BEGIN
+  PERFORM set_config('{setting}', made::text, true);
+  RETURN NEXT made;
+  FOR n IN 2..many LOOP
+    RETURN NEXT nextval('{schema_text}._plasma_seq');
+  END LOOP;
+END $plasma$;
+
+CREATE OR REPLACE FUNCTION {schema}._plasma_refuse() RETURNS boolean LANGUAGE plpgsql AS $plasma$
+BEGIN
+  RAISE EXCEPTION 'plasma: a row that may not be' USING ERRCODE = 'PL001';
 END $plasma$;
 
 CREATE OR REPLACE FUNCTION {schema}._plasma_end_unit() RETURNS bigint LANGUAGE plpgsql AS $plasma$
@@ -257,7 +281,8 @@ CREATE OR REPLACE FUNCTION {schema}._plasma_sequence() RETURNS bigint LANGUAGE s
   SELECT {schema}._plasma_sequence({one_run})
 $plasma$;
 
-REVOKE ALL ON FUNCTION {schema}._plasma_begin_unit(), {schema}._plasma_end_unit(), {schema}._plasma_open_unit(),
+REVOKE ALL ON FUNCTION {schema}._plasma_begin_unit(), {schema}._plasma_begin_unit(bigint),
+  {schema}._plasma_draw_units(bigint), {schema}._plasma_refuse(), {schema}._plasma_end_unit(), {schema}._plasma_open_unit(),
   {schema}._plasma_log_late(bigint, text, text, text, text),
   {schema}._plasma_seen(), {schema}._plasma_first_pending(pg_snapshot, bigint), {schema}._plasma_pending(), {schema}._plasma_sequence(bigint),
   {schema}._plasma_sequence() FROM PUBLIC;

@@ -229,6 +229,8 @@ enum Turn {
 
 impl Loop {
     fn run(mut self) {
+        // What other programs write from now on is noticed, also before somebody waits.
+        self.look_for_foreign_writes();
         loop {
             match self.next() {
                 Turn::Visit(visit) => {

@@ -104,23 +104,28 @@ impl PostgresConnection {
 /// value that does not fit its parameter): then nothing after it is, and its error is the last of the answer.
 async fn all_of<T: Unpin>(mut futures: Vec<BoxFuture<'_, Result<T>>>) -> Vec<Result<T>> {
     let mut done: Vec<Option<Result<T>>> = futures.iter().map(|_| None).collect();
-    let mut begun = false;
+    let (mut begun, mut first) = (false, 0);
     poll_fn(|context| {
-        for at in 0..futures.len() {
-            if done[at].is_none()
-                && let Poll::Ready(result) = futures[at].as_mut().poll(context)
-            {
-                let unsent = !begun && result.is_err();
-                done[at] = Some(result);
-                if unsent {
-                    futures.truncate(at + 1);
-                    done.truncate(at + 1);
-                    break;
+        let mut at = first;
+        while at < futures.len() {
+            match done[at].is_none().then(|| futures[at].as_mut().poll(context)) {
+                Some(Poll::Ready(result)) => {
+                    let unsent = !begun && result.is_err();
+                    done[at] = Some(result);
+                    if unsent {
+                        futures.truncate(at + 1);
+                        done.truncate(at + 1);
+                    }
                 }
+                // Once all are sent, answers come in order: those behind it have none either.
+                Some(Poll::Pending) if begun => break,
+                _ => {}
             }
+            at += 1;
         }
         begun = true;
-        if done.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+        first += done[first..].iter().take_while(|done| done.is_some()).count();
+        if first == done.len() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
     done.into_iter().flatten().collect()

@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::query::lower::Dialect;
 use crate::schema::SchemaDef;
 use crate::store::SqlExecutor;
-use crate::value::{Kind, Value};
+use crate::value::{Kind, Row, Value};
 
 /// Entries of the tail at most.
 const TAIL_ENTRIES: usize = 250_000;
@@ -96,39 +96,45 @@ impl Log {
             }
             rows = db.query(sql, &params(limit.entries), &KINDS).await?;
         }
-        let mut unit: Option<(Value, Value)> = None;
+        let mut unit = None;
         for row in rows {
-            let [at, table, id, value, prior, client, mutation, bits] =
-                <[Value; 8]>::try_from(row).map_err(|_| malformed("a row of another width"))?;
-            let version = version(&at)?;
-            let key = (client, mutation);
-            match &unit {
-                Some(known) if *known == key => {
-                    *self.boundaries.last_mut().expect("a unit has a boundary") = version;
-                }
-                _ => {
-                    self.boundaries.push(version);
-                    unit = Some(key);
-                }
-            }
-            let table = schema.table(table.as_text().unwrap_or_default());
-            let Value::Text(row) = id else { return Err(malformed("a row id that is no text")) };
-            self.push(Entry {
-                version,
-                mark: mark(&bits)?,
-                table,
-                row,
-                unit: self.boundaries.len() - 1,
-                value: text(value)?,
-                prior: text(prior)?,
-            });
+            self.take(schema, row, &mut unit)?;
         }
         Ok(true)
     }
 
+    /// Adds the next entry. `unit` is what tells the unit of the one before it.
+    pub(super) fn take(&mut self, schema: &SchemaDef, row: Row, unit: &mut Option<(Value, Value)>) -> Result<()> {
+        let [at, table, id, value, prior, client, mutation, bits] =
+            <[Value; 8]>::try_from(row).map_err(|_| malformed("a row of another width"))?;
+        let version = version(&at)?;
+        let key = (client, mutation);
+        match unit {
+            Some(known) if *known == key => {
+                *self.boundaries.last_mut().expect("a unit has a boundary") = version;
+            }
+            _ => {
+                self.boundaries.push(version);
+                *unit = Some(key);
+            }
+        }
+        let table = schema.table(table.as_text().unwrap_or_default());
+        let Value::Text(row) = id else { return Err(malformed("a row id that is no text")) };
+        self.push(Entry {
+            version,
+            mark: mark(&bits)?,
+            table,
+            row,
+            unit: self.boundaries.len() - 1,
+            value: text(value)?,
+            prior: text(prior)?,
+        });
+        Ok(())
+    }
+
     /// Reads the tail: the entries of units that the snapshot shows and that had no position when it was taken. Their
     /// versions lie behind the head, so that the tables as of the head are those without them; no page ends there.
-    async fn load_tail(&mut self, db: &mut dyn SqlExecutor, schema: &SchemaDef) -> Result<()> {
+    pub(super) async fn load_tail(&mut self, db: &mut dyn SqlExecutor, schema: &SchemaDef) -> Result<()> {
         if db.dialect() == Dialect::Sqlite {
             return Ok(());
         }

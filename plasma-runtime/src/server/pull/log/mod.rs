@@ -2,17 +2,20 @@
 //! they changed at any position since.
 
 mod load;
+mod part;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 pub(super) use self::load::Limit;
+pub(in crate::server) use self::part::Touched;
+pub(super) use self::part::{Part, Window};
 use super::context::Cut;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::cookie::Mark;
 use crate::query::lower::Dialect;
 use crate::schema::TableDef;
-use crate::store::SqlExecutor;
+use crate::store::{SqlExecutor, SqlStep};
 use crate::value::{Kind, Row, Value, json};
 
 /// One entry of the log.
@@ -101,30 +104,49 @@ impl Entry {
     }
 }
 
-/// Reads the head. An empty log is an error: `ensure_schema` writes its first entry.
-pub(in crate::server) async fn head(db: &mut dyn SqlExecutor) -> Result<Head> {
-    let sql = match db.dialect() {
+/// Asks for the head.
+pub(in crate::server::pull) fn head_step(dialect: Dialect) -> SqlStep<'static> {
+    let sql = match dialect {
         Dialect::Sqlite => "SELECT row_version, mark FROM _plasma_changes ORDER BY row_version DESC LIMIT 1",
         Dialect::Postgres => {
             "SELECT row_version, mark FROM _plasma_commits WHERE row_version IS NOT NULL \
              ORDER BY row_version DESC LIMIT 1"
         }
     };
-    let rows = db.query(sql, &[], &[Kind::BigInt, Kind::BigInt]).await?;
+    SqlStep::Query(sql, &[], &[Kind::BigInt, Kind::BigInt])
+}
+
+/// The head in this answer. An empty log is an error: `ensure_schema` writes its first entry.
+pub(in crate::server::pull) fn read_head(rows: &[Row]) -> Result<Head> {
     let row = rows.first().ok_or_else(|| Error::internal("the change log is empty: was `ensure_schema` run?"))?;
     Ok(Head { version: version(&row[0])?, mark: mark(&row[1])? })
 }
 
+/// Reads the head.
+pub(in crate::server) async fn head(db: &mut dyn SqlExecutor) -> Result<Head> {
+    let answers = db.run_all(&[head_step(db.dialect())]).await?;
+    read_head(answers.first().map_or(&[], Vec::as_slice))
+}
+
+/// Asks for the marks of the entries at four versions, the parameters, where there are such entries.
+pub(in crate::server::pull) fn marks_step(dialect: Dialect, versions: &[Value; 4]) -> SqlStep<'_> {
+    let sql = match dialect {
+        Dialect::Sqlite => "SELECT row_version, mark FROM _plasma_changes WHERE row_version IN (?1, ?2, ?3, ?4)",
+        Dialect::Postgres => "SELECT row_version, mark FROM _plasma_commits WHERE row_version IN (?1, ?2, ?3, ?4)",
+    };
+    SqlStep::Query(sql, versions, &[Kind::BigInt, Kind::BigInt])
+}
+
+/// The marks in this answer.
+pub(in crate::server::pull) fn read_marks(rows: &[Row]) -> Result<BTreeMap<u64, Mark>> {
+    rows.iter().map(|row| Ok((version(&row[0])?, mark(&row[1])?))).collect()
+}
+
 /// The marks of the entries at these versions, where there are such entries.
 pub(in crate::server) async fn marks(db: &mut dyn SqlExecutor, versions: [u64; 4]) -> Result<BTreeMap<u64, Mark>> {
-    let positions = match db.dialect() {
-        Dialect::Sqlite => "_plasma_changes",
-        Dialect::Postgres => "_plasma_commits",
-    };
-    let sql = format!("SELECT row_version, mark FROM {positions} WHERE row_version IN (?1, ?2, ?3, ?4)");
-    let params = versions.map(to_value);
-    let rows = db.query(&sql, &params, &[Kind::BigInt, Kind::BigInt]).await?;
-    rows.iter().map(|row| Ok((version(&row[0])?, mark(&row[1])?))).collect()
+    let versions = versions.map(to_value);
+    let answers = db.run_all(&[marks_step(db.dialect(), &versions)]).await?;
+    read_marks(answers.first().map_or(&[], Vec::as_slice))
 }
 
 impl Log {

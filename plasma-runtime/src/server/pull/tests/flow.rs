@@ -209,12 +209,12 @@ fn a_large_difference_becomes_a_snapshot() {
     bob.catch_up(&mut world, 1000);
     world.db.batch(match world.db.dialect() {
         Dialect::Sqlite => {
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50001) \
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250001) \
              INSERT INTO _plasma_changes (table_name, row_id, op, created_at, mark) SELECT '', '', 'ack', 0, i FROM n"
         }
         Dialect::Postgres => {
             "INSERT INTO _plasma_commits (unit, last_seq, created_at) SELECT n, n, 0 FROM \
-             (SELECT nextval('_plasma_seq') AS n FROM generate_series(1, 50001)) numbers"
+             (SELECT nextval('_plasma_seq') AS n FROM generate_series(1, 250001)) numbers"
         }
     });
     let page = world.pull(&bob.ctx, "c", bob.cookie.as_deref(), 1000).response;
