@@ -62,6 +62,11 @@ impl<'d> Ahead<'d> {
         Ahead { db, eager, waiting: Vec::new(), of: 0, start: 0, sent: false, lost: None }
     }
 
+    /// The transaction is rolled back: what waits is never sent.
+    pub(super) fn forget(&mut self) {
+        self.waiting.clear();
+    }
+
     /// From now on every statement is answered: those of an application that would notice a second run.
     pub(super) fn be_eager(&mut self) {
         self.eager = true;

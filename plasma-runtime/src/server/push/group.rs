@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::ahead::{Ahead, InFlight};
 use super::close::{Advance, Units};
-use super::isolation::{Circumstance, circumstance, is_answer};
+use super::isolation::{Circumstance, circumstance};
 use super::mutator;
 use super::one::Step;
 use super::work::{Done, Work};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::inputs::Entropy;
 use crate::protocol::{MutationResult, PushResponse, PushedMutation};
 use crate::query::lower::Dialect;
@@ -145,8 +145,9 @@ impl<'g> Group<'g> {
                         match circumstance(&lost.error) {
                             Some(Circumstance::Race) => return Err(Lost { at: only, ..lost }),
                             Some(Circumstance::Held | Circumstance::Full) => {}
-                            None if is_answer(&lost.error) || lost.error.kind() != ErrorKind::Storage => {}
-                            _ => {
+                            // The statement's own fault, or nobody knows. If it was committed all the same, the ledger says so.
+                            None => {}
+                            Some(Circumstance::Ended | Circumstance::Cut) => {
                                 // Which of them it was shows when each is waited for.
                                 if only.is_none() {
                                     engine.faults().doubt(client);
@@ -180,6 +181,7 @@ impl<'g> Group<'g> {
     }
 
     async fn roll_back(&mut self) {
+        self.db.forget();
         if self.db.in_transaction()
             && let Err(error) = self.db.batch("ROLLBACK").await
         {

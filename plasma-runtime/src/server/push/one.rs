@@ -205,7 +205,7 @@ impl Group<'_> {
             // too long, which it should not do once more to be undone by itself.
             Err(error) if circumstance(&error).is_some() || is_canceled(&error) => return Err(error.into()),
             Err(error) if self.db.gives_up_guesses() => return Err(error.into()),
-            Err(error) if !saved && !(clean && !self.db.has_sent()) => return Err(Lost::unsaved(error)),
+            Err(error) if !saved && (!clean || self.db.has_sent()) => return Err(Lost::unsaved(error)),
             outcome => outcome,
         };
         if saved {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{builder, database, ended, int, note, pull, push, push_request, push_until_done, quick, raw, until};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::future::BoxFuture;
 use crate::query::lower::Dialect;
 use crate::server::http::tests::authenticate;
@@ -198,7 +198,7 @@ impl SqlExecutor for Losing {
         if left && self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
             return Box::pin(async move {
                 self.db.batch(if self.committed { "COMMIT" } else { "ROLLBACK" }).await?;
-                Err(Error::new(ErrorKind::Storage, "the connection to the database is lost"))
+                self.db.batch("SELECT pg_terminate_backend(pg_backend_pid())").await
             });
         }
         self.db.batch(sql)
