@@ -110,9 +110,12 @@ fn likeness(query: &ir::Query) -> u64 {
 struct Pause {
     holders: usize,
     /// The net changes so far, by table and id: the row before the first, the row after the last.
-    held: BTreeMap<(&'static str, String), (Option<Row>, Option<Row>)>,
+    held: BTreeMap<(&'static str, String), Images>,
     all: bool,
 }
+
+/// A row before and after.
+type Images = (Option<Row>, Option<Row>);
 
 impl Pause {
     fn keep(&mut self, batch: &Batch) {

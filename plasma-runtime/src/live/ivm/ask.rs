@@ -49,7 +49,7 @@ impl<'q> RowNames<'q> {
         // The evaluator may ask for any column.
         self.used.fill(true);
         let copies = Copies::new(expr.clone(), self.places.query.clone());
-        Ok(Asked { by: Vec::new(), kind: AskedFor::Evaluated(copies) })
+        Ok(Asked { by: Vec::new(), kind: AskedFor::Evaluated(Box::new(copies)) })
     }
 
     /// The sub-query as stages of its own: when it looks at the row that asks by equalities only.

@@ -54,7 +54,7 @@ pub(super) enum AskedFor {
     Among { value: Bound, query: Box<Pipeline>, members: BTreeMap<Key, BTreeMap<Key, i64>> },
     /// A sub-query that looks at more of the row that asks than equalities: the evaluator answers, over copies of the
     /// tables.
-    Evaluated(Copies),
+    Evaluated(Box<Copies>),
 }
 
 impl Attach {

@@ -121,7 +121,7 @@ fn sources(places: &Places<'_>, conditions: &Conditions, used: &[bool]) -> Resul
                 let mut needed = used[start..places.starts[at + 1]].to_vec();
                 // A row has at least one column.
                 needed[table.id] |= !needed.contains(&true);
-                Rows::Table(Table::new(source, table, needed, filter))
+                Rows::Table(Box::new(Table::new(source, table, needed, filter)))
             }
             ir::Rows::Query(query, _) => Rows::Query(Box::new(compile(query, &[], false)?)),
             ir::Rows::Nothing => Rows::Nothing,

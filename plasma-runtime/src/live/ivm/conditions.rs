@@ -10,13 +10,16 @@ use super::Refusal;
 pub(super) struct Conditions {
     /// Of a single source, before anything else.
     pub(super) sources: Vec<Vec<Expr>>,
-    /// Of a join: what must be equal (so far, of the source), and the rest.
-    pub(super) joins: Vec<(Vec<(Expr, Expr)>, Vec<Expr>)>,
+    /// Of the joins.
+    pub(super) joins: Vec<OfJoin>,
     /// Of the joined row.
     pub(super) rows: Vec<Expr>,
     /// Those with sub-queries.
     pub(super) late: Vec<Expr>,
 }
+
+/// The conditions of a join: what of the rows so far must equal what of the source, and the rest.
+pub(super) type OfJoin = (Vec<(Expr, Expr)>, Vec<Expr>);
 
 /// The places of a query's columns.
 #[derive(Debug)]

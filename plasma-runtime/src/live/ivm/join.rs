@@ -51,7 +51,7 @@ impl Join {
     }
 
     /// Rows of the sources so far.
-    pub(super) fn from_left(&mut self, flow: Flow) -> Result<Flow> {
+    pub(super) fn take_left(&mut self, flow: Flow) -> Result<Flow> {
         let mut joined = Flow::with_capacity(flow.len());
         for (row, weight) in flow {
             let by = Key::of(bound::values(&self.left_keys, &row)?);
@@ -81,7 +81,7 @@ impl Join {
     }
 
     /// Rows of the source.
-    pub(super) fn from_right(&mut self, flow: Flow) -> Result<Flow> {
+    pub(super) fn take_right(&mut self, flow: Flow) -> Result<Flow> {
         let mut joined = Flow::with_capacity(flow.len());
         for (row, weight) in flow {
             let by = Key::of(bound::values(&self.right_keys, &row)?);

@@ -153,7 +153,7 @@ impl Pipeline {
                 continue;
             }
             for (joined, join) in self.joins.iter_mut().enumerate().skip(at.saturating_sub(1)) {
-                flow = if joined + 1 == at { join.from_right(flow)? } else { join.from_left(flow)? };
+                flow = if joined + 1 == at { join.take_right(flow)? } else { join.take_left(flow)? };
             }
             all.extend(flow);
         }

@@ -21,7 +21,7 @@ pub(super) struct Source {
 
 #[derive(Debug)]
 pub(super) enum Rows {
-    Table(Table),
+    Table(Box<Table>),
     Query(Box<Pipeline>),
     Nothing,
 }

@@ -15,13 +15,16 @@ use crate::value::{Kind, Row, Value, json};
 /// How many entries a step takes row by row. Beyond, what they concern is run again.
 const MOST_ENTRIES: usize = 20_000;
 
+/// A row by its table and its id.
+type RowName = (&'static str, String);
+
 /// The end of the log at a step.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     version: u64,
     mark: Mark,
     /// What the step has seen of commits that had no position yet: they will have one behind `version`, and come again.
-    ahead: Arc<BTreeMap<(&'static str, String), Option<Row>>>,
+    ahead: Arc<BTreeMap<RowName, Option<Row>>>,
 }
 
 /// What a step has to look at.
@@ -91,11 +94,8 @@ struct Entry {
 }
 
 /// The entries in the order of the log, one change for each row: from what the last step saw to what is there now.
-fn folded(
-    entries: impl Iterator<Item = Entry>,
-    seen: &BTreeMap<(&'static str, String), Option<Row>>,
-) -> Vec<RowChange> {
-    let mut net: BTreeMap<(&'static str, String), (Option<Row>, Option<Row>)> = BTreeMap::new();
+fn folded(entries: impl Iterator<Item = Entry>, seen: &BTreeMap<RowName, Option<Row>>) -> Vec<RowChange> {
+    let mut net: BTreeMap<RowName, (Option<Row>, Option<Row>)> = BTreeMap::new();
     // What was seen before it had a position, and was changed again or not, leads from what was seen.
     for (row, image) in seen {
         net.insert(row.clone(), (image.clone(), image.clone()));
