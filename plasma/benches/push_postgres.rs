@@ -56,7 +56,7 @@ fn main() {
         rate(load.what, "mutations/s", &plasma, &single, None);
         rate("  against all rows of a push in one INSERT", "mutations/s", &plasma, &batch, None);
         rate("  against a ledger kept by statements", "mutations/s", &plasma, &ledger, None);
-        out::record_times(SCENARIO, &load.what, "ack", &acks);
+        out::record_times(SCENARIO, load.what, "ack", &acks);
         println!("  ack of a push p50 {:.0} us, p99 {:.0} us", acks.median(), acks.quantile(0.99));
     }
 }
