@@ -128,9 +128,7 @@ impl SqliteConnection {
         };
         configure().map_err(from_rusqlite)?;
         if file && !options.read_only {
-            let mode: String = connection
-                .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
-                .map_err(from_rusqlite)?;
+            let mode = write_ahead(&connection, options.busy_timeout_ms).map_err(from_rusqlite)?;
             // The browser's file systems have no shared memory: there the journal stays what it is.
             if cfg!(not(target_family = "wasm")) && !mode.eq_ignore_ascii_case("wal") {
                 return Err(Error::new(
@@ -233,6 +231,27 @@ impl SqliteConnection {
             statement.raw_bind_parameter(index + 1, value).map_err(from_rusqlite)?;
         }
         Ok(statement)
+    }
+}
+
+/// Switches the write-ahead log on; returns the mode that the file is in.
+///
+/// Where several connections switch a new file at once, SQLite says that it is locked without waiting: each holds what
+/// another needs. So the wait is made here.
+fn write_ahead(connection: &Connection, timeout_ms: u64) -> rusqlite::Result<String> {
+    let mut waited = 0;
+    loop {
+        match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)) {
+            Err(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) && waited < timeout_ms =>
+            {
+                #[expect(clippy::disallowed_methods, reason = "as the busy handler of SQLite does")]
+                #[cfg(not(target_family = "wasm"))]
+                std::thread::sleep(Duration::from_millis(1));
+                waited += 1;
+            }
+            mode => return mode,
+        }
     }
 }
 
