@@ -89,6 +89,10 @@ fn by_hand(path: &Path) -> Connection {
     db
 }
 
+fn todo_id(number: usize) -> String {
+    format!("00000000-0000-4000-8000-{number:012}")
+}
+
 /// Pulls of one new row each, from a log of so many entries.
 fn pulls(path: &Path, entries: usize, took: &mut Samples) {
     let (engine, mut db) = engine(path);
@@ -96,12 +100,12 @@ fn pulls(path: &Path, entries: usize, took: &mut Samples) {
     let one = "INSERT INTO todos (id, list_id, title, done, note, created_at) VALUES (?, ?, 'a title', 0, NULL, ?)";
     // The same rows again and again: the table stays small, the log grows.
     for row in 0..500 {
-        db.connection().execute(one, params![format!("{row}"), LIST, NOW]).expect("a row");
+        db.connection().execute(one, params![todo_id(row), LIST, NOW]).expect("a row");
     }
     db.connection().execute_batch("BEGIN").expect("a transaction");
     let mut update = db.connection().prepare("UPDATE todos SET created_at = ? WHERE id = ?").expect("a statement");
     for entry in 0..entries.saturating_sub(500) {
-        update.execute(params![entry as i64, (entry % 500).to_string()]).expect("a row");
+        update.execute(params![entry as i64, todo_id(entry % 500)]).expect("a row");
     }
     drop(update);
     db.connection().execute_batch("COMMIT").expect("a commit");
