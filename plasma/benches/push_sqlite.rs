@@ -47,7 +47,7 @@ fn main() {
         }
         rate(load.what, "mutations/s", &plasma, &full, None);
         rate("  against rows and log only, no ledger", "mutations/s", &plasma, &bare, None);
-        out::record_times(SCENARIO, &load.what, "ack", &acks);
+        out::record_times(SCENARIO, load.what, "ack", &acks);
         println!("  ack of a push p50 {:.0} us, p99 {:.0} us", acks.median(), acks.quantile(0.99));
     }
 }

@@ -45,21 +45,21 @@ struct Guarded {
 const GUARDED: [Guarded; 5] = [
     Guarded {
         name: "mutate",
-        instructions: (3.00, 3.15),
+        instructions: (2.69, 2.85),
         time: (1.50, 3.00),
         plasma: paths::mutate,
         floor: paths::mutate_floor,
     },
     Guarded {
         name: "ivm window change",
-        instructions: (6.85, 7.20),
+        instructions: (6.67, 7.05),
         time: (6.00, 12.00),
         plasma: paths::window,
         floor: paths::window_floor,
     },
     Guarded {
         name: "rebase of pending",
-        instructions: (6.75, 7.15),
+        instructions: (5.86, 6.20),
         time: (4.50, 9.00),
         plasma: paths::rebase,
         floor: paths::rebase_floor,
@@ -73,7 +73,7 @@ const GUARDED: [Guarded; 5] = [
     },
     Guarded {
         name: "pull, page to text",
-        instructions: (19.40, 20.50),
+        instructions: (17.47, 18.50),
         time: (25.00, 50.00),
         plasma: paths::pull,
         floor: paths::pull_floor,
