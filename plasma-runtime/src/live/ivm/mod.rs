@@ -27,9 +27,12 @@ mod tail;
 mod touched;
 mod window;
 
+#[cfg(feature = "client")]
 pub(crate) use class::class_of;
 pub use class::{Class, classify};
-pub(crate) use interest::{Interest, Range, What};
+pub(crate) use interest::Interest;
+#[cfg(feature = "client")]
+pub(crate) use interest::{Range, What};
 pub(crate) use key::{Key, SharedRow};
 pub(crate) use pipeline::{Loads, Pipeline, Ready};
 
