@@ -4,6 +4,8 @@
 //!
 //! The floor is a relay over TCP in the same process: it commits the row to the same tables with the same triggers at the
 //! same durability, then writes 200 bytes to 50 sockets.
+//!
+//! With the argument `fanout_clients` it measures the growth with the number of clients instead, on SQLite.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, missing_docs, unreachable_pub, reason = "a benchmark")]
 
@@ -21,6 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use util::http::{Serving, open, push, runtime};
 use util::load::{LIST, NOW, engine};
+use util::out::record_times;
 use util::postgres::{Statements, connect};
 use util::schema::{Bench, Ctx, Todo};
 use util::{Numbers, Samples, folder, micros, raw, rounds, time};
@@ -32,22 +35,17 @@ const WARM_UP: usize = 10;
 
 fn main() {
     let runtime = runtime();
-    let postgres = Postgres::start(Durability::Full);
-    let (mut sqlite, mut floor) = (Figures::default(), Figures::default());
-    for _ in 0..rounds(3) {
-        let folder = folder();
-        let path = folder.path().join("server.db");
-        drop(engine(&path));
-        runtime.block_on(plasma_round(SqliteDatabase::file(&path), &mut sqlite));
-        let path = folder.path().join("floor.db");
-        drop(engine(&path));
-        let db = raw(&path, "FULL");
-        runtime.block_on(floor_round(&mut floor, async |id: &str| {
-            let sql =
-                "INSERT INTO todos (id, list_id, title, done, note, created_at) VALUES (?, ?, 'a title', 0, NULL, ?)";
-            db.prepare_cached(sql).and_then(|mut insert| insert.execute((id, LIST, NOW))).expect("a row");
-        }));
+    if std::env::args().any(|argument| argument == "fanout_clients") {
+        for clients in [1, 5, 10, 25, 50, 100] {
+            let (plasma, floor) = on_sqlite(&runtime, clients);
+            record_times("fanout_clients", format!("clients={clients}"), "plasma", &plasma.each);
+            record_times("fanout_clients", format!("clients={clients}"), "floor", &floor.each);
+            time(format!("fanout_clients: to each of {clients}"), &plasma.each, &floor.each, None);
+        }
+        return;
     }
+    let postgres = Postgres::start(Durability::Full);
+    let (sqlite, floor) = on_sqlite(&runtime, CLIENTS);
     sqlite.print("fanout_50, SQLite", &floor);
     let Some(postgres) = postgres else {
         println!("no Postgres binaries: scripts/install-postgres");
@@ -60,18 +58,38 @@ fn main() {
             drop(open(PostgresDatabase::url(&one.url)).await);
             let list = "INSERT INTO lists (id, name, owner) VALUES ($1, 'list', 'alice')";
             connect(&one).await.execute(list, &[&LIST]).await.expect("a list");
-            plasma_round(PostgresDatabase::url(&one.url), &mut plasma).await;
+            plasma_round(CLIENTS, PostgresDatabase::url(&one.url), &mut plasma).await;
             drop(open(PostgresDatabase::url(&other.url)).await);
             let db = connect(&other).await;
             db.execute(list, &[&LIST]).await.expect("a list");
             let statements = Statements::prepare(&db).await.expect("statements");
-            floor_round(&mut floor, async |id: &str| {
+            floor_round(CLIENTS, &mut floor, async |id: &str| {
                 statements.rows(&db, &[id.to_owned()]).await.expect("a row");
             })
             .await;
         });
     }
     plasma.print("fanout_50, Postgres", &floor);
+}
+
+/// Plasma's figures and the floor's.
+fn on_sqlite(runtime: &tokio::runtime::Runtime, clients: usize) -> (Figures, Figures) {
+    let (mut plasma, mut floor) = (Figures::default(), Figures::default());
+    for _ in 0..rounds(3) {
+        let folder = folder();
+        let path = folder.path().join("server.db");
+        drop(engine(&path));
+        runtime.block_on(plasma_round(clients, SqliteDatabase::file(&path), &mut plasma));
+        let path = folder.path().join("floor.db");
+        drop(engine(&path));
+        let db = raw(&path, "FULL");
+        runtime.block_on(floor_round(clients, &mut floor, async |id: &str| {
+            let sql =
+                "INSERT INTO todos (id, list_id, title, done, note, created_at) VALUES (?, ?, 'a title', 0, NULL, ?)";
+            db.prepare_cached(sql).and_then(|mut insert| insert.execute((id, LIST, NOW))).expect("a row");
+        }));
+    }
+    (plasma, floor)
 }
 
 /// Microseconds.
@@ -92,9 +110,15 @@ impl Figures {
     }
 
     /// Waits until all have heard of the write that began at `start`.
-    async fn heard(&mut self, heard: &mut mpsc::UnboundedReceiver<(usize, Instant)>, number: usize, start: Instant) {
+    async fn heard(
+        &mut self,
+        clients: usize,
+        heard: &mut mpsc::UnboundedReceiver<(usize, Instant)>,
+        number: usize,
+        start: Instant,
+    ) {
         let mut last = 0f64;
-        for _ in 0..CLIENTS {
+        for _ in 0..clients {
             loop {
                 let (what, when) = heard.recv().await.expect("a client");
                 if what == number {
@@ -113,12 +137,12 @@ impl Figures {
     }
 }
 
-async fn plasma_round(database: impl Database, figures: &mut Figures) {
+async fn plasma_round(count: usize, database: impl Database, figures: &mut Figures) {
     let folder = folder();
     let serving = Serving::start(open(database).await).await;
     let (told, mut heard) = mpsc::unbounded_channel();
     let mut clients = Vec::new();
-    for number in 0..CLIENTS {
+    for number in 0..count {
         let client = Client::<Bench>::builder(SqliteStore::open(folder.path().join(format!("{number}.db"))))
             .server(serving.address.clone())
             .auth(|| async { Ok(Headers::bearer("alice")) })
@@ -157,7 +181,7 @@ async fn plasma_round(database: impl Database, figures: &mut Figures) {
         if number >= WARM_UP {
             figures.ack.push(micros(start.elapsed()));
         }
-        figures.heard(&mut heard, number, start).await;
+        figures.heard(count, &mut heard, number, start).await;
     }
     for (client, ..) in clients {
         assert_eq!(client.count(Todo::select()).await.expect("a count"), WRITES as u64);
@@ -167,12 +191,12 @@ async fn plasma_round(database: impl Database, figures: &mut Figures) {
 }
 
 /// A relay: commits, then tells everybody.
-async fn floor_round(figures: &mut Figures, commit: impl AsyncFn(&str)) {
+async fn floor_round(count: usize, figures: &mut Figures, commit: impl AsyncFn(&str)) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let (told, mut heard) = mpsc::unbounded_channel();
     let mut sockets = Vec::new();
-    for _ in 0..CLIENTS {
+    for _ in 0..count {
         let mut socket = TcpStream::connect(address).await.expect("a socket");
         let (accepted, _) = listener.accept().await.expect("a client");
         accepted.set_nodelay(true).expect("a socket");
@@ -205,6 +229,6 @@ async fn floor_round(figures: &mut Figures, commit: impl AsyncFn(&str)) {
         for socket in &mut sockets {
             socket.write_all(&*message).await.expect("a message");
         }
-        figures.heard(&mut heard, number, start).await;
+        figures.heard(count, &mut heard, number, start).await;
     }
 }
