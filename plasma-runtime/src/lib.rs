@@ -9,6 +9,7 @@
     allow(unused_imports, reason = "a crate that only declares a schema has no engine to use these")
 )]
 
+pub mod crdt;
 pub mod error;
 pub mod future;
 pub mod inputs;

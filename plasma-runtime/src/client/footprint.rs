@@ -162,7 +162,7 @@ fn equalities<'f>(table: &'static TableDef, filter: &'f Expr, pairs: &mut BTreeM
             let Some(def) = table.column(column.column).filter(|_| column.level == 0) else { return };
             // Values of another kind than the column's may be equal in SQL without being the same value here.
             let same_kind = match (def.kind, value) {
-                (Kind::Json | Kind::File, _) => false,
+                (Kind::Json | Kind::File | Kind::Crdt(_) | Kind::Sealed, _) => false,
                 (Kind::Id | Kind::Text | Kind::Date, Value::Text(_))
                 | (Kind::Int | Kind::BigInt | Kind::Timestamp | Kind::Fixed(_), Value::Int(_))
                 | (Kind::Float, Value::Float(_))

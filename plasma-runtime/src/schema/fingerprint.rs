@@ -4,6 +4,7 @@
 //! attackers, apart.
 
 use super::{ColumnDef, OnDelete, TableDef};
+use crate::crdt::CrdtKind;
 use crate::value::Kind;
 
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
@@ -67,6 +68,13 @@ const fn column(def: &ColumnDef) -> u64 {
         Kind::Date => 9,
         Kind::Fixed(_) => 10,
         Kind::File => 11,
+        Kind::Crdt(crdt) => match crdt {
+            CrdtKind::GCounter => 12,
+            CrdtKind::PnCounter => 13,
+            CrdtKind::Lww(_) => 14,
+            CrdtKind::OrSet(_) => 15,
+        },
+        Kind::Sealed => 16,
     };
     let action = match def.on_delete {
         OnDelete::NoAction => 0,
@@ -78,6 +86,9 @@ const fn column(def: &ColumnDef) -> u64 {
     hash = bytes(hash, &[kind, def.nullable as u8, def.unique as u8, action]);
     if let Kind::Fixed(scale) = def.kind {
         hash = bytes(hash, &[scale]);
+    }
+    if let Kind::Crdt(CrdtKind::Lww(of) | CrdtKind::OrSet(of)) = def.kind {
+        hash = bytes(hash, crate::schema::lock::kind_word(*of).as_bytes());
     }
     if let Some(target) = def.references {
         hash = bytes(hash, target.as_bytes());

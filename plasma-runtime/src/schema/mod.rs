@@ -66,6 +66,8 @@ pub struct ColumnDef {
     pub references: Option<&'static str>,
     /// What happens when the referenced row is deleted.
     pub on_delete: OnDelete,
+    /// The client keeps the values encrypted when it has a key. The server and the wire have them in clear.
+    pub at_rest: bool,
     /// What files the column takes.
     pub file: Option<&'static FileOptions>,
 }
@@ -82,13 +84,19 @@ impl ColumnDef {
             on_update_now: false,
             references: None,
             on_delete: OnDelete::NoAction,
+            at_rest: false,
             file: None,
         }
     }
 
     /// A column that stores values of the Rust type `V`.
     pub const fn of<V: ColumnType>(name: &'static str) -> Self {
-        ColumnDef { nullable: V::NULLABLE, references: V::REFERENCES, ..ColumnDef::new(name, V::KIND) }
+        ColumnDef {
+            nullable: V::NULLABLE,
+            references: V::REFERENCES,
+            at_rest: V::AT_REST,
+            ..ColumnDef::new(name, V::KIND)
+        }
     }
 
     /// The same column, `unique`.

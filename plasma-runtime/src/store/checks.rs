@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 #[cfg(feature = "sqlite")]
 use crate::schema::ColumnDef;
 use crate::schema::TableDef;
-use crate::value::{Date, FileRef, Kind, Value};
+use crate::value::{Date, Envelope, FileRef, Kind, Value};
 
 /// Leaves the checks of this connection's writes to [`check`], for good.
 ///
@@ -49,9 +49,10 @@ pub(crate) fn holds(kind: Kind, value: &Value) -> bool {
         (Kind::Json, Value::Json(json)) => is_json(json),
         (Kind::Date, Value::Text(date)) => date.parse::<Date>().is_ok(),
         (Kind::File, Value::Json(file)) => FileRef::from_canonical_json(file).is_ok(),
-        (Kind::Id | Kind::Text | Kind::Int | Kind::Float | Kind::Bool | Kind::Json | Kind::Date | Kind::File, _) => {
-            false
-        }
+        (Kind::Crdt(crdt), Value::Json(state)) => crdt.is_canonical(state),
+        (Kind::Sealed, Value::Json(envelope)) => Envelope::from_json(envelope).is_ok(),
+        (Kind::Id | Kind::Text | Kind::Int | Kind::Float | Kind::Bool | Kind::Json | Kind::Date, _) => false,
+        (Kind::File | Kind::Crdt(_) | Kind::Sealed, _) => false,
         // Columns without a `CHECK`.
         (Kind::BigInt | Kind::Timestamp | Kind::Fixed(_) | Kind::Blob, _) => true,
     }
@@ -80,6 +81,10 @@ pub(crate) fn is_stored(column: &ColumnDef, is_id_of_row: bool, value: ValueRef<
         (Kind::Blob, ValueRef::Blob(_)) => true,
         (Kind::Json, ValueRef::Text(json)) => text(json).is_some_and(is_json),
         (Kind::File, ValueRef::Text(file)) => text(file).is_some_and(|file| FileRef::from_canonical_json(file).is_ok()),
+        (Kind::Crdt(crdt), ValueRef::Text(state)) => text(state).is_some_and(|state| crdt.is_canonical(state)),
+        (Kind::Sealed, ValueRef::Text(envelope)) => {
+            text(envelope).is_some_and(|text| Envelope::from_json(text).is_ok())
+        }
         (Kind::Date, ValueRef::Text(date)) => text(date).is_some_and(|date| date.parse::<Date>().is_ok()),
         _ => false,
     }

@@ -135,7 +135,7 @@ pub fn quote_text(text: &str) -> String {
 /// The storage class of a kind.
 pub fn storage_class(kind: Kind) -> &'static str {
     match kind {
-        Kind::Id | Kind::Text | Kind::Json | Kind::Date | Kind::File => "TEXT",
+        Kind::Id | Kind::Text | Kind::Json | Kind::Date | Kind::File | Kind::Crdt(_) | Kind::Sealed => "TEXT",
         Kind::Int | Kind::BigInt | Kind::Bool | Kind::Timestamp | Kind::Fixed(_) => "INTEGER",
         Kind::Float => "REAL",
         Kind::Blob => "BLOB",
@@ -192,7 +192,8 @@ fn check(kind: Kind, name: &str) -> Option<String> {
         Kind::Int => Some(format!("{name} BETWEEN -2147483648 AND 2147483647")),
         Kind::Float => Some(format!("{name} > -9e999 AND {name} < 9e999")),
         Kind::Bool => Some(format!("{name} IN (0, 1)")),
-        Kind::Json => Some(format!("json_valid({name})")),
+        // The engine looks closer (`store/checks.rs`).
+        Kind::Json | Kind::Crdt(_) | Kind::Sealed => Some(format!("json_valid({name})")),
         // `date` carries the 31st of a short month into the next one, and leaves a real date as it is.
         Kind::Date => Some(format!(
             "{name} GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' AND {name} >= '0001-01-01' AND {name} IS date({name})"

@@ -5,16 +5,20 @@
 
 pub mod compare;
 mod date;
+mod envelope;
 mod file;
 mod fixed;
 pub mod json;
 mod timestamp;
 
 pub use date::Date;
+pub use envelope::Envelope;
 pub use file::{FileHash, FileRef};
 pub(crate) use file::{MAX_FILE_SIZE, MAX_MIME};
 pub use fixed::{Fixed, Rounding};
 pub use timestamp::Timestamp;
+
+use crate::crdt::CrdtKind;
 
 /// What kind of values a column holds. Decides storage, order and JSON form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,6 +49,10 @@ pub enum Kind {
     File,
     /// Microseconds since 1970-01-01 UTC; a decimal string in JSON. [`Value::Int`].
     Timestamp,
+    /// The state of a CRDT in its canonical JSON ([`crdt`](crate::crdt)). [`Value::Json`].
+    Crdt(CrdtKind),
+    /// A value that only those with its key can read: the canonical JSON of an [`Envelope`]. [`Value::Json`].
+    Sealed,
 }
 
 /// One untyped value.
@@ -62,7 +70,7 @@ pub enum Value {
     Text(String),
     /// A [`Kind::Blob`].
     Blob(Vec<u8>),
-    /// A [`Kind::Json`] or [`Kind::File`] as compact JSON text.
+    /// A [`Kind::Json`], [`Kind::File`], [`Kind::Crdt`] or [`Kind::Sealed`] as compact JSON text.
     Json(String),
     /// Related rows in a query's answer ([`Nested`](crate::query::ir::Nested)). No column holds them, and they have no
     /// order.

@@ -55,7 +55,7 @@ pub const fn index(table: &TableDef, column: usize, spelled: &str) {
 }
 
 const fn can_be_compared(kind: Kind) -> bool {
-    !matches!(kind, Kind::Json | Kind::File)
+    !matches!(kind, Kind::Json | Kind::File | Kind::Crdt(_) | Kind::Sealed)
 }
 
 /// `unconstrained` stands on a foreign key.

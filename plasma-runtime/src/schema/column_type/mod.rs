@@ -28,6 +28,8 @@ pub trait ColumnType: Sized + 'static {
     const NULLABLE: bool = false;
     /// The table an id refers to.
     const REFERENCES: Option<&'static str> = None;
+    /// Whether the client keeps the values encrypted ([`ColumnDef::at_rest`](super::ColumnDef::at_rest)).
+    const AT_REST: bool = false;
     /// The type without its `Option`.
     type NonNull: ColumnType;
     /// What `#[column(default = ..)]` must be.
@@ -63,6 +65,7 @@ impl<V: Scalar> ColumnType for Option<V> {
     const KIND: Kind = V::KIND;
     const NULLABLE: bool = true;
     const REFERENCES: Option<&'static str> = V::REFERENCES;
+    const AT_REST: bool = V::AT_REST;
     type NonNull = V;
     type Literal = V::Literal;
     fn literal(literal: Self::Literal) -> Value {

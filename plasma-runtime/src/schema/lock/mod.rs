@@ -7,12 +7,14 @@ mod file;
 mod render;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use file::{LockError, Mode, Place, Verified, verify};
 pub use render::entry;
 
 use super::OnDelete;
 use super::fingerprint::str_eq as is;
+use crate::crdt::CrdtKind;
 use crate::value::Kind;
 
 /// The first line of a lock that is neither empty nor a comment.
@@ -211,32 +213,14 @@ pub const fn kind_word(kind: Kind) -> &'static str {
         Kind::Timestamp => "timestamp",
         Kind::Date => "date",
         Kind::File => "file",
-        Kind::Fixed(scale) => FIXED[scale as usize],
+        Kind::Fixed(scale) => words::FIXED[scale as usize],
+        Kind::Crdt(CrdtKind::GCounter) => "g_counter",
+        Kind::Crdt(CrdtKind::PnCounter) => "pn_counter",
+        Kind::Crdt(CrdtKind::Lww(of)) => words::LWW[words::place(*of)],
+        Kind::Crdt(CrdtKind::OrSet(of)) => words::OR_SET[words::place(*of)],
+        Kind::Sealed => "sealed",
     }
 }
-
-/// The words for exact decimals, by scale: a const cannot put them together. 10^18 is the largest power in an `i64`.
-const FIXED: [&str; 19] = [
-    "fixed(0)",
-    "fixed(1)",
-    "fixed(2)",
-    "fixed(3)",
-    "fixed(4)",
-    "fixed(5)",
-    "fixed(6)",
-    "fixed(7)",
-    "fixed(8)",
-    "fixed(9)",
-    "fixed(10)",
-    "fixed(11)",
-    "fixed(12)",
-    "fixed(13)",
-    "fixed(14)",
-    "fixed(15)",
-    "fixed(16)",
-    "fixed(17)",
-    "fixed(18)",
-];
 
 /// How a lock writes what a delete does: as the option of the column.
 pub const fn on_delete_word(action: OnDelete) -> &'static str {

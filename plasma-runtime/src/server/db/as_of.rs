@@ -219,8 +219,10 @@ fn image(dialect: Dialect, column: &ColumnDef, params: &mut Vec<Value>) -> Strin
                 Kind::BigInt | Kind::Timestamp | Kind::Fixed(_) => format!("CAST({member} AS INTEGER)"),
                 Kind::Float => format!("CAST({member} AS REAL)"),
                 Kind::Blob => format!("unhex({member})"),
-                Kind::Json | Kind::File if column.nullable => format!("nullif(f.prior -> {path}, 'null')"),
-                Kind::Json | Kind::File => format!("f.prior -> {path}"),
+                Kind::Json | Kind::File | Kind::Crdt(_) | Kind::Sealed if column.nullable => {
+                    format!("nullif(f.prior -> {path}, 'null')")
+                }
+                Kind::Json | Kind::File | Kind::Crdt(_) | Kind::Sealed => format!("f.prior -> {path}"),
             };
             (format!("json_type(f.prior, {path})"), value)
         }
@@ -230,7 +232,7 @@ fn image(dialect: Dialect, column: &ColumnDef, params: &mut Vec<Value>) -> Strin
             let value = match column.kind {
                 Kind::Id | Kind::Text | Kind::Date => format!("({member}) COLLATE \"C\""),
                 // `->>` would take the quotes off a JSON string.
-                Kind::Json | Kind::File => {
+                Kind::Json | Kind::File | Kind::Crdt(_) | Kind::Sealed => {
                     let json = format!("CAST(f.prior -> {name} AS text) COLLATE \"C\"");
                     if column.nullable { format!("nullif({json}, 'null')") } else { json }
                 }

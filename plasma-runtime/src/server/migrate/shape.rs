@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::crdt::CrdtKind;
 use crate::query::lower::Dialect;
 use crate::schema::lock::{kind_word, on_delete_word};
 use crate::schema::{ColumnDef, IndexDef, OnDelete, SchemaDef, TableDef};
@@ -155,7 +156,7 @@ impl ColumnShape {
 
 /// The kind that a lock writes with this word.
 pub(super) fn kind_of(word: &str) -> Option<Kind> {
-    const PLAIN: [Kind; 11] = [
+    const PLAIN: [Kind; 12] = [
         Kind::Id,
         Kind::Text,
         Kind::Int,
@@ -167,7 +168,9 @@ pub(super) fn kind_of(word: &str) -> Option<Kind> {
         Kind::Timestamp,
         Kind::Date,
         Kind::File,
+        Kind::Sealed,
     ];
     let fixed = (0..=18).map(Kind::Fixed);
-    PLAIN.into_iter().chain(fixed).find(|kind| kind_word(*kind) == word)
+    let scalars = PLAIN.into_iter().chain(fixed);
+    scalars.chain(CrdtKind::all().map(Kind::Crdt)).find(|kind| kind_word(*kind) == word)
 }

@@ -32,7 +32,7 @@ pub(in crate::server) fn row_json(table: &TableDef, relation: &str) -> String {
                 Kind::Id | Kind::Text | Kind::Date | Kind::Int | Kind::Float | Kind::Bool => value,
                 Kind::BigInt | Kind::Timestamp | Kind::Fixed(_) => format!("{value}::text"),
                 Kind::Blob => format!("encode({value}, 'hex')"),
-                Kind::Json | Kind::File => format!("{value}::json"),
+                Kind::Json | Kind::File | Kind::Crdt(_) | Kind::Sealed => format!("{value}::json"),
             };
             format!("{json} AS {name}")
         })

@@ -44,7 +44,7 @@ pub(in crate::server) fn row_json(table: &TableDef, relation: &str) -> String {
                 // `printf` of NULL is 0.0.
                 Kind::Float => format!("json(CASE WHEN {value} IS NULL THEN NULL ELSE printf('%!.17g', {value}) END)"),
                 Kind::Blob => format!("CASE WHEN {value} IS NULL THEN NULL ELSE lower(hex({value})) END"),
-                Kind::Json | Kind::File => format!("json({value})"),
+                Kind::Json | Kind::File | Kind::Crdt(_) | Kind::Sealed => format!("json({value})"),
             };
             format!("{}, {json}", literal(column.name))
         })

@@ -228,7 +228,7 @@ pub fn check(kind: Kind, name: &str) -> Option<String> {
         Kind::Id => Some(format!("length({name}) = 36 AND translate({name}, '0123456789abcdef-', '') = ''")),
         // Not a number is the greatest of all.
         Kind::Float => Some(format!("{name} > '-Infinity' AND {name} < 'Infinity'")),
-        Kind::Json => Some(format!("plasma_is_json({name})")),
+        Kind::Json | Kind::Crdt(_) | Kind::Sealed => Some(format!("plasma_is_json({name})")),
         Kind::Date => Some(format!(
             "{name} >= '0001-01-01' AND {name} ~ '^([0-9]{{4}}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])\
              |(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))\

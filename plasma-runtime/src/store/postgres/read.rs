@@ -49,7 +49,7 @@ fn value(bytes: &[u8], ty: &Type, kind: Kind) -> Option<Value> {
     }
     match kind {
         Kind::Id | Kind::Text | Kind::Date => text(bytes, ty).map(Value::Text),
-        Kind::Json | Kind::File => text(bytes, ty).map(Value::Json),
+        Kind::Json | Kind::File | Kind::Crdt(_) | Kind::Sealed => text(bytes, ty).map(Value::Json),
         Kind::Int | Kind::BigInt | Kind::Timestamp | Kind::Fixed(_) => integer(bytes, ty).map(Value::Int),
         Kind::Float => float(bytes, ty).filter(|x| x.is_finite()).map(|x| Value::Float(if x == 0.0 { 0.0 } else { x })),
         Kind::Bool => match (ty, bytes) {

@@ -42,7 +42,9 @@ fn read_value(raw: ValueRef<'_>, kind: Kind) -> Option<Value> {
         (Kind::Id | Kind::Text | Kind::Date, ValueRef::Text(bytes)) => {
             Value::Text(std::str::from_utf8(bytes).ok()?.to_owned())
         }
-        (Kind::Json | Kind::File, ValueRef::Text(bytes)) => Value::Json(std::str::from_utf8(bytes).ok()?.to_owned()),
+        (Kind::Json | Kind::File | Kind::Crdt(_) | Kind::Sealed, ValueRef::Text(bytes)) => {
+            Value::Json(std::str::from_utf8(bytes).ok()?.to_owned())
+        }
         (Kind::Int | Kind::BigInt | Kind::Timestamp | Kind::Fixed(_), ValueRef::Integer(n)) => Value::Int(n),
         (Kind::Float, ValueRef::Real(x)) => Value::Float(if x == 0.0 { 0.0 } else { x }),
         // An expression without a column's affinity keeps a whole number as an integer.

@@ -8,8 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::crdt::CrdtKind;
 use crate::schema::{ColumnDef, ColumnDefault, TableDef};
-use crate::value::{Date, FileRef, Kind, Row, Value};
+use crate::value::{Date, Envelope, FileRef, Kind, Row, Value};
 
 /// The deepest JSON a column takes: what serde_json reads back into a typed value.
 const MAX_DEPTH: usize = 127;
@@ -130,7 +131,9 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Value, D::Error> {
         match self.column.kind {
             Kind::Json => self.json(<&RawValue as serde::Deserialize>::deserialize(input)?.get()),
-            Kind::File => self.file(<&RawValue as serde::Deserialize>::deserialize(input)?.get()),
+            Kind::File | Kind::Crdt(_) | Kind::Sealed => {
+                self.exact(<&RawValue as serde::Deserialize>::deserialize(input)?.get())
+            }
             _ => input.deserialize_any(self),
         }
     }
@@ -150,6 +153,11 @@ impl ValueSeed<'_> {
             Kind::Json => "a JSON value",
             Kind::Date => "a date, YYYY-MM-DD",
             Kind::File => "a file: its hash, size and mime in this order",
+            Kind::Crdt(CrdtKind::GCounter) => "the state of a grow-only counter",
+            Kind::Crdt(CrdtKind::PnCounter) => "the state of a counter",
+            Kind::Crdt(CrdtKind::Lww(_)) => "the state of a register",
+            Kind::Crdt(CrdtKind::OrSet(_)) => "the state of a set",
+            Kind::Sealed => "the envelope of an encrypted value",
         };
         let null = if self.column.nullable { " or null" } else { "" };
         E::custom(format_args!("`{}` must be {expected}{null}, not {found}", self.column.name))
@@ -165,14 +173,17 @@ impl ValueSeed<'_> {
         }
     }
 
-    fn file<E: serde::de::Error>(&self, raw: &str) -> Result<Value, E> {
-        match raw {
-            "null" if self.column.nullable => Ok(Value::Null),
-            _ => match compact(raw) {
-                Some(json) if FileRef::from_canonical_json(&json).is_ok() => Ok(Value::Json(json)),
-                _ => Err(self.wrong(Quoted(raw))),
-            },
+    /// JSON of a form of our own, in its one spelling.
+    fn exact<E: serde::de::Error>(&self, raw: &str) -> Result<Value, E> {
+        if raw == "null" && self.column.nullable {
+            return Ok(Value::Null);
         }
+        let json = compact(raw).and_then(|json| match self.column.kind {
+            Kind::Crdt(crdt) => crdt.canonical(&json).ok(),
+            Kind::Sealed => Envelope::from_json(&json).is_ok().then_some(json),
+            _ => FileRef::from_canonical_json(&json).is_ok().then_some(json),
+        });
+        json.map(Value::Json).ok_or_else(|| self.wrong(Quoted(raw)))
     }
 
     fn text<E: serde::de::Error>(&self, text: Cow<'_, str>) -> Result<Value, E> {

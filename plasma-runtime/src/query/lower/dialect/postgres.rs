@@ -32,7 +32,7 @@ pub(super) fn literal(value: &Value) -> Sql {
 /// The type of a kind's column.
 pub(crate) fn type_of(kind: Kind) -> &'static str {
     match kind {
-        Kind::Id | Kind::Text | Kind::Json | Kind::Date | Kind::File => "text",
+        Kind::Id | Kind::Text | Kind::Json | Kind::Date | Kind::File | Kind::Crdt(_) | Kind::Sealed => "text",
         Kind::Int => "integer",
         Kind::BigInt | Kind::Timestamp | Kind::Fixed(_) => "bigint",
         Kind::Float => "double precision",

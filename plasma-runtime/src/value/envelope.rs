@@ -1,0 +1,75 @@
+//! What stands in an encrypted column: an envelope that says which key opens it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The nonce of AES-GCM, in bytes.
+pub(crate) const NONCE: usize = 12;
+/// The authentication tag of AES-GCM, in bytes: the end of [`Envelope::ciphertext`].
+pub(crate) const TAG: usize = 16;
+/// The longest id of a key, in bytes.
+pub(crate) const MAX_KEY_ID: usize = 128;
+
+/// An encrypted value. JSON: `{"v":1,"alg":"AES-GCM-256","keyId":"..","nonce":"..","ct":".."}`, its members in this
+/// order, nonce and ciphertext in padded standard base64. Its shape can be checked without any key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Envelope {
+    /// Which key it was sealed with.
+    pub key_id: String,
+    /// Drawn anew for every envelope.
+    pub nonce: [u8; NONCE],
+    /// Ciphertext and tag.
+    pub ciphertext: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Parts<'a> {
+    v: u32,
+    alg: &'a str,
+    key_id: std::borrow::Cow<'a, str>,
+    nonce: std::borrow::Cow<'a, str>,
+    ct: std::borrow::Cow<'a, str>,
+}
+
+impl Envelope {
+    /// The stored form.
+    pub fn to_json(&self) -> String {
+        let parts = Parts {
+            v: 1,
+            alg: "AES-GCM-256",
+            key_id: (&*self.key_id).into(),
+            nonce: STANDARD.encode(self.nonce).into(),
+            ct: STANDARD.encode(&self.ciphertext).into(),
+        };
+        serde_json::to_string(&parts).expect("an envelope is texts and a number")
+    }
+
+    /// Reads the stored form and no other spelling of it.
+    ///
+    /// # Errors
+    /// [`Validation`](crate::ErrorKind::Validation), always with the same text.
+    pub fn from_json(json: &str) -> Result<Self> {
+        Self::read(json)
+            .filter(|envelope| envelope.to_json() == json)
+            .ok_or_else(|| Error::validation("not an envelope of an encrypted value"))
+    }
+
+    fn read(json: &str) -> Option<Self> {
+        let parts: Parts<'_> = serde_json::from_str(json).ok()?;
+        let nonce = STANDARD.decode(parts.nonce.as_bytes()).ok()?;
+        let ciphertext = STANDARD.decode(parts.ct.as_bytes()).ok()?;
+        let well_formed = parts.v == 1
+            && parts.alg == "AES-GCM-256"
+            && (1..=MAX_KEY_ID).contains(&parts.key_id.len())
+            && !parts.key_id.contains('\0')
+            && ciphertext.len() >= TAG;
+        if !well_formed {
+            return None;
+        }
+        Some(Envelope { key_id: parts.key_id.into_owned(), nonce: nonce.try_into().ok()?, ciphertext })
+    }
+}
