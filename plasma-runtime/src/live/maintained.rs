@@ -19,6 +19,10 @@ const MOST_ROWS: usize = 1_000_000;
 #[derive(Debug)]
 pub(crate) struct Maintained {
     pub(crate) statement: Statement,
+    interests: Vec<Interest>,
+    /// Stages without rows, for the first run: whether there are some, and what they must be told of, says only the
+    /// attempt to make them.
+    empty: Option<Box<Pipeline>>,
     /// Why there are no stages, if there are none for good.
     refused: Option<Refusal>,
     held: Held,
@@ -46,16 +50,16 @@ pub(crate) enum Stepped {
 
 impl Maintained {
     pub(crate) fn new(statement: Statement) -> Self {
-        let refused = ivm::compile(&statement.query).err();
-        Maintained { statement, refused, held: Held::Nothing }
+        let (interests, empty, refused) = match ivm::compile(&statement.query) {
+            Ok(pipeline) => (pipeline.interests(), Some(Box::new(pipeline)), None),
+            Err(refused) => (statement.tables.iter().map(|table| Interest::all(table)).collect(), None, Some(refused)),
+        };
+        Maintained { statement, interests, empty, refused, held: Held::Nothing }
     }
 
     /// Which changes it has to be told of.
-    pub(crate) fn interests(&self) -> Vec<Interest> {
-        match ivm::compile(&self.statement.query) {
-            Ok(pipeline) => pipeline.interests(),
-            Err(_) => self.statement.tables.iter().map(|table| Interest::all(table)).collect(),
-        }
+    pub(crate) fn interests(&self) -> &[Interest] {
+        &self.interests
     }
 
     /// Takes the changes of a transaction.
@@ -122,8 +126,9 @@ impl Maintained {
 
     /// The stages, with their rows. None when they would hold too many, or a calculation fails on the way.
     async fn staged<E: SqlExecutor + ?Sized>(&mut self, db: &mut E) -> Result<Option<Box<Pipeline>>> {
-        let mut pipeline = match ivm::compile(&self.statement.query) {
-            Ok(pipeline) => Box::new(pipeline),
+        let mut pipeline = match self.empty.take().map_or_else(|| ivm::compile(&self.statement.query).map(Box::new), Ok)
+        {
+            Ok(pipeline) => pipeline,
             Err(refused) => {
                 self.refused = Some(refused);
                 return Ok(None);

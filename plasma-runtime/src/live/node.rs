@@ -63,7 +63,7 @@ impl Node {
     pub(super) fn new(number: u64, statement: Statement) -> Self {
         let query = statement.query.clone();
         let maintained = Maintained::new(statement);
-        let interests = maintained.interests();
+        let interests = maintained.interests().to_vec();
         let state = State { maintained, turn: 0, last: None, failed: None, listeners: Vec::new() };
         Node { number, query, interests, state: Mutex::new(state) }
     }

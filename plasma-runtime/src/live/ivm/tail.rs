@@ -208,7 +208,10 @@ impl Tail {
                 Selected::Count => counted(self.window.count(part.counted), self.window.count(part.count)),
                 _ => {
                     let (mut removed, mut added) = (std::mem::take(&mut part.removed), std::mem::take(&mut part.added));
-                    net(&mut removed, &mut added, &self.sorting);
+                    // Of a list that is cut that is done: whether it is too short depends on it.
+                    if self.cut.is_none() {
+                        net(&mut removed, &mut added, &self.sorting);
+                    }
                     edit(&mut part.list, &self.sorting, self.window, !self.hidden.is_empty(), removed, added)?
                 }
             };
