@@ -92,15 +92,21 @@ impl Statement {
     }
 }
 
-/// One text for the values that identify a row.
+/// One text for the values that identify a row; other values of the same columns have another text.
 pub(super) fn key_text(values: &[Value]) -> String {
-    if let [Value::Text(id)] = values {
+    const END: char = '\u{1f}';
+    if let [Value::Text(id)] = values
+        && !id.contains(END)
+    {
         return id.clone();
     }
     let mut text = String::new();
     for value in values {
-        encode_value_into(value, &mut text);
-        text.push('\u{1f}');
+        // NULL is nothing, and so not the JSON null.
+        if !value.is_null() {
+            encode_value_into(value, &mut text);
+        }
+        text.push(END);
     }
     text
 }
@@ -115,4 +121,30 @@ pub(super) fn distinct(keys: Vec<String>) -> Vec<Box<str>> {
             if *count == 1 { key.into_boxed_str() } else { format!("{key}\u{1e}{count}").into_boxed_str() }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A group of the JSON null and one of NULL were taken for one that was there twice.
+    #[test]
+    fn what_differs_has_another_key() {
+        let text = |text: &str| Value::Text(text.to_owned());
+        let keys = [
+            vec![Value::Null],
+            vec![Value::Json("null".to_owned())],
+            vec![text("")],
+            vec![text("null")],
+            vec![text("null\u{1f}")],
+            vec![text("\u{1f}")],
+            vec![text("\"\u{1f}\"")],
+            vec![Value::Null, Value::Null],
+            vec![Value::Null, text("")],
+            vec![text(""), Value::Null],
+            vec![text("\u{1f}"), Value::Null],
+        ];
+        let texts: std::collections::BTreeSet<String> = keys.iter().map(|key| key_text(key)).collect();
+        assert_eq!(texts.len(), keys.len(), "{texts:?}");
+    }
 }
