@@ -24,12 +24,26 @@ pub(super) struct Related {
     shown: BTreeMap<(Key, Key), (Entry, SharedRow, usize)>,
     /// For each query, the shown rows by the value that ties them.
     tied: Vec<BTreeMap<Key, BTreeSet<(Key, Key)>>>,
+    /// The shown rows whose related rows changed in this transaction.
+    due: BTreeSet<(Key, Key)>,
 }
 
 impl Related {
     pub(super) fn new(queries: Vec<Pipeline>, width: usize) -> Self {
         let tied = queries.iter().map(|_| BTreeMap::new()).collect();
-        Related { queries, width, shown: BTreeMap::new(), tied }
+        Related { queries, width, shown: BTreeMap::new(), tied, due: BTreeSet::new() }
+    }
+
+    /// Lets the changes of the related rows pass. Before the rows they belong to change: when a calculation fails here, the
+    /// result is still that of before.
+    pub(super) fn follow(&mut self) -> Result<()> {
+        for (query, tied) in self.queries.iter_mut().zip(&self.tied) {
+            let Ready::Changes(parts) = query.advance()? else {
+                return Err(Error::internal("related rows are all held"));
+            };
+            self.due.extend(parts.iter().filter_map(|(key, _)| tied.get(key)).flatten().cloned());
+        }
+        Ok(())
     }
 
     /// What the changes of the rows and of their related rows are together.
@@ -38,13 +52,6 @@ impl Related {
         changes: Vec<(Key, Delta<Entry>)>,
         tail: &Tail,
     ) -> Result<Vec<(Key, Delta<SharedRow>)>> {
-        let mut due: BTreeSet<(Key, Key)> = BTreeSet::new();
-        for (query, tied) in self.queries.iter_mut().zip(&self.tied) {
-            let Ready::Changes(parts) = query.advance()? else {
-                return Err(Error::internal("related rows are all held"));
-            };
-            due.extend(parts.iter().filter_map(|(key, _)| tied.get(key)).flatten().cloned());
-        }
         let mut deltas: BTreeMap<Key, Delta<SharedRow>> = BTreeMap::new();
         for (part, delta) in changes {
             let mut whole = Delta::default();
@@ -68,7 +75,7 @@ impl Related {
             deltas.insert(part, whole);
         }
         let mut again: BTreeMap<Key, Vec<(usize, SharedRow, SharedRow, usize)>> = BTreeMap::new();
-        for place in due {
+        for place in std::mem::take(&mut self.due) {
             let Some((entry, before, count)) = self.shown.get(&place) else { continue };
             let (entry, before, count) = (entry.clone(), before.clone(), *count);
             let after = self.together(&entry);

@@ -128,6 +128,9 @@ impl Pipeline {
 
     /// Lets the changes pass, and says what they change of the result.
     pub(crate) fn advance(&mut self) -> Result<Ready> {
+        if let Some(related) = &mut self.related {
+            related.follow()?;
+        }
         let rows = self.rows()?;
         let units = self.units(rows)?;
         for (row, weight) in units {

@@ -5,9 +5,9 @@ use super::steps::Bug;
 use super::watch::Watched;
 use super::world::{End, World};
 use crate::query::eval::tests::generate::{TABLES, row_id};
-use crate::query::ir::{ColumnRef, Expr, Join, Nested, Order, Query, Rows, Select, Source};
+use crate::query::ir::{ArithmeticOp, ColumnRef, Expr, Join, Nested, Order, Query, Rows, Select, Source};
 use crate::schema::TableDef;
-use crate::value::{Row, Value};
+use crate::value::{Kind, Row, Value};
 
 const SOME: &TableDef = TABLES[1];
 /// Its columns are id, ref, bool.
@@ -112,4 +112,23 @@ fn a_copy_of_a_row_comes_while_its_related_rows_change() {
     };
     let steps: &[&[Write]] = &[&[(FEW, 1, Some(few(1, 0, true)))], &[(FEW, 0, None)]];
     assert_followed(query, vec![few(0, 0, true)], vec![some(0, 0)], steps);
+}
+
+/// A row came whose list was in order already when its related rows could not be calculated: it was taken for one that had
+/// been there.
+#[test]
+fn a_row_comes_while_related_rows_of_nobody_overflow() {
+    let sum = Expr::Arithmetic {
+        op: ArithmeticOp::Add,
+        kind: Kind::BigInt,
+        left: Box::new(Expr::column(SOME.name, "bigint")),
+        right: Box::new(Expr::Literal(Value::Int(i64::MAX))),
+    };
+    let mut nested = related(FEW.name, "id", SOME);
+    nested.query.order = vec![Order { expr: sum, descending: false }];
+    let query = Query { nested: vec![nested], ..by_bool(id()) };
+    let mut overflows = some(0, 9);
+    overflows[4] = Value::Int(1);
+    let steps: &[&[Write]] = &[&[(FEW, 1, Some(few(1, 0, true))), (SOME, 0, Some(overflows))]];
+    assert_followed(query, vec![few(0, 0, true)], vec![], steps);
 }
