@@ -17,6 +17,9 @@ pub enum CrdtKind {
     Lww(&'static Kind),
     /// [`OrSet`](super::OrSet) of values of a kind.
     OrSet(&'static Kind),
+    /// [`Text`](super::Text).
+    #[cfg(feature = "text")]
+    Text,
 }
 
 /// What registers and sets may hold.
@@ -47,7 +50,13 @@ impl CrdtKind {
     /// All of them.
     pub(crate) fn all() -> impl Iterator<Item = CrdtKind> {
         let of = INNER.iter().flat_map(|kind| [CrdtKind::Lww(kind), CrdtKind::OrSet(kind)]);
-        [CrdtKind::GCounter, CrdtKind::PnCounter].into_iter().chain(of)
+        let alone = [
+            CrdtKind::GCounter,
+            CrdtKind::PnCounter,
+            #[cfg(feature = "text")]
+            CrdtKind::Text,
+        ];
+        alone.into_iter().chain(of)
     }
 
     /// A state in canonical spelling.
@@ -82,6 +91,8 @@ impl CrdtKind {
             CrdtKind::PnCounter => join::<PnCounter>(a, b),
             CrdtKind::Lww(_) => join::<RawRegister>(a, b),
             CrdtKind::OrSet(_) => set(a, b),
+            #[cfg(feature = "text")]
+            CrdtKind::Text => join::<super::Text>(a, b),
         };
         merged.map_err(|error| Error::validation(format!("not the state of {self}: {error}")))
     }
@@ -113,6 +124,8 @@ impl std::fmt::Display for CrdtKind {
             CrdtKind::PnCounter => "a `PnCounter`",
             CrdtKind::Lww(_) => "an `Lww`",
             CrdtKind::OrSet(_) => "an `OrSet`",
+            #[cfg(feature = "text")]
+            CrdtKind::Text => "a `Text`",
         })
     }
 }

@@ -13,12 +13,16 @@ mod register;
 mod replica;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "text")]
+mod text;
 
 pub use counter::{GCounter, PnCounter};
 pub use kind::CrdtKind;
 pub use or_set::OrSet;
 pub use register::Lww;
 pub use replica::{Replica, Tag};
+#[cfg(feature = "text")]
+pub use text::{MAX_DOCUMENT, MAX_TEXT, Text};
 
 /// A state that can be brought together with another one.
 pub trait Crdt {

@@ -73,6 +73,8 @@ const fn column(def: &ColumnDef) -> u64 {
             CrdtKind::PnCounter => 13,
             CrdtKind::Lww(_) => 14,
             CrdtKind::OrSet(_) => 15,
+            #[cfg(feature = "text")]
+            CrdtKind::Text => 17,
         },
         Kind::Sealed => 16,
     };

@@ -218,6 +218,8 @@ pub const fn kind_word(kind: Kind) -> &'static str {
         Kind::Crdt(CrdtKind::PnCounter) => "pn_counter",
         Kind::Crdt(CrdtKind::Lww(of)) => words::LWW[words::place(*of)],
         Kind::Crdt(CrdtKind::OrSet(of)) => words::OR_SET[words::place(*of)],
+        #[cfg(feature = "text")]
+        Kind::Crdt(CrdtKind::Text) => "crdt_text",
         Kind::Sealed => "sealed",
     }
 }

@@ -157,6 +157,8 @@ impl ValueSeed<'_> {
             Kind::Crdt(CrdtKind::PnCounter) => "the state of a counter",
             Kind::Crdt(CrdtKind::Lww(_)) => "the state of a register",
             Kind::Crdt(CrdtKind::OrSet(_)) => "the state of a set",
+            #[cfg(feature = "text")]
+            Kind::Crdt(CrdtKind::Text) => "the state of a text",
             Kind::Sealed => "the envelope of an encrypted value",
         };
         let null = if self.column.nullable { " or null" } else { "" };

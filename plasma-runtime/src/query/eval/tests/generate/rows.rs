@@ -92,6 +92,7 @@ impl Choices<'_> {
             Kind::Json => Value::Json(self.pick(&["null", "1", "[1,2]", "{\"a\":\"é\"}", "\"x\"", "\"X\""]).to_owned()),
             Kind::Date => Value::Text(self.pick(&["0001-01-01", "2024-02-29", "2024-03-01", "9999-12-31"]).to_owned()),
             Kind::File => Value::Json(file(self.below(3))),
+            Kind::Crdt(_) | Kind::Sealed => Value::Null,
         }
     }
 
