@@ -266,10 +266,13 @@ impl<'w, 's> ClientExecutor<'w, 's> {
                 .ok_or_else(|| Error::internal(format!("`{}.{}` cannot be updated", table.name, change.column)))?;
             match &change.value {
                 Expr::Literal(value) => after[index] = value.clone(),
-                expr => {
-                    self.reads.expr(expr);
-                    computed.push((index, expr.clone()));
-                }
+                expr => match expr.of_row(table, id) {
+                    Some(value) => after[index] = value.clone(),
+                    None => {
+                        self.reads.expr(expr);
+                        computed.push((index, expr.clone()));
+                    }
+                },
             }
         }
         if !computed.is_empty() {

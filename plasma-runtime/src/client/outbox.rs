@@ -36,6 +36,8 @@ pub struct QueuedMutation {
     pub(crate) bases: Option<String>,
     /// The version of the schema under which it was made; none when it is not known.
     pub(crate) made_by: Option<String>,
+    /// What its operations on CRDT columns had seen in its first run, as JSON; none when there is nothing.
+    pub(crate) observed: Option<String>,
 }
 
 /// What the outbox keeps of a run of a mutation.
@@ -47,6 +49,8 @@ pub(crate) struct Run {
     pub(crate) effects: Option<Effects>,
     /// Of the first run: the rows it changed, as they were. A later run changes nothing about what the user saw.
     pub(crate) bases: Option<String>,
+    /// Of the first run: what its operations on CRDT columns saw.
+    pub(crate) observed: Option<String>,
 }
 
 impl Run {
@@ -79,8 +83,8 @@ impl Skip {
 }
 
 const COLUMNS: &str =
-    "id, key, name, args, ts, state, skip, sent_at, failing, read_digest, write_digest, bases, made_by";
-const KINDS: [Kind; 13] = [
+    "id, key, name, args, ts, state, skip, sent_at, failing, read_digest, write_digest, bases, made_by, observed";
+const KINDS: [Kind; 14] = [
     Kind::BigInt,
     Kind::Text,
     Kind::Text,
@@ -89,6 +93,7 @@ const KINDS: [Kind; 13] = [
     Kind::Text,
     Kind::Text,
     Kind::BigInt,
+    Kind::Text,
     Kind::Text,
     Kind::Text,
     Kind::Text,
@@ -107,8 +112,8 @@ pub(crate) fn id_from(value: &Value) -> u64 {
 
 fn decode(row: Row) -> Result<QueuedMutation> {
     let damaged = || Error::new(ErrorKind::Storage, "a row of the outbox is damaged");
-    let [id, key, name, args, ts, state, skip, sent_at, failing, reads, writes, bases, made_by] =
-        <[Value; 13]>::try_from(row).map_err(|_| damaged())?;
+    let [id, key, name, args, ts, state, skip, sent_at, failing, reads, writes, bases, made_by, observed] =
+        <[Value; 14]>::try_from(row).map_err(|_| damaged())?;
     let text = |value: Value| match value {
         Value::Text(text) => Some(text),
         _ => None,
@@ -130,6 +135,7 @@ fn decode(row: Row) -> Result<QueuedMutation> {
         effects: text(reads).zip(text(writes)).map(|(reads, writes)| Effects { reads, writes }),
         bases: text(bases),
         made_by: text(made_by),
+        observed: text(observed),
     })
 }
 
@@ -198,8 +204,9 @@ pub(crate) fn append(
 ) -> Result<()> {
     let [reads, writes] = run.digests();
     store.execute(
-        "INSERT INTO _plasma_outbox (id, key, name, args, ts, state, reads, read_digest, write_digest, bases, made_by)
-         VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO _plasma_outbox
+           (id, key, name, args, ts, state, reads, read_digest, write_digest, bases, made_by, observed)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9, ?10, ?11)",
         &[
             id_value(id),
             key.to_string().into(),
@@ -211,6 +218,7 @@ pub(crate) fn append(
             writes,
             run.bases.as_deref().map_or(Value::Null, Value::from),
             made_by.into(),
+            run.observed.as_deref().map_or(Value::Null, Value::from),
         ],
     )?;
     Ok(())

@@ -24,7 +24,7 @@ use super::outbox::{self, QueuedMutation, Run};
 use super::pending::Pending;
 use super::rows::{Writer, fold};
 use crate::error::{Error, ErrorKind, Result};
-use crate::mutate::{ErasedCtx, Location, Reason, TxMeta};
+use crate::mutate::{ErasedCtx, Location, Observed, Reason, TxMeta};
 use crate::protocol::{PatchOp, PullResponse};
 use crate::schema::{Definition, TableDef};
 use crate::value::{Row, json};
@@ -270,6 +270,9 @@ impl<'s> Rebase<'s> {
         let mut envelope = TxMeta::new(Location::Client, Reason::Rebase, entry.key, entry.timestamp_ms);
         envelope.client_id = Some(client_id.to_owned());
         envelope.mutation_id = Some(entry.id);
+        if let Some(observed) = &entry.observed {
+            envelope.saw(Observed::from_json(observed).map_err(damaged)?);
+        }
         let mark = self.writer.savepoint_begin()?;
         let mut executor = ClientExecutor::new(&mut self.writer, self.definition, self.ctx, Mode::Replay);
         let result = executor.run(mutator, &envelope, &args);
@@ -361,6 +364,11 @@ fn row_of(table: &'static TableDef, id: &str, value: &str) -> Result<Row> {
         ));
     }
     Ok(row)
+}
+
+/// What this client wrote itself it must be able to read.
+fn damaged(error: Error) -> Error {
+    Error::new(ErrorKind::Storage, "a row of the outbox is damaged").with_source(error)
 }
 
 /// A base whose own rows break a constraint is the server's mistake.

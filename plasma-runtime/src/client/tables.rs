@@ -5,7 +5,7 @@
 //! the visible row when it has none.
 
 /// Version of this layout, in `_plasma_meta`. A store of a newer version is refused.
-pub(crate) const LAYOUT_VERSION: i64 = 4;
+pub(crate) const LAYOUT_VERSION: i64 = 5;
 
 /// Everything that is one value: see [`Meta`](super::identity::Meta) for the keys.
 const META: &str = "CREATE TABLE IF NOT EXISTS _plasma_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;";
@@ -24,6 +24,8 @@ const META: &str = "CREATE TABLE IF NOT EXISTS _plasma_meta (key TEXT PRIMARY KE
 ///   failed.
 /// - `bases`: the rows it changed, as they were before its *first* run ([`bases`](super::bases)); NULL when there are none.
 /// - `made_by`: the version of the schema under which it was made; NULL when it is not known.
+/// - `observed`: what its operations on CRDT columns had seen in its *first* run, as JSON
+///   ([`TxMeta::observe`](crate::mutate::TxMeta::observe)); NULL when there is nothing.
 const OUTBOX: &str = "CREATE TABLE IF NOT EXISTS _plasma_outbox (
   id INTEGER PRIMARY KEY,
   key TEXT NOT NULL,
@@ -38,17 +40,19 @@ const OUTBOX: &str = "CREATE TABLE IF NOT EXISTS _plasma_outbox (
   read_digest TEXT,
   write_digest TEXT,
   bases TEXT,
-  made_by TEXT
+  made_by TEXT,
+  observed TEXT
 );";
 
 /// What a store of an older layout lacks, by the layout that brought it.
-pub(crate) const STEPS: [(i64, &str); 3] = [
+pub(crate) const STEPS: [(i64, &str); 4] = [
     (
         2,
         "ALTER TABLE _plasma_outbox ADD COLUMN read_digest TEXT; ALTER TABLE _plasma_outbox ADD COLUMN write_digest TEXT;",
     ),
     (3, "ALTER TABLE _plasma_outbox ADD COLUMN bases TEXT;"),
     (4, "ALTER TABLE _plasma_outbox ADD COLUMN made_by TEXT;"),
+    (5, "ALTER TABLE _plasma_outbox ADD COLUMN observed TEXT;"),
 ];
 
 /// What pending mutations changed: one row per mutation and row, net. `before` and `after` are the row as JSON in the

@@ -19,6 +19,7 @@ mod text;
 pub use counter::{GCounter, PnCounter};
 pub use kind::CrdtKind;
 pub use or_set::OrSet;
+pub(crate) use or_set::State;
 pub use register::Lww;
 pub use replica::{Replica, Tag};
 #[cfg(feature = "text")]

@@ -67,6 +67,20 @@ impl State {
         self.dels = union(&self.dels, &gone);
     }
 
+    /// Whether the tag was ever added, as far as the state knows.
+    pub(crate) fn holds(&self, tag: &Tag) -> bool {
+        let there = self.adds.iter().any(|(_, tags)| tags.binary_search(tag).is_ok());
+        there || self.dels.binary_search(tag).is_ok()
+    }
+
+    /// Leaves out the tags of elements for which `stays` is false, as if they had never been there.
+    pub(crate) fn keep(&mut self, stays: impl Fn(&str, &Tag) -> bool) {
+        self.adds.retain_mut(|(element, tags)| {
+            tags.retain(|tag| stays(element, tag));
+            !tags.is_empty()
+        });
+    }
+
     /// Forgets removed tags that nobody can bring back.
     pub(crate) fn forget(&mut self, cannot_return: impl Fn(&Tag) -> bool) {
         self.dels.retain(|tag| !cannot_return(tag));

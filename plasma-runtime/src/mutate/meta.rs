@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::observed::Observed;
 use super::random;
 use super::record::{Effects, Record};
 use crate::schema::SchemaDef;
@@ -32,6 +33,21 @@ pub enum Reason {
     Authoritative,
 }
 
+/// How the server holds the states of CRDT columns. A client has no say in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CrdtRules {
+    /// How far ahead of the server's clock a write of a register may be, ms.
+    pub(crate) clock_ahead_ms: i64,
+    /// Tags that were removed from sets are kept in the state: rows are merged with those of another region.
+    pub(crate) keep_removed: bool,
+}
+
+impl Default for CrdtRules {
+    fn default() -> Self {
+        CrdtRules { clock_ahead_ms: 60_000, keep_removed: false }
+    }
+}
+
 /// The envelope of a mutation, as one run sees it.
 #[derive(Debug)]
 pub struct TxMeta {
@@ -53,6 +69,12 @@ pub struct TxMeta {
     drawn: Mutex<BTreeMap<(bool, &'static str), u64>>,
     /// Random bytes drawn in this run: checked, trusted.
     random: Mutex<[u64; 2]>,
+    /// What operations on CRDT columns had seen in the first run.
+    observed: Mutex<Observed>,
+    /// Additions to sets in this run, by set; trusted ones apart, as ids are.
+    added: Mutex<BTreeMap<(bool, &'static str, String, &'static str), u64>>,
+    /// How the server holds the states of CRDT columns.
+    pub(crate) crdt: CrdtRules,
     /// A statement waits for the store.
     in_flight: AtomicBool,
     /// What the run was told and wrote, when somebody wants to know.
@@ -72,6 +94,9 @@ impl TxMeta {
             received_at: None,
             drawn: Mutex::new(BTreeMap::new()),
             random: Mutex::new([0; 2]),
+            observed: Mutex::new(Observed::default()),
+            added: Mutex::new(BTreeMap::new()),
+            crdt: CrdtRules::default(),
             in_flight: AtomicBool::new(false),
             record: Mutex::new(None),
         }
@@ -108,10 +133,72 @@ impl TxMeta {
         random::fill(self.key, trusted, position, bytes);
     }
 
+    /// What an operation on a CRDT column had seen of a cell when the mutation was made.
+    ///
+    /// The first optimistic run takes down what `make` returns, and is given it. Every later run, here and on the server,
+    /// is given what the first one took down when it asked for this cell for the n-th time, n counting the questions of
+    /// its own; none when there is nothing: then the operation goes by what it finds. On the server it is the client's
+    /// word: it may narrow or place an operation that the mutator makes itself, and never adds one.
+    ///
+    /// It is an answer that the run is given, so it counts in the digest of what the run was told: runs that were given
+    /// different ones are not compared.
+    ///
+    /// ```
+    /// use plasma_runtime::mutate::{Location, Reason, TxMeta};
+    /// use serde_json::json;
+    ///
+    /// let key = uuid::Uuid::nil();
+    /// let first = TxMeta::new(Location::Client, Reason::Optimistic, key, 0);
+    /// assert_eq!(first.observe("notes", "n1", "tags", || json!(["a:1"])), Some(json!(["a:1"])));
+    /// // A run that was told of nothing goes by what it finds.
+    /// let other = TxMeta::new(Location::Server, Reason::Authoritative, key, 0);
+    /// assert_eq!(other.observe("notes", "n1", "tags", || json!([])), None);
+    /// ```
+    pub fn observe(
+        &self,
+        table: &'static str,
+        row: &str,
+        column: &'static str,
+        make: impl FnOnce() -> serde_json::Value,
+    ) -> Option<serde_json::Value> {
+        let value = match self.reason {
+            Reason::Optimistic => {
+                let value = make();
+                lock(&self.observed).record(table, row, column, value.clone());
+                Some(value)
+            }
+            Reason::Rebase | Reason::Authoritative => lock(&self.observed).next(table, row, column),
+        };
+        if let Some(value) = &value {
+            self.note(|record| record.told("observed", &value.to_string()));
+        }
+        value
+    }
+
+    /// The run is told what the first run of the mutation saw.
+    pub(crate) fn saw(&mut self, observed: Observed) {
+        *self.observed.get_mut().unwrap_or_else(PoisonError::into_inner) = observed;
+    }
+
+    /// What this run saw, or was told that the first one saw, as the member `observed`; none when there is nothing.
+    pub(crate) fn observed(&self) -> Option<String> {
+        lock(&self.observed).to_json()
+    }
+
+    /// How many additions this run has made to a set before this one. Trusted ones are counted apart: those only the
+    /// server makes.
+    pub(crate) fn next_addition(&self, trusted: bool, table: &'static str, row: &str, column: &'static str) -> u64 {
+        let mut added = lock(&self.added);
+        let count = added.entry((trusted, table, row.to_owned(), column)).or_default();
+        std::mem::replace(count, *count + 1)
+    }
+
     /// The same run once more, from its beginning: it draws the same ids and bytes. A record has to be begun again.
     pub(crate) fn restart(&self) {
         lock(&self.drawn).clear();
         *lock(&self.random) = [0; 2];
+        lock(&self.observed).restart();
+        lock(&self.added).clear();
         *lock(&self.record) = None;
         self.set_in_flight(false);
     }

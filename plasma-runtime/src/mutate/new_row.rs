@@ -3,10 +3,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use super::operation::Step;
 use super::time;
 use crate::error::{Error, Result};
 use crate::query::ir;
-use crate::query::typed::{ChangeList, Changes};
+use crate::query::typed::{ChangeList, Changes, Finished};
 use crate::schema::{ColumnDef, ColumnDefault, Id, NewRow, RowWriter, Table, TableDef};
 use crate::value::{Row, Timestamp, Value};
 
@@ -17,6 +18,9 @@ pub struct New<T: Table> {
     changes: ChangeList,
     types: PhantomData<fn() -> T>,
 }
+
+/// What is done to the CRDT columns of a new row, by column.
+pub(super) type NewStates = Vec<(&'static ColumnDef, Vec<Step>)>;
 
 /// The values of a new row, before defaults.
 enum Draft {
@@ -48,17 +52,19 @@ impl<T: Table> New<T> {
         matches!(&self.draft, Ok(Draft::Whole(_) | Draft::Named { id: Some(_), .. }))
     }
 
-    /// The row to store: what was named, then defaults, then NULL. `new_id` is asked only when no id was chosen; `now` is
-    /// the time of the mutation.
-    pub(super) fn finish(self, new_id: impl FnOnce() -> String, now: Timestamp) -> Result<Row> {
-        let row = complete(T::DEF, self.draft?, self.changes.finish(now)?, new_id, now)?;
+    /// The row to store: what was named, then defaults, then NULL; and what is done to its CRDT columns once it is known
+    /// that there is none yet. `new_id` is asked only when no id was chosen; `now` is the time of the mutation.
+    pub(super) fn finish(self, new_id: impl FnOnce() -> String, now: Timestamp) -> Result<(Row, NewStates)> {
+        let Finished { values, steps } = self.changes.finish(T::DEF, now)?;
+        let row = complete(T::DEF, self.draft?, values, new_id, now)?;
         for (column, value) in T::DEF.columns.iter().zip(&row) {
             T::DEF.within_limits(column, value)?;
         }
-        Ok(row)
+        Ok((row, steps))
     }
 
-    /// Sets more columns than the required ones. The last value given for a column is stored.
+    /// Sets more columns than the required ones. The last value given for a column is stored; operations of a CRDT column are
+    /// done in their order.
     pub fn with<C: Changes<T>>(mut self, changes: C) -> Self {
         changes.add_to(&mut self.changes);
         self

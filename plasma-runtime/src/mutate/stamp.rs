@@ -18,15 +18,11 @@ pub(crate) fn time(kind: Kind, now: Timestamp) -> Result<Value> {
     }
 }
 
-/// Adds the columns that change with every update, unless the update sets them itself. An update that changes nothing
-/// stays one.
+/// Adds the columns that change with every update, unless the update sets them itself. For updates that change something.
 ///
 /// # Errors
 /// Those of [`time`].
 pub(crate) fn touch(table: &TableDef, changes: &mut Vec<Change>, meta: &TxMeta) -> Result<()> {
-    if changes.is_empty() {
-        return Ok(());
-    }
     for column in table.columns.iter().filter(|column| column.on_update_now) {
         if !changes.iter().any(|change| change.column == column.name) {
             let value = Expr::Literal(time(column.kind, meta.now())?);

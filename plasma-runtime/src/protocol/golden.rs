@@ -19,12 +19,15 @@ fn push_requests() {
         r#"{"protocolVersion":1,"schemaVersion":"todo-1","fingerprint":"5fd1a0b3c4d5e6f7","clientGroupID":"alice","#,
         r#""clientID":"5f0c2b6e-0000-4000-8000-000000000001","settled":10,"mutations":["#,
         r#"{"id":11,"key":"0f6d1a52-0000-4000-8000-00000000000b","name":"todos.create","args":{"title":"milk"},"timestamp":1730100000000,"#,
-        r#""reads":"41d0c2f7a9b35e68","bases":{"todos":{"t1":"{\"id\":\"t1\"}","t2":null}}},"#,
+        r#""reads":"41d0c2f7a9b35e68","bases":{"todos":{"t1":"{\"id\":\"t1\"}","t2":null}},"#,
+        r#""observed":{"todos":{"t1":{"status":[1730099999000],"tags":[["81a2b3c4d5e6f708:10485760"]]}}}},"#,
         r#"{"id":12,"key":"0f6d1a52-0000-4000-8000-00000000000c","skip":"discarded"}]}"#
     ));
     assert_eq!((full.protocol_version, full.settled, full.mutations.len()), (PROTOCOL_VERSION, Some(10), 2));
     assert_eq!(full.mutations[0].args.as_ref().unwrap().get(), r#"{"title":"milk"}"#);
     assert_eq!(full.mutations[1].skip.as_ref().unwrap().get(), r#""discarded""#);
+    let observed = full.mutations[0].observed.as_ref().unwrap().get();
+    assert!(observed.starts_with(r#"{"todos":{"t1":{"status""#) && full.mutations[1].observed.is_none());
     let least: PushRequest = golden(
         r#"{"protocolVersion":1,"schemaVersion":"todo-1","clientGroupID":"alice","clientID":"c","mutations":[]}"#,
     );

@@ -59,6 +59,9 @@ pub struct PushedMutation {
     /// row in wire form as text, or null for a row it did not have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bases: Option<Box<RawValue>>,
+    /// By table, row and column, what the operations of the client's first run on CRDT columns had seen, in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Box<RawValue>>,
 }
 
 /// The answer of a push.

@@ -10,7 +10,7 @@ use super::lenses::Lenses;
 use super::pull::log::Touched;
 use super::push::{Caution, Concurrency, FaultBook};
 use crate::error::{Error, ErrorKind, Result};
-use crate::mutate::{ErasedCtx, TableRules};
+use crate::mutate::{CrdtRules, ErasedCtx, TableRules};
 use crate::protocol::{Limits, PushRequest};
 use crate::schema::{Definition, TableDef};
 
@@ -41,6 +41,14 @@ pub struct ServerOptions {
     /// Tables, columns and indexes that a database of an older version of the schema lacks are added when the server
     /// starts, as long as that is additive. True. Otherwise the server does not start before a migration has run.
     pub apply_additive: bool,
+    /// How far ahead of the server's clock a write of a register ([`Lww`](crate::crdt::Lww)) may be, ms; what is further
+    /// ahead counts as this far. A minute. A client whose clock is ahead by no more wins over those that write at the same
+    /// time without having seen its write; one that lies about its clock wins for this long at most.
+    pub register_clock_ahead_ms: i64,
+    /// Tags that were removed from sets ([`OrSet`](crate::crdt::OrSet)) stay in the stored states. False: the server runs
+    /// every mutation over all that was there before, so no tag can come back. Only where rows are merged with those of
+    /// another server a removal has to be known there, too.
+    pub keep_removed_tags: bool,
     /// What the application hears of.
     pub hooks: Hooks,
 }
@@ -60,8 +68,17 @@ impl Default for ServerOptions {
             compaction: Some(CompactionOptions::default()),
             upkeep_every_ms: 3_600_000,
             apply_additive: true,
+            register_clock_ahead_ms: 60_000,
+            keep_removed_tags: false,
             hooks: Hooks::default(),
         }
+    }
+}
+
+impl ServerOptions {
+    /// What a run is told of them.
+    pub(super) fn crdt_rules(&self) -> CrdtRules {
+        CrdtRules { clock_ahead_ms: self.register_clock_ahead_ms.max(0), keep_removed: self.keep_removed_tags }
     }
 }
 

@@ -94,7 +94,7 @@ impl Engine {
         let mut actions = Vec::new();
         self.replay_if_due(store, ctx, &mut actions)?;
         let key = random_uuid(inputs.entropy);
-        self.check_size(name, args, None)?;
+        self.check_size(name, args, &Run::default())?;
         args::check(args)?;
         let now = inputs.now;
         let ran = self.in_transaction(store, |engine, store| engine.run_first(store, ctx, key, name, args, now))?;
@@ -168,10 +168,11 @@ impl Engine {
             let effects = executor.run(mutator, &envelope, args)?;
             let local = executor.wrote_local && !executor.wrote_synced;
             let bases = std::mem::take(&mut executor.bases).into_json();
-            let run = Run { reads: std::mem::take(&mut executor.reads), effects, bases };
+            let observed = envelope.observed();
+            let run = Run { reads: std::mem::take(&mut executor.reads), effects, bases, observed };
             writer.check()?;
             if !local {
-                engine.check_size(name, args, run.bases.as_deref())?;
+                engine.check_size(name, args, &run)?;
             }
             let net = fold(std::mem::take(&mut writer.journal));
             Ok(if local { Ran { entry: None, net } } else { Ran { entry: Some(entry(run, net)), net: Vec::new() } })
@@ -275,6 +276,7 @@ impl Engine {
             effects: entry.run.effects.clone(),
             bases: entry.run.bases.clone(),
             made_by: Some(version.to_owned()),
+            observed: entry.run.observed.clone(),
         })
     }
 

@@ -9,7 +9,7 @@ use crate::client::event::{Action, Inputs};
 use crate::client::identity::Meta;
 use crate::client::image::path_for;
 use crate::client::lease;
-use crate::client::outbox::{self, QueuedMutation};
+use crate::client::outbox::{self, QueuedMutation, Run};
 use crate::client::rows::transaction;
 use crate::client::schedule::{InFlight, SentMutation, SentPull, SentPush, WATCHDOG_MS};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,7 +18,7 @@ use crate::store::SqlConnection;
 
 /// How long an image may be under way, ms.
 const IMAGE_MS: u64 = 3_600_000;
-/// Bytes of a mutation's envelope beside its name, arguments and bases, at most: the names of the members, an id of 16
+/// Bytes of a mutation's envelope beside its name, arguments, bases and observations, at most: the names of the members, an id of 16
 /// digits, a key, a timestamp of 20 digits, a digest.
 const ENTRY_BYTES: usize = 192;
 /// Bytes of a push beside its mutations, group, client id and schema version, at most.
@@ -35,10 +35,11 @@ struct Requests {
 
 impl Engine {
     /// Refuses a mutation that no push could carry.
-    pub(super) fn check_size(&self, name: &str, args: &str, bases: Option<&str>) -> Result<()> {
+    pub(super) fn check_size(&self, name: &str, args: &str, run: &Run) -> Result<()> {
         let room = self.options.body_bytes.saturating_sub(self.frame_bytes());
         // An application of a later version may send it, and name this one.
-        let size = entry_bytes(name, args, bases) + 6 * self.definition.schema.version.len();
+        let (bases, observed) = (run.bases.as_deref(), run.observed.as_deref());
+        let size = entry_bytes(name, args, bases, observed) + 6 * self.definition.schema.version.len();
         if size > room {
             let images = match bases.map(str::len) {
                 Some(bytes) => format!(
@@ -47,7 +48,13 @@ impl Engine {
                 ),
                 None => String::new(),
             };
-            let message = format!("the mutation takes {size} bytes of a push, at most {room} fit{images}");
+            let seen = match observed.map(str::len) {
+                Some(bytes) => format!(
+                    ", {bytes} of them for what it saw of the CRDT columns it changes: change fewer rows in one mutation"
+                ),
+                None => String::new(),
+            };
+            let message = format!("the mutation takes {size} bytes of a push, at most {room} fit{images}{seen}");
             return Err(Error::new(ErrorKind::TooLarge, message).with_data(serde_json::json!({ "limit": room })));
         }
         Ok(())
@@ -189,7 +196,8 @@ impl Engine {
                 ENTRY_BYTES
             } else {
                 let made_by = entry.made_by.as_ref().map_or(0, String::len);
-                entry_bytes(&entry.name, &entry.args, entry.bases.as_deref()) + 6 * made_by
+                let (bases, observed) = (entry.bases.as_deref(), entry.observed.as_deref());
+                entry_bytes(&entry.name, &entry.args, bases, observed) + 6 * made_by
             };
             if size > room && !entries.is_empty() {
                 break;
@@ -248,8 +256,8 @@ fn in_flight<T>(request: u64, meta: &Meta, now: i64, wait: u64, what: T) -> InFl
     InFlight { request, client_id: meta.client_id.clone(), sent_at: now, deadline, what }
 }
 
-fn entry_bytes(name: &str, args: &str, bases: Option<&str>) -> usize {
-    ENTRY_BYTES + 6 * name.len() + args.len() + bases.map_or(0, str::len)
+fn entry_bytes(name: &str, args: &str, bases: Option<&str>, observed: Option<&str>) -> usize {
+    ENTRY_BYTES + 6 * name.len() + args.len() + bases.map_or(0, str::len) + observed.map_or(0, str::len)
 }
 
 fn pushed(entry: &QueuedMutation, version: &str) -> Result<PushedMutation> {
@@ -265,6 +273,7 @@ fn pushed(entry: &QueuedMutation, version: &str) -> Result<PushedMutation> {
         schema_version: None,
         reads: None,
         bases: None,
+        observed: None,
     };
     match entry.skip {
         Some(skip) => mutation.skip = Some(text(skip.code())?),
@@ -276,6 +285,7 @@ fn pushed(entry: &QueuedMutation, version: &str) -> Result<PushedMutation> {
             mutation.schema_version = other.map(text).transpose()?;
             mutation.reads = entry.effects.as_ref().map(|effects| text(&effects.reads)).transpose()?;
             mutation.bases = entry.bases.clone().map(raw).transpose()?;
+            mutation.observed = entry.observed.clone().map(raw).transpose()?;
         }
     }
     Ok(mutation)

@@ -3,6 +3,7 @@
 use super::{Returning, Statement, Upsert, decode, decode_all};
 use crate::error::Result;
 use crate::future::BoxFuture;
+use crate::mutate::new_row::NewStates;
 use crate::mutate::{Access, New};
 use crate::query::ir;
 use crate::query::typed::{ChangeList, Changes};
@@ -53,21 +54,28 @@ impl<'t, T: Table> Insert<'t, T> {
     }
 }
 
-/// The row an insert stores, its id drawn from the stream of the transaction.
-pub(super) fn complete<T: Table>(statement: &Statement<'_>, new: New<T>) -> Result<Row> {
+/// The row an insert stores, its id drawn from the stream of the transaction, and what is still to be done to it.
+pub(super) fn complete<T: Table>(statement: &Statement<'_>, new: New<T>) -> Result<(Row, NewStates)> {
     let (meta, trusted) = (statement.meta, statement.access == Access::Trusted);
     new.finish(|| meta.next_id(T::NAME, trusted).to_string(), meta.now())
 }
 
+/// [`complete`], and its states.
+fn finished<T: Table>(statement: &Statement<'_>, new: New<T>) -> Result<Row> {
+    let (mut row, steps) = complete(statement, new)?;
+    statement.begin_states(T::DEF, &mut row, &steps)?;
+    Ok(row)
+}
+
 async fn insert<T: Table>(statement: &mut Statement<'_>, new: New<T>) -> Result<Id<T>> {
-    let row = complete(statement, new)?;
+    let row = finished(statement, new)?;
     let id = T::DEF.row_id(&row).parse()?;
     statement.executor.write(ir::Write::Insert { table: T::DEF, row }, statement.access).await?;
     Ok(id)
 }
 
 async fn insert_returning<T: Table>(statement: &mut Statement<'_>, new: New<T>) -> Result<Row> {
-    let row = complete(statement, new)?;
+    let row = finished(statement, new)?;
     statement.put(ir::Write::Insert { table: T::DEF, row: row.clone() }, row, true).await
 }
 

@@ -2,6 +2,7 @@
 
 mod delete;
 mod insert;
+mod states;
 mod update;
 mod upsert;
 
@@ -16,7 +17,7 @@ use super::tx::defect;
 use super::{Access, Executor, TxMeta, touch};
 use crate::error::{Error, Result};
 use crate::query::ir;
-use crate::query::typed::{ChangeList, Filter, read};
+use crate::query::typed::{ChangeList, Filter, Finished, read};
 use crate::schema::{RowReader, SchemaDef, Table, TableDef};
 use crate::value::{Row, Value};
 
@@ -38,14 +39,16 @@ impl Statement<'_> {
     }
 
     /// The changes of an update with what the table adds to them, once they are within the table's limits.
-    fn complete(&self, table: &TableDef, changes: ChangeList) -> Result<Vec<ir::Change>> {
-        let mut changes = changes.finish(self.meta.now())?;
-        for change in &changes {
+    fn complete(&self, table: &'static TableDef, changes: ChangeList) -> Result<Finished> {
+        let mut changes = changes.finish(table, self.meta.now())?;
+        for change in &changes.values {
             if let (Some(column), ir::Expr::Literal(value)) = (table.column(change.column), &change.value) {
                 table.within_limits(column, value)?;
             }
         }
-        touch(table, &mut changes, self.meta)?;
+        if !changes.is_empty() {
+            touch(table, &mut changes.values, self.meta)?;
+        }
         Ok(changes)
     }
 

@@ -7,7 +7,7 @@ use super::{Returning, Statement, decode, decode_all, found, has_id};
 use crate::error::Result;
 use crate::future::BoxFuture;
 use crate::query::ir;
-use crate::query::typed::{ChangeList, Changes, Filter};
+use crate::query::typed::{ChangeList, Changes, Filter, Finished};
 use crate::schema::{Id, Table};
 
 /// A change of one row, to be [`set`](UpdateWithoutSet::set).
@@ -40,7 +40,7 @@ pub struct Update<'t, T> {
 }
 
 impl<T: Table> Update<'_, T> {
-    /// Adds changes. The last one given for a column is stored.
+    /// Adds changes. The last value given for a column is stored; operations of a CRDT column are done in their order.
     pub fn set<C: Changes<T>>(mut self, changes: C) -> Self {
         changes.add_to(&mut self.changes);
         self
@@ -64,6 +64,7 @@ impl<'t, T: Table> IntoFuture for Update<'t, T> {
                 let rows = statement.matching(table, has_id(table, &id)).await?;
                 return found(!rows.is_empty(), table, &id);
             }
+            let changes = statement.of_row(table, &id, changes).await?;
             statement.one(ir::Write::Update { table, id: id.clone(), changes }, table, &id).await
         })
     }
@@ -82,6 +83,7 @@ impl<'t, T: Table> IntoFuture for Returning<Update<'t, T>> {
                 found(row.is_some(), table, &id)?;
                 row.unwrap_or_default()
             } else {
+                let changes = statement.of_row(table, &id, changes).await?;
                 statement.row(ir::Write::Update { table, id: id.clone(), changes }, table, &id).await?
             };
             decode(row)
@@ -119,7 +121,7 @@ pub struct UpdateWhere<'t, T> {
 }
 
 impl<'t, T: Table> UpdateWhere<'t, T> {
-    /// Adds changes. The last one given for a column is stored.
+    /// Adds changes. The last value given for a column is stored; operations of a CRDT column are done in their order.
     pub fn set<C: Changes<T>>(mut self, changes: C) -> Self {
         changes.add_to(&mut self.changes);
         self
@@ -130,7 +132,7 @@ impl<'t, T: Table> UpdateWhere<'t, T> {
         Returning(self)
     }
 
-    fn parts(self) -> Result<(Statement<'t>, ir::Expr, Vec<ir::Change>)> {
+    fn parts(self) -> Result<(Statement<'t>, ir::Expr, Finished)> {
         let (filter, changes) =
             (self.statement.condition(self.filter)?, self.statement.complete(T::DEF, self.changes)?);
         Ok((self.statement, filter, changes))
@@ -148,6 +150,7 @@ impl<'t, T: Table> IntoFuture for UpdateWhere<'t, T> {
                 // Writes nothing, and says how many rows it would have changed.
                 return Ok(statement.matching(table, filter).await?.len() as u64);
             }
+            let changes = statement.of_rows(table, &filter, changes).await?;
             statement.executor.write(ir::Write::UpdateWhere { table, filter, changes }, statement.access).await
         })
     }
@@ -163,6 +166,7 @@ impl<'t, T: Table> IntoFuture for Returning<UpdateWhere<'t, T>> {
             decode_all(if changes.is_empty() {
                 statement.matching(table, filter).await?
             } else {
+                let changes = statement.of_rows(table, &filter, changes).await?;
                 statement.rows(ir::Write::UpdateWhere { table, filter, changes }).await?
             })
         })

@@ -86,18 +86,20 @@ impl<T: Table> Upsert<'_, T> {
             None if chosen && changes.is_some() => Asked::Id,
             None => Asked::Any,
         };
-        let row = complete(&statement, new)?;
+        let (mut row, steps) = complete(&statement, new)?;
         let changes = changes.map(|changes| statement.complete(table, changes)).transpose()?;
         let met = meets(&mut statement, table, &asked, chosen, &row, changes.is_some()).await?;
         if let Some(there) = met {
             let Some(changes) = changes.filter(|changes| !changes.is_empty()) else { return Ok((there, false)) };
             let id = table.row_id(&there).to_owned();
+            let changes = statement.over(table, &there, changes)?;
             let updated = statement.put(ir::Write::Update { table, id, changes }, there, returning).await;
             // A row the caller may not read is not there for it: the insert is tried, and refused.
             if !updated.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
                 return updated.map(|row| (row, false));
             }
         }
+        statement.begin_states(table, &mut row, &steps)?;
         let row = statement.put(ir::Write::Insert { table, row: row.clone() }, row, returning).await?;
         Ok((row, true))
     }

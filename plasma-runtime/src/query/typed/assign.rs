@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use super::raw::{Fault, Raw};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::mutate::operation::{Operation, Step};
 use crate::query::ir;
-use crate::schema::ColumnType;
-use crate::value::Timestamp;
+use crate::schema::{ColumnDef, ColumnType, TableDef};
+use crate::value::{Kind, Timestamp};
 
 /// One key of an order, made by `.asc()` and `.desc()`.
 pub struct Order<S> {
@@ -67,40 +69,76 @@ impl<S> fmt::Debug for Order<S> {
     }
 }
 
-/// The change of one column of table `T`, made by `.to(..)`.
+/// The change of one column of table `T`: made by `.to(..)`, or by an operation of a CRDT column such as
+/// `.increment(1)`.
 #[must_use = "a change does nothing until it is given to `.set(..)` or `.with(..)`"]
 pub struct Assign<T> {
     column: &'static str,
-    value: Raw,
+    change: Change,
     types: PhantomData<fn() -> T>,
+}
+
+/// What becomes of a column.
+#[derive(Debug, Clone)]
+enum Change {
+    Value(Raw),
+    Operation(Arc<dyn Operation>),
 }
 
 impl<T> Assign<T> {
     pub(crate) fn new(column: &'static str, value: Raw) -> Self {
-        Assign { column, value, types: PhantomData }
+        Assign { column, change: Change::Value(value), types: PhantomData }
+    }
+
+    /// Something done to a CRDT column.
+    pub(crate) fn operation(column: &'static str, operation: impl Operation) -> Self {
+        Assign { column, change: Change::Operation(Arc::new(operation)), types: PhantomData }
     }
 }
 
 impl<T> Clone for Assign<T> {
     fn clone(&self) -> Self {
-        Assign::new(self.column, self.value.clone())
+        Assign { column: self.column, change: self.change.clone(), types: PhantomData }
     }
 }
 impl<T> fmt::Debug for Assign<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Assign").field("column", &self.column).field("value", &self.value.ir).finish()
+        let mut f = f.debug_struct("Assign");
+        f.field("column", &self.column);
+        match &self.change {
+            Change::Value(value) => f.field("value", &value.ir),
+            Change::Operation(operation) => f.field("operation", operation),
+        };
+        f.finish()
     }
 }
 
-/// Changes, collected: one for each column, the last one given for it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ChangeList(Vec<(&'static str, Raw)>);
+/// Changes, collected by column. Of values the last one given for a column counts; what is done to a CRDT column is done
+/// in the order in which it was given.
+#[derive(Debug, Clone, Default)]
+pub struct ChangeList(Vec<(&'static str, Vec<Change>)>);
+
+/// The changes of a statement.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Finished {
+    /// New values.
+    pub(crate) values: Vec<ir::Change>,
+    /// What is done to CRDT columns.
+    pub(crate) steps: Vec<(&'static ColumnDef, Vec<Step>)>,
+}
+
+impl Finished {
+    /// Whether nothing changes.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.steps.is_empty()
+    }
+}
 
 impl ChangeList {
-    fn push(&mut self, column: &'static str, value: Raw) {
+    fn push(&mut self, column: &'static str, change: Change) {
         match self.0.iter_mut().find(|(name, _)| *name == column) {
-            Some(entry) => entry.1 = value,
-            None => self.0.push((column, value)),
+            Some((_, changes)) => changes.push(change),
+            None => self.0.push((column, vec![change])),
         }
     }
 
@@ -108,23 +146,53 @@ impl ChangeList {
     #[doc(hidden)]
     pub fn set_some<V: ColumnType>(&mut self, column: &'static str, value: Option<V>) {
         if let Some(value) = value {
-            self.push(column, Raw::value(value.into_value()));
+            self.push(column, Change::Value(Raw::value(value.into_value())));
         }
     }
 
-    /// The changes as the executor takes them; `now` is the time of the mutation.
+    /// The changes as a statement on the table takes them; `now` is the time of the mutation.
     ///
     /// # Errors
     /// [`Validation`](crate::ErrorKind::Validation) when a value cannot be stored; the message names the column.
-    pub(crate) fn finish(self, now: Timestamp) -> Result<Vec<ir::Change>> {
-        let change = |(column, value): (&'static str, Raw)| match value.finish() {
-            Ok(mut value) => {
-                value.fill_in_now(now);
-                Ok(ir::Change { column, value })
+    pub(crate) fn finish(self, table: &'static TableDef, now: Timestamp) -> Result<Finished> {
+        let mut finished = Finished::default();
+        for (name, mut changes) in self.0 {
+            match table.column(name) {
+                Some(column) if matches!(column.kind, Kind::Crdt(_)) => {
+                    let steps = changes.into_iter().map(|change| step(name, change, now));
+                    finished.steps.push((column, steps.collect::<Result<_>>()?));
+                }
+                // That there is no such column is found where it is used.
+                _ => match changes.pop() {
+                    Some(Change::Value(value)) => {
+                        finished.values.push(ir::Change { column: name, value: computed(name, value, now)? });
+                    }
+                    Some(Change::Operation(_)) => {
+                        return Err(Error::internal(format!("`{}.{name}` is no CRDT column", table.name)));
+                    }
+                    None => {}
+                },
             }
-            Err(error) => Err(crate::Error::validation(format!("column `{column}`: {}", error.message()))),
-        };
-        self.0.into_iter().map(change).collect()
+        }
+        Ok(finished)
+    }
+}
+
+fn computed(column: &str, value: Raw, now: Timestamp) -> Result<ir::Expr> {
+    let mut value = value
+        .finish()
+        .map_err(|error| Error::validation(format!("column `{column}`: {}", error.message())))?;
+    value.fill_in_now(now);
+    Ok(value)
+}
+
+fn step(column: &str, change: Change, now: Timestamp) -> Result<Step> {
+    match change {
+        Change::Operation(operation) => Ok(Step::Operation(operation)),
+        Change::Value(value) => match computed(column, value, now)? {
+            ir::Expr::Literal(state) => Ok(Step::Given(state)),
+            _ => Err(Error::validation(format!("column `{column}`: it takes no expression, but operations"))),
+        },
     }
 }
 
@@ -135,13 +203,14 @@ impl ChangeList {
     note = "a change is a column of the table with its new value: `.set(Todo::done.to(true))`"
 )]
 pub trait Changes<T> {
-    /// Adds them to the list. A later change of a column replaces an earlier one.
+    /// Adds them to the list. A later value of a column replaces an earlier one; operations of a CRDT column are done one
+    /// after the other.
     fn add_to(self, list: &mut ChangeList);
 }
 
 impl<T> Changes<T> for Assign<T> {
     fn add_to(self, list: &mut ChangeList) {
-        list.push(self.column, self.value);
+        list.push(self.column, self.change);
     }
 }
 #[diagnostic::do_not_recommend]

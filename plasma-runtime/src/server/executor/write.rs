@@ -177,22 +177,25 @@ impl ServerExecutor<'_> {
         } else {
             Vec::new()
         };
-        let mut shared = Vec::new();
-        let mut set = Vec::with_capacity(changes.len());
-        for change in changes {
-            let (value, own) = if values.is_empty() {
-                value_sql(self.db.dialect(), table, &change.value)
-            } else {
-                ("?".into(), Vec::new())
-            };
-            shared.extend(own);
-            set.push(format!("{} = {value}", quote(change.column)));
-        }
-        let sql = format!("UPDATE {} SET {} WHERE \"id\" = ?", quote(table.name), set.join(", "));
+        // A choice by the row's id is made here: the database would look through it for every row.
+        let by_row = changes.iter().any(|change| matches!(change.value, Expr::Case { .. }));
+        let (mut sql, mut shared) = match values.is_empty() {
+            true => assigned(self.db.dialect(), table, changes, None),
+            false => (vec![ASSIGNED.to_owned(); changes.len()], Vec::new()),
+        };
+        let update = |set: &[String]| {
+            let columns = changes.iter().zip(set).map(|(change, value)| format!("{} = {value}", quote(change.column)));
+            format!("UPDATE {} SET {} WHERE \"id\" = ?", quote(table.name), columns.collect::<Vec<_>>().join(", "))
+        };
+        let mut text = update(&sql);
         for (at, id) in ids.iter().enumerate() {
+            if by_row && values.is_empty() {
+                (sql, shared) = assigned(self.db.dialect(), table, changes, Some(id));
+                text = update(&sql);
+            }
             let mut params = values.get(at).unwrap_or(&shared).clone();
             params.push(Value::Text(id.clone()));
-            if let Err(error) = self.run(&sql, &params).await {
+            if let Err(error) = self.run(&text, &params).await {
                 let literal = |column: usize| {
                     let change = changes.iter().find(|change| change.column == table.columns[column].name);
                     change.and_then(|change| match &change.value {
@@ -275,6 +278,32 @@ impl ServerExecutor<'_> {
         );
         self.rows(&sql, &[Value::Text(json!(ids).to_string())], &kinds).await
     }
+}
+
+/// A value that is a parameter.
+const ASSIGNED: &str = "?";
+
+/// The new values of the columns as SQL, with their parameters: of every row, or of this one.
+fn assigned(
+    dialect: Dialect,
+    table: &'static TableDef,
+    changes: &[Change],
+    row: Option<&str>,
+) -> (Vec<String>, Vec<Value>) {
+    let mut params = Vec::new();
+    let value = |change: &Change| match row.and_then(|row| change.value.of_row(table, row)) {
+        Some(value) => {
+            params.push(value.clone());
+            ASSIGNED.to_owned()
+        }
+        None => {
+            let (value, own) = value_sql(dialect, table, &change.value);
+            params.extend(own);
+            value
+        }
+    };
+    let set = changes.iter().map(value).collect();
+    (set, params)
 }
 
 /// The new value of a column as SQL over the row before the update.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind, Result, panic_message};
 use crate::future::BoxFuture;
-use crate::mutate::MutatorDef;
+use crate::mutate::{MutatorDef, Observed};
 use crate::protocol::{MutationError, PushedMutation};
 use crate::schema::Definition;
 use crate::server::executor::Bases;
@@ -18,7 +18,7 @@ use crate::server::executor::Bases;
 /// What a mutation asks for.
 pub(super) enum Asked<'m> {
     /// To be run.
-    Run { mutator: &'m MutatorDef, key: Uuid, timestamp: i64, args: Cow<'m, str>, bases: Bases },
+    Run { mutator: &'m MutatorDef, key: Uuid, timestamp: i64, args: Cow<'m, str>, bases: Bases, observed: Observed },
     /// Never to be run.
     Skip,
 }
@@ -60,7 +60,11 @@ pub(super) fn asked<'m>(
         Some(bases) => Bases::from_json(&definition.schema, made_by, bases.get())?,
         None => Bases::default(),
     };
-    Ok(Asked::Run { mutator, key, timestamp, args, bases })
+    let observed = match &mutation.observed {
+        Some(observed) => Observed::from_json(observed.get())?,
+        None => Observed::default(),
+    };
+    Ok(Asked::Run { mutator, key, timestamp, args, bases, observed })
 }
 
 /// The greatest integer every JSON reader keeps, 2^53 - 1.

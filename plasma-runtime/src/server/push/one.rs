@@ -64,11 +64,13 @@ impl Group<'_> {
             match mutator::asked(&engine.definition, mutation, &job.request.schema_version) {
                 Ok(Asked::Skip) => Err(MutationStatus::Skipped),
                 Err(error) => Ok(Ran::Rejected(error)),
-                Ok(Asked::Run { mutator, key, timestamp, args, bases }) => {
+                Ok(Asked::Run { mutator, key, timestamp, args, bases, observed }) => {
                     let mut meta = TxMeta::new(Location::Server, Reason::Authoritative, key, timestamp);
                     meta.client_id = Some(client.to_owned());
                     meta.mutation_id = Some(mutation.id);
                     meta.received_at = Some(self.now);
+                    meta.crdt = engine.options().crdt_rules();
+                    meta.saw(observed);
                     let (ctx, claimed) = (&*job.caller.ctx, mutator::claimed_reads(mutation));
                     if claimed.is_some() {
                         meta.begin_record(&engine.definition.schema, mutator.name);

@@ -61,6 +61,7 @@ impl Group<'_> {
     fn task_meta(&self, key: Uuid) -> TxMeta {
         let mut meta = TxMeta::new(Location::Server, Reason::Authoritative, key, self.now);
         meta.received_at = Some(self.now);
+        meta.crdt = self.engine.options().crdt_rules();
         meta
     }
 

@@ -1,7 +1,7 @@
 use super::{at, compare, ir, todo};
 use crate::query::ir::{CompareOp, Expr};
 use crate::query::typed::{Col, Filter, all_of, any_of, not};
-use crate::schema::Id;
+use crate::schema::{Id, Table as _};
 use crate::schema::samples::{Org, Todo, User};
 use crate::value::{Timestamp, Value};
 use crate::{ErrorKind, Json};
@@ -184,7 +184,7 @@ fn assignments_take_values_columns_and_conditions_of_the_row() {
     fn value(assign: Assign<Todo>) -> Expr {
         let mut list = ChangeList::default();
         assign.add_to(&mut list);
-        list.finish(Timestamp::from_millis(0)).expect("no fault").remove(0).value
+        list.finish(Todo::DEF, Timestamp::from_millis(0)).expect("no fault").values.remove(0).value
     }
     let text = |s: &str| Expr::Literal(Value::Text(s.to_owned()));
     assert_eq!(value(Todo::title.to("a")), text("a"));

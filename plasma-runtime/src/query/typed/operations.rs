@@ -1,0 +1,81 @@
+//! What can be done to a CRDT column. Each of them is a change, for `set`, `with` and `on_conflict_update`; several on
+//! one column are done in their order.
+
+use super::assign::Assign;
+use super::column::Col;
+use crate::crdt::{GCounter, Lww, OrSet, PnCounter};
+use crate::mutate::operation::{Add, Count, Remove, Write};
+use crate::schema::ColumnType;
+use crate::value::{Kind, Value, json::encode_value_into};
+
+/// A counter that only grows.
+impl<T> Col<T, GCounter> {
+    /// Counts up: `tx.update(id).set(Todo::likes.increment(1)).await?`.
+    ///
+    /// Every mutation counts once, whenever and in whatever order mutations arrive. A client counts no further than
+    /// 2^53 - 1: the statement fails with [`Validation`](crate::ErrorKind::Validation) then.
+    #[doc(alias = "crdtIncrement")]
+    pub fn increment(self, by: u32) -> Assign<T> {
+        Assign::operation(self.name(), Count { by, down: false })
+    }
+}
+
+/// A counter that grows and shrinks.
+impl<T> Col<T, PnCounter> {
+    /// Counts up: as [of a counter that only grows](Col::<T, GCounter>::increment).
+    #[doc(alias = "crdtIncrement")]
+    pub fn increment(self, by: u32) -> Assign<T> {
+        Assign::operation(self.name(), Count { by, down: false })
+    }
+
+    /// Counts down: `tx.update(id).set(Todo::votes.decrement(1)).await?`. The value may become negative.
+    #[doc(alias = "crdtDecrement")]
+    pub fn decrement(self, by: u32) -> Assign<T> {
+        Assign::operation(self.name(), Count { by, down: true })
+    }
+}
+
+/// A register.
+impl<T, V: ColumnType> Col<T, Lww<V>> {
+    /// Writes: `tx.update(id).set(Todo::status.write(Status::Done)).await?`.
+    ///
+    /// The write has the time of the mutation's call, or comes right after the write that its caller had seen when that
+    /// is later. Of two writes the later one stands, in whatever order they arrive: a write that was made before another
+    /// one, offline, and arrives after it, changes nothing.
+    #[doc(alias = "crdtSet")]
+    #[doc(alias = "crdtWrite")]
+    pub fn write(self, value: impl Into<V>) -> Assign<T> {
+        Assign::operation(self.name(), Write { value: json(value.into()) })
+    }
+}
+
+/// A set.
+impl<T, V: ColumnType> Col<T, OrSet<V>> {
+    /// Adds a value: `tx.update(id).set(Todo::tags.add("urgent")).await?`.
+    ///
+    /// An addition wins over a removal whose caller had not seen it. One mutation adds at most 2^19 times to one set.
+    #[doc(alias = "crdtAdd")]
+    pub fn add(self, value: impl Into<V>) -> Assign<T> {
+        Assign::operation(self.name(), Add { value: json(value.into()) })
+    }
+
+    /// Removes a value, as far as the caller of the mutation had seen it there: `Todo::tags.remove("urgent")`.
+    ///
+    /// Whoever added the same value at the same time, unseen, keeps it in the set. To remove what is not there changes
+    /// nothing.
+    #[doc(alias = "crdtRemove")]
+    pub fn remove(self, value: impl Into<V>) -> Assign<T> {
+        Assign::operation(self.name(), Remove { value: json(value.into()) })
+    }
+}
+
+/// A value as it stands in a state: in the wire form of its kind. Else the reason why it cannot be stored.
+fn json<V: ColumnType>(value: V) -> Result<String, String> {
+    let value = value.into_value().map_err(|error| error.message().to_owned())?;
+    let mut text = String::new();
+    match value {
+        Value::Int(n) if V::KIND != Kind::Int => encode_value_into(&Value::Text(n.to_string()), &mut text),
+        value => encode_value_into(&value, &mut text),
+    }
+    Ok(text)
+}
