@@ -60,6 +60,8 @@ pub enum ErrorKind {
     PositionGone,
     /// The database is not changed: some of the changes lose data or need a written step. `data` names every one.
     MigrationRefused,
+    /// A value could not be sealed or opened: its key is missing or used up, or it is not what was sealed.
+    Encryption,
     /// A setting is missing or contradicts another.
     Config,
     /// The client or the server is closed.
@@ -106,6 +108,7 @@ impl ErrorKind {
             ErrorKind::Drift => "drift",
             ErrorKind::PositionGone => "position-gone",
             ErrorKind::MigrationRefused => "migration-refused",
+            ErrorKind::Encryption => "encryption",
             ErrorKind::Config => "config",
             ErrorKind::Closed => "closed",
         }

@@ -21,6 +21,16 @@ pub trait Entropy: std::fmt::Debug + MaybeSend {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsEntropy;
 
+#[cfg(not(target_family = "wasm"))]
+impl Entropy for OsEntropy {
+    /// # Panics
+    /// When the operating system has no random bytes to give: nothing could go on safely.
+    fn fill(&mut self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the operating system has no random bytes to give");
+    }
+}
+
+#[cfg(target_family = "wasm")]
 impl Entropy for OsEntropy {
     #[expect(clippy::disallowed_methods, reason = "this is the adapter that draws randomness")]
     fn fill(&mut self, bytes: &mut [u8]) {

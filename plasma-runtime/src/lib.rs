@@ -10,6 +10,8 @@
 )]
 
 pub mod crdt;
+#[cfg(feature = "encryption")]
+pub mod crypto;
 pub mod error;
 pub mod future;
 pub mod inputs;

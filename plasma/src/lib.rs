@@ -93,6 +93,8 @@
 //! | `http` (default) | `http-client` and `http-server` |
 //! | `http-client` | the HTTP transport of the client, without the server's dependencies |
 //! | `http-server` | the HTTP service and its accept loop |
+//! | `encryption` | sealing and opening of encrypted columns: keys, keyrings, blind indexes (`plasma::crypto`) |
+//! | `pq` | data keys wrapped for recipients by X-Wing, a post-quantum hybrid; unaudited |
 //! | `garde`, `validator` | `#[plasma::args(garde)]`, `#[plasma::args(validator)]`: rules of these crates |
 //! | `sim` | the deterministic simulator, also for applications |
 //! | `chrono` | columns of `chrono::DateTime<Utc>` and `chrono::NaiveDate` |
@@ -120,6 +122,9 @@ pub use plasma_runtime::schema::{ColumnType, NewRow, Schema, Table};
 pub use plasma_runtime::{Date, Error, ErrorKind, FileHash, FileRef, Fixed, Id, Json, Result, Rounding, Timestamp};
 pub use plasma_runtime::{alias, columns};
 pub use plasma_runtime::{error, future, inputs, mutate, protocol, query, schema, store, value};
+
+#[cfg(feature = "encryption")]
+pub use plasma_runtime::crypto;
 
 #[cfg(feature = "client")]
 pub use plasma_runtime::client;

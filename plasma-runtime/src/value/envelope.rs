@@ -4,21 +4,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use super::KeyId;
 use crate::error::{Error, Result};
 
 /// The nonce of AES-GCM, in bytes.
 pub(crate) const NONCE: usize = 12;
 /// The authentication tag of AES-GCM, in bytes: the end of [`Envelope::ciphertext`].
 pub(crate) const TAG: usize = 16;
-/// The longest id of a key, in bytes.
-pub(crate) const MAX_KEY_ID: usize = 128;
-
 /// An encrypted value. JSON: `{"v":1,"alg":"AES-GCM-256","keyId":"..","nonce":"..","ct":".."}`, its members in this
 /// order, nonce and ciphertext in padded standard base64. Its shape can be checked without any key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Envelope {
     /// Which key it was sealed with.
-    pub key_id: String,
+    pub key_id: KeyId,
     /// Drawn anew for every envelope.
     pub nonce: [u8; NONCE],
     /// Ciphertext and tag.
@@ -41,7 +39,7 @@ impl Envelope {
         let parts = Parts {
             v: 1,
             alg: "AES-GCM-256",
-            key_id: (&*self.key_id).into(),
+            key_id: self.key_id.as_str().into(),
             nonce: STANDARD.encode(self.nonce).into(),
             ct: STANDARD.encode(&self.ciphertext).into(),
         };
@@ -62,14 +60,10 @@ impl Envelope {
         let parts: Parts<'_> = serde_json::from_str(json).ok()?;
         let nonce = STANDARD.decode(parts.nonce.as_bytes()).ok()?;
         let ciphertext = STANDARD.decode(parts.ct.as_bytes()).ok()?;
-        let well_formed = parts.v == 1
-            && parts.alg == "AES-GCM-256"
-            && (1..=MAX_KEY_ID).contains(&parts.key_id.len())
-            && !parts.key_id.contains('\0')
-            && ciphertext.len() >= TAG;
+        let well_formed = parts.v == 1 && parts.alg == "AES-GCM-256" && ciphertext.len() >= TAG;
         if !well_formed {
             return None;
         }
-        Some(Envelope { key_id: parts.key_id.into_owned(), nonce: nonce.try_into().ok()?, ciphertext })
+        Some(Envelope { key_id: KeyId::new(&parts.key_id).ok()?, nonce: nonce.try_into().ok()?, ciphertext })
     }
 }

@@ -3,19 +3,27 @@
 //! One [`Value`], one comparator ([`compare`]), one JSON codec ([`json`]): the in-memory evaluator, SQLite and the
 //! wire agree because they share them.
 
+mod blind_index;
 pub mod compare;
 mod date;
-mod envelope;
+pub(crate) mod envelope;
+mod envelope_limits;
 mod file;
 mod fixed;
 pub mod json;
+mod key_id;
+pub(crate) mod pq_envelope;
 mod timestamp;
 
+pub use blind_index::BlindIndex;
 pub use date::Date;
 pub use envelope::Envelope;
+pub use envelope_limits::{EnvelopeError, EnvelopeLimits};
 pub use file::{FileHash, FileRef};
 pub(crate) use file::{MAX_FILE_SIZE, MAX_MIME};
 pub use fixed::{Fixed, Rounding};
+pub use key_id::KeyId;
+pub use pq_envelope::{PqEnvelope, is_pq_envelope};
 pub use timestamp::Timestamp;
 
 use crate::crdt::CrdtKind;
