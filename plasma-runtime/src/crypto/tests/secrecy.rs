@@ -50,7 +50,7 @@ fn the_search_finds_what_is_shown() {
 #[test]
 fn nothing_shows_a_key_or_a_plaintext() {
     let bytes: [u8; 32] = std::array::from_fn(|n| 0xc1 ^ (n as u8).wrapping_mul(9));
-    let plaintext = b"\"marker text of a note\"";
+    let plaintext = b"\"Xq7#Zw9!Kv3%\"";
     let key = Dek::from_bytes(bytes);
     let keys = Keys::new(id("k1"), key.clone());
     let (mut nonces, mut ledger, mut entropy) = (Nonces::new(), MemoryLedger::default(), Seeded(5));
