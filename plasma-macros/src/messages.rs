@@ -44,6 +44,10 @@ pub(crate) const ARGS_NEEDS_NAMED_FIELDS: &str =
 pub(crate) const ARGS_GENERIC: &str = "mutator arguments cannot have generic parameters";
 pub(crate) const ARG_CFG: &str = "an argument cannot be conditional: client and server must agree on it";
 pub(crate) const ARG_NEEDS_LIST: &str = "`#[arg]` needs rules: `#[arg(len(1..=200))]`";
+pub(crate) const ARG_SEAL_LIST: &str =
+    "`seal` needs the column and the row that the value is for: `seal(column = Note::body, row = self.id)`";
+pub(crate) const ARG_SEAL_TYPE: &str =
+    "`seal` fills a field that is spelled `Sealed<_>` or `Option<Sealed<_>>`; this one would travel in the clear";
 pub(crate) const ARG_RULE_RANGE: &str = "expected a range such as `1..=200`";
 pub(crate) const ARG_RULE_EMPTY: &str = "no value is in this range: write the lower bound first";
 pub(crate) const ARG_RULE_CLOSED: &str = "the upper bound of a rule is inclusive: write `1..=200`";

@@ -112,13 +112,16 @@ pub mod prelude;
 
 pub use macros::*;
 pub use plasma_runtime::error::{Constraint, Rejection, Violation};
-pub use plasma_runtime::mutate::{Checks, Columns, Conflict, Mutation, Policy, Trusted, Tx, Upserted, Validate};
+pub use plasma_runtime::mutate::{
+    Checks, Columns, Conflict, Mutation, Policy, Reseal, SealArgs, Trusted, Tx, Upserted, Validate,
+};
 pub use plasma_runtime::query::sql::sql;
 pub use plasma_runtime::query::typed::{
     Cursor, Filter, Page, Query, all_of, any_of, col_ref, count, exists, from_subquery, from_subquery_as, is_missing,
     not, now, row, scalar, when,
 };
-pub use plasma_runtime::schema::{ColumnType, NewRow, Schema, Table};
+pub use plasma_runtime::schema::{ColumnType, NewRow, Schema, Sealed, SealedColumn, Table};
+pub use plasma_runtime::value::{BlindIndex, Envelope, EnvelopeLimits, KeyId};
 pub use plasma_runtime::{Date, Error, ErrorKind, FileHash, FileRef, Fixed, Id, Json, Result, Rounding, Timestamp};
 pub use plasma_runtime::{alias, columns};
 pub use plasma_runtime::{error, future, inputs, mutate, protocol, query, schema, store, value};

@@ -24,7 +24,10 @@ pub(crate) fn args(args: &Args, sound: bool) -> TokenStream {
     let serde = format!("{text}::serde");
     let ident = &item.ident;
     let (this, checks) = (tokens::local("self"), tokens::local("__plasma_checks"));
-    let rules = args.rules.iter().map(rules);
+    // Those of a sealed field are about what is in it: they are checked before it is sealed.
+    let open = args.rules.iter().filter(|rules| !rules.sealed);
+    let rules = open.map(|of| rules(of, &of.ty.to_token_stream()));
+    let plain = super::seal::plain(args, &krate, sound);
     let validate = (args.validate && sound)
         .then(|| quote_spanned!(ident.span()=> <#ident as #private::Validate>::validate(#this, #checks);));
     // The adapters are traits at the struct's name: which crate is missing is theirs to tell.
@@ -67,6 +70,7 @@ pub(crate) fn args(args: &Args, sound: bool) -> TokenStream {
 
             #fields
         };
+        #plain
     }
 }
 
@@ -139,7 +143,7 @@ fn with_trimming(args: &Args, private: &str) -> ItemStruct {
     let mut item = args.item.clone();
     let Fields::Named(fields) = &mut item.fields else { return item };
     for field in &mut fields.named {
-        let rules = args.rules.iter().find(|rules| Some(&rules.field) == field.ident.as_ref());
+        let rules = args.rules.iter().find(|rules| Some(&rules.field) == field.ident.as_ref() && !rules.sealed);
         let Some(span) = rules.and_then(|rules| rules.trim) else { continue };
         let path = tokens::text(&format!("{private}::rules::trimmed"), span);
         let attribute: Attribute = parse_quote_spanned!(span=> #[serde(deserialize_with = #path)]);
@@ -169,10 +173,11 @@ fn has_serde_default(attributes: &[Attribute]) -> bool {
     })
 }
 
-fn rules(rules: &FieldRules) -> TokenStream {
-    let FieldRules { field, ty, .. } = rules;
+/// The rules of a field that holds a `ty`.
+pub(super) fn rules(rules: &FieldRules, ty: &TokenStream) -> TokenStream {
+    let field = &rules.field;
     let name = names::plain(field);
-    let span = tokens::span_of(ty);
+    let span = tokens::span_of(&rules.ty);
     let private = tokens::private_at(span);
     let (this, checks) = (tokens::local("self"), tokens::local("__plasma_checks"));
     let trim = rules.trim.is_some();

@@ -37,6 +37,22 @@ pub(crate) struct FieldRules {
     pub(crate) len: Option<Limits>,
     /// `range(1..=99)`.
     pub(crate) range: Option<Limits>,
+    /// Whether `seal` stands there.
+    pub(crate) sealed: bool,
+    /// `seal(column = Note::body, row = self.id)`; nothing when it is wrong.
+    pub(crate) seal: Option<Seal>,
+}
+
+/// How a field is sealed.
+pub(crate) struct Seal {
+    /// The type of the field before it is sealed: of `Sealed<T>` it is `T`, of `Option<Sealed<T>>` it is `Option<T>`.
+    pub(crate) plain: Type,
+    /// The column it is for.
+    pub(crate) column: Expr,
+    /// The id of the row, said of the struct before it is sealed: `self.id`.
+    pub(crate) row: Expr,
+    /// The id of the key; the keyring's choice when there is none.
+    pub(crate) key: Option<Expr>,
 }
 
 /// A range as written: its bounds as constants.

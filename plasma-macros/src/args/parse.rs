@@ -2,14 +2,15 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::{Expr, ExprLit, ExprUnary, Fields, Item, Lit, RangeLimits, UnOp};
+use syn::{Expr, ExprLit, ExprUnary, Fields, Item, Lit, RangeLimits, Type, UnOp};
 
-use super::model::{Args, FieldRules, Limits};
+use super::model::{Args, FieldRules, Limits, Seal};
 use crate::errors::Errors;
 use crate::{messages, names, options, tokens};
 
 const OPTIONS: &[&str] = &["validate", "garde", "validator", "crate"];
-const RULES: &[&str] = &["len", "range", "trim", "email"];
+const RULES: &[&str] = &["len", "range", "trim", "email", "seal"];
+const SEAL: &[&str] = &["column", "row", "key"];
 
 /// Reads the arguments; nothing when the item is not a struct.
 pub(crate) fn args(attribute: TokenStream, item: TokenStream, errors: &mut Errors) -> Option<Args> {
@@ -80,6 +81,8 @@ fn rules(field: &syn::Field, errors: &mut Errors) -> Option<FieldRules> {
         email: None,
         len: None,
         range: None,
+        sealed: false,
+        seal: None,
     };
     for attribute in &field.attrs {
         if tokens::is_conditional(attribute, "arg") {
@@ -99,6 +102,7 @@ fn rules(field: &syn::Field, errors: &mut Errors) -> Option<FieldRules> {
                 "len" => rules.len.is_some(),
                 "range" => rules.range.is_some(),
                 "email" => rules.email.is_some(),
+                "seal" => rules.sealed,
                 _ => rules.trim.is_some(),
             };
             if repeated {
@@ -109,12 +113,71 @@ fn rules(field: &syn::Field, errors: &mut Errors) -> Option<FieldRules> {
                 "len" => rules.len = limits(&entry, errors),
                 "range" => rules.range = limits(&entry, errors),
                 "email" => rules.email = entry.flag(errors),
+                "seal" => {
+                    rules.sealed = true;
+                    rules.seal = seal(&entry, &field.ty, errors);
+                }
                 _ => rules.trim = entry.flag(errors),
             }
         }
     }
     let any = rules.len.is_some() || rules.range.is_some() || rules.trim.is_some() || rules.email.is_some();
-    any.then_some(rules)
+    (any || rules.sealed).then_some(rules)
+}
+
+fn seal(entry: &options::Entry, ty: &Type, errors: &mut Errors) -> Option<Seal> {
+    let options::Value::List(list) = &entry.value else {
+        errors.at(&entry.key, messages::ARG_SEAL_LIST);
+        return None;
+    };
+    let (mut column, mut row, mut key) = (None, None, None);
+    let before = errors.count();
+    for option in options::parse("option of `seal`", SEAL, list.clone(), errors) {
+        match option.name().as_str() {
+            "column" => column = option.expr(errors),
+            "row" => row = option.expr(errors),
+            _ => key = option.expr(errors),
+        }
+    }
+    match (column, row) {
+        (Some(column), Some(row)) => {
+            let Some(plain) = opened(ty) else {
+                errors.at(ty, messages::ARG_SEAL_TYPE);
+                return None;
+            };
+            Some(Seal { plain, column, row, key })
+        }
+        // What was misspelled is not missing as well.
+        _ if errors.count() > before => None,
+        _ => {
+            errors.at(&entry.key, messages::ARG_SEAL_LIST);
+            None
+        }
+    }
+}
+
+/// What is in a `Sealed<T>`: `T`; in an `Option<Sealed<T>>`: `Option<T>`. By how it is spelled.
+fn opened(ty: &Type) -> Option<Type> {
+    match ty {
+        Type::Group(group) => opened(&group.elem),
+        Type::Paren(paren) => opened(&paren.elem),
+        Type::Path(path) if path.qself.is_none() => {
+            let last = path.path.segments.last()?;
+            let syn::PathArguments::AngleBracketed(inner) = &last.arguments else { return None };
+            let (1, Some(syn::GenericArgument::Type(inner))) = (inner.args.len(), inner.args.first()) else {
+                return None;
+            };
+            match names::plain(&last.ident).as_str() {
+                "Sealed" => Some(inner.clone()),
+                "Option" if !tokens::spelled_option(inner) => {
+                    let inner = opened(inner)?;
+                    Some(syn::parse_quote!(::core::option::Option<#inner>))
+                }
+                _ => None,
+            }
+        }
+        _ => None,
+    }
 }
 
 fn limits(entry: &options::Entry, errors: &mut Errors) -> Option<Limits> {

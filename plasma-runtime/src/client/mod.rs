@@ -15,6 +15,8 @@ mod identity;
 mod image;
 mod inbox;
 mod lease;
+#[cfg(feature = "encryption")]
+mod nonces;
 mod on_delete;
 mod options;
 pub mod outbox;
@@ -31,6 +33,8 @@ mod tables;
 mod transport;
 
 pub use engine::{Durability, Engine, EngineOptions, Mutated, OnMismatch, RetryPolicy, SignOut};
+#[cfg(feature = "encryption")]
+pub use handle::RotationProgress;
 pub use handle::{Client, ClientBuilder, ReadTx};
 #[cfg(feature = "sqlite")]
 pub use options::SqliteStore;

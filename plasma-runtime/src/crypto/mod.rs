@@ -45,6 +45,7 @@ mod nonce;
 #[cfg(feature = "pq")]
 pub mod pq;
 mod seal;
+mod sealed;
 mod sealer;
 #[cfg(test)]
 mod tests;

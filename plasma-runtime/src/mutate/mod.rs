@@ -13,7 +13,9 @@ mod policy;
 mod random;
 mod record;
 mod registry;
+pub(crate) mod reseal;
 mod run;
+mod seal;
 mod stamp;
 mod statements;
 #[cfg(test)]
@@ -37,11 +39,14 @@ pub use policy::{Columns, Policy, columns};
 pub use random::RandomValue;
 pub(crate) use record::Effects;
 pub use registry::{ErasedCtx, MutatorDef, PolicyDef, RulesFn, RunFn, TableRules};
+pub use reseal::{Reseal, ResealBatch};
 #[cfg(feature = "server")]
 #[cfg(feature = "server")]
 pub use run::StatementsFn;
 #[cfg(feature = "server")]
 pub(crate) use run::start_statements;
+pub use seal::{IntoMutation, Place, Seal, SealArgs, SealedField, seal_field};
+pub(crate) use seal::{NoKeys, seal_value};
 pub(crate) use stamp::{time, touch};
 pub use tx::{OfCaller, OfServer, Rights, Trusted, Tx};
 pub use upgrade::UpgradeFn;

@@ -75,9 +75,12 @@ mod tests {
     fn what_was_seen_comes_back_in_order_cell_by_cell() {
         let mut first = Observed::default();
         assert_eq!(first.to_json(), None, "nothing is nothing to send");
-        for (row, column, value) in
-            [("1", "tags", json!(["a:1"])), ("1", "tags", json!([])), ("2", "tags", json!(7)), ("1", "status", json!(8))]
-        {
+        for (row, column, value) in [
+            ("1", "tags", json!(["a:1"])),
+            ("1", "tags", json!([])),
+            ("2", "tags", json!(7)),
+            ("1", "status", json!(8)),
+        ] {
             first.record("notes", row, column, value);
         }
         let text = first.to_json().expect("something was seen");

@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::mutate::{CrdtRules, ErasedCtx, TableRules};
 use crate::protocol::{Limits, PushRequest};
 use crate::schema::{Definition, TableDef};
+use crate::value::EnvelopeLimits;
 
 /// Settings of a [`ServerEngine`].
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct ServerOptions {
     pub base_path: String,
     /// What the server accepts.
     pub limits: Limits,
+    /// What it accepts in sealed columns.
+    pub envelope_limits: EnvelopeLimits,
     /// A client that pushed nothing for this long expires, ms. 400 days.
     pub client_expiry_ms: i64,
     /// Keys of mutations are known for at least this long, ms. 90 days.
@@ -59,6 +62,7 @@ impl Default for ServerOptions {
         ServerOptions {
             base_path: "/sync".to_owned(),
             limits: Limits::default(),
+            envelope_limits: EnvelopeLimits::default(),
             client_expiry_ms: 400 * DAY_MS,
             key_retention_ms: 90 * DAY_MS,
             keys_kept: 1_000,

@@ -27,7 +27,7 @@ pub struct Envelope {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Parts<'a> {
     v: u32,
-    alg: &'a str,
+    alg: std::borrow::Cow<'a, str>,
     key_id: std::borrow::Cow<'a, str>,
     nonce: std::borrow::Cow<'a, str>,
     ct: std::borrow::Cow<'a, str>,
@@ -36,14 +36,17 @@ struct Parts<'a> {
 impl Envelope {
     /// The stored form.
     pub fn to_json(&self) -> String {
-        let parts = Parts {
+        serde_json::to_string(&self.parts()).expect("an envelope is texts and a number")
+    }
+
+    fn parts(&self) -> Parts<'_> {
+        Parts {
             v: 1,
-            alg: "AES-GCM-256",
+            alg: "AES-GCM-256".into(),
             key_id: self.key_id.as_str().into(),
             nonce: STANDARD.encode(self.nonce).into(),
             ct: STANDARD.encode(&self.ciphertext).into(),
-        };
-        serde_json::to_string(&parts).expect("an envelope is texts and a number")
+        }
     }
 
     /// Reads the stored form and no other spelling of it.
@@ -57,7 +60,10 @@ impl Envelope {
     }
 
     fn read(json: &str) -> Option<Self> {
-        let parts: Parts<'_> = serde_json::from_str(json).ok()?;
+        Self::from_parts(serde_json::from_str(json).ok()?)
+    }
+
+    fn from_parts(parts: Parts<'_>) -> Option<Self> {
         let nonce = STANDARD.decode(parts.nonce.as_bytes()).ok()?;
         let ciphertext = STANDARD.decode(parts.ct.as_bytes()).ok()?;
         let well_formed = parts.v == 1 && parts.alg == "AES-GCM-256" && ciphertext.len() >= TAG;
@@ -65,5 +71,18 @@ impl Envelope {
             return None;
         }
         Some(Envelope { key_id: KeyId::new(&parts.key_id).ok()?, nonce: nonce.try_into().ok()?, ciphertext })
+    }
+}
+
+impl Serialize for Envelope {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.parts().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Envelope {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_parts(Parts::deserialize(deserializer)?)
+            .ok_or_else(|| serde::de::Error::custom("not an envelope of an encrypted value"))
     }
 }

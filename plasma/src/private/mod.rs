@@ -13,8 +13,9 @@ pub use plasma_macros::{ArgsAttrs, TableAttrs};
 pub use plasma_runtime::error::{Error, Rejection, Result};
 pub use plasma_runtime::future::BoxFuture;
 pub use plasma_runtime::mutate::{
-    Checks, ConflictFn, CtxArg, Mutation, MutatorArgs, MutatorDef, MutatorOutput, MutatorSet, Policy, PolicyDef,
-    RegisteredIn, RunsIn, Tx, TxArg, UpgradeFn, ValidByGarde, ValidByValidator, Validate,
+    Checks, ConflictFn, CtxArg, IntoMutation, Mutation, MutatorArgs, MutatorDef, MutatorOutput, MutatorSet, Policy,
+    PolicyDef, RegisteredIn, RunsIn, Seal, SealArgs, SealedField, Tx, TxArg, UpgradeFn, ValidByGarde, ValidByValidator,
+    Validate, seal_field,
 };
 pub use plasma_runtime::query::typed::{
     ChangeList, Changes, Col, FillFrom, Fills, Filter, Further, IdCol, Ordered, Path, Raw, Shape, Textual, There,
@@ -24,7 +25,7 @@ pub use plasma_runtime::schema::{
     CheckDef, Codec, ColumnDef, ColumnType, Definition, FileOptions, Id, InSchema, IndexDef, LockedVersion, NewRow,
     OnDelete, RowReader, Scalar, Schema, SchemaDef, Table, TableDef, UploadTime, fingerprint,
 };
-pub use plasma_runtime::value::{Kind, Value};
+pub use plasma_runtime::value::{KeyId, Kind, Value};
 pub use serde;
 pub use serde_json;
 

@@ -37,6 +37,8 @@ pub struct ClientBuilder<S: Schema> {
     images: bool,
     clock: Option<Arc<dyn Clock>>,
     entropy: Option<Box<dyn Entropy>>,
+    #[cfg(feature = "encryption")]
+    pub(super) keyring: Option<Arc<dyn crate::crypto::Keyring>>,
     schema: PhantomData<fn() -> S>,
 }
 
@@ -66,6 +68,8 @@ impl<S: Schema> ClientBuilder<S> {
             images: true,
             clock: None,
             entropy: None,
+            #[cfg(feature = "encryption")]
+            keyring: None,
             schema: PhantomData,
         }
     }
@@ -256,7 +260,14 @@ impl<S: Schema> ClientBuilder<S> {
             clock,
             entropy: Box::new(entropy.clone()),
         });
-        let client = Client::new(shared, source, durability, entropy);
+        let client = Client::new(
+            shared,
+            source,
+            durability,
+            entropy,
+            #[cfg(feature = "encryption")]
+            self.keyring,
+        );
         if self.offline {
             client.set_offline(true).await?;
         }

@@ -2,6 +2,10 @@
 
 mod builder;
 mod reads;
+#[cfg(feature = "encryption")]
+mod rotation;
+#[cfg(feature = "encryption")]
+mod sealing;
 mod sync;
 
 use std::fmt;
@@ -14,6 +18,8 @@ use uuid::Uuid;
 
 pub use builder::ClientBuilder;
 pub use reads::ReadTx;
+#[cfg(feature = "encryption")]
+pub use rotation::RotationProgress;
 
 use super::engine::{Durability, Losses, SignOut};
 use super::event::Event;
@@ -27,7 +33,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::future::{BoxFuture, MaybeSend, MaybeSync};
 use crate::inputs::Entropy;
 use crate::live::{Explanation, LivePause, LiveQuery, LiveRow, Output, Subscription, explain};
-use crate::mutate::{ErasedCtx, RunsIn};
+use crate::mutate::{ErasedCtx, IntoMutation, Mutation as _, MutatorArgs as _, NoKeys, RunsIn};
 use crate::query::typed::ReadsIn;
 use crate::schema::{Id, InSchema, Schema};
 
@@ -49,6 +55,8 @@ struct Inner {
     ctx: Mutex<Arc<dyn CtxSource>>,
     durability: Durability,
     entropy: Mutex<SharedEntropy>,
+    #[cfg(feature = "encryption")]
+    keyring: Option<Arc<dyn crate::crypto::Keyring>>,
     /// A task of [`Client::start`] drives the loop.
     #[cfg(all(feature = "http-client", not(target_family = "wasm")))]
     driven: Arc<AtomicBool>,
@@ -103,12 +111,20 @@ impl<S: Schema> Client<S> {
         ClientBuilder::new(Box::new(store))
     }
 
-    fn new(shared: Arc<Shared>, ctx: Arc<dyn CtxSource>, durability: Durability, entropy: SharedEntropy) -> Self {
+    fn new(
+        shared: Arc<Shared>,
+        ctx: Arc<dyn CtxSource>,
+        durability: Durability,
+        entropy: SharedEntropy,
+        #[cfg(feature = "encryption")] keyring: Option<Arc<dyn crate::crypto::Keyring>>,
+    ) -> Self {
         let inner = Inner {
             shared,
             ctx: Mutex::new(ctx),
             durability,
             entropy: Mutex::new(entropy),
+            #[cfg(feature = "encryption")]
+            keyring,
             #[cfg(all(feature = "http-client", not(target_family = "wasm")))]
             driven: Arc::default(),
         };
@@ -117,18 +133,35 @@ impl<S: Schema> Client<S> {
 
     // ---- mutations ----
 
-    /// Runs a mutation: applies it to the local rows and queues it for the server, in one transaction. Returns once that
+    /// Runs a mutation: seals what is to be sealed (`PlainEditNote` for `EditNote`), applies it to the local rows and queues it for the server, in one transaction. Returns once that
     /// is as durable as the client was opened for; live queries have heard of it then, unless another thread is just
     /// telling them.
     ///
     /// # Errors
     /// Then nothing was queued: the mutator's own refusal (validation, conflict, a code of the application);
     /// [`InvalidArgs`](ErrorKind::InvalidArgs); [`TooLarge`](ErrorKind::TooLarge) when no push could carry it;
-    /// [`Storage`](ErrorKind::Storage); [`Closed`](ErrorKind::Closed).
+    /// [`Storage`](ErrorKind::Storage); [`Closed`](ErrorKind::Closed). Of plain arguments also
+    /// [`Config`](ErrorKind::Config) without a keyring, and [`Encryption`](ErrorKind::Encryption) when there is no key to seal
+    /// with.
     // A boxed future: of an `async fn`, a bound that does not hold is reported three times.
-    pub fn mutate<M: RunsIn<S>>(&self, mutation: M) -> BoxFuture<'_, Result<Receipt<M>>> {
-        let args = mutation.to_json().map_err(|error| not_json(M::NAME, error));
-        Box::pin(async move { self.issue(M::NAME, &args?).await })
+    pub fn mutate<M>(&self, mutation: M) -> BoxFuture<'_, Result<Receipt<M::Mutation>>>
+    where
+        M: IntoMutation<Mutation: RunsIn<S>>,
+    {
+        let name = <M::Mutation>::NAME;
+        let json = move |sealed: M::Mutation| sealed.to_json().map_err(|error| not_json(name, error));
+        if M::SEALS {
+            let args = move |seal: &mut dyn crate::mutate::Seal| mutation.into_mutation(seal).and_then(json);
+            return Box::pin(async move { self.issue(name, &self.sealing(args).await?).await });
+        }
+        let args = mutation.into_mutation(&mut NoKeys).and_then(json);
+        Box::pin(async move { self.issue(name, &args?).await })
+    }
+
+    /// Without the feature `encryption` nothing can be sealed.
+    #[cfg(not(feature = "encryption"))]
+    async fn sealing<R>(&self, work: impl FnOnce(&mut dyn crate::mutate::Seal) -> Result<R>) -> Result<R> {
+        work(&mut NoKeys)
     }
 
     /// Runs a mutation by its wire name, with arguments as JSON: for tools, scripts and retries.

@@ -17,6 +17,9 @@ pub(crate) struct Core {
     pub engine: Engine,
     pub store: Box<dyn SqlConnection>,
     pub entropy: Box<dyn Entropy>,
+    /// What is drawn of nonces, for sealed columns.
+    #[cfg(feature = "encryption")]
+    pub nonces: crate::crypto::Nonces,
     /// SQLite's mark of changes by other connections, when the store is a file that others may open.
     pub(super) data_version: Option<i64>,
 }

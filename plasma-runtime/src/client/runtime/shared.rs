@@ -81,7 +81,14 @@ impl Shared {
             closed: AtomicBool::new(false),
             me: me.clone(),
         });
-        let mut core = Core { engine: parts.engine, store, entropy: parts.entropy, data_version };
+        let mut core = Core {
+            engine: parts.engine,
+            store,
+            entropy: parts.entropy,
+            #[cfg(feature = "encryption")]
+            nonces: Default::default(),
+            data_version,
+        };
         shared.perform(&mut core, parts.actions);
         *shared.core.try_lock().expect("nobody else knows this client yet") = Some(core);
         shared.tell();

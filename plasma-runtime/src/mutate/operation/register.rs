@@ -43,7 +43,9 @@ impl Operation for Write {
             .map_err(|error| Error::internal("the value of a register has no JSON").with_source(error))?;
         let present = Register::read(state)?.ts;
         let seen = match cell.observe(|| json!(present)) {
-            Some(seen) => seen.as_u64().filter(|seen| *seen <= MAX_SAFE).ok_or_else(|| misread("the time of a register"))?,
+            Some(seen) => {
+                seen.as_u64().filter(|seen| *seen <= MAX_SAFE).ok_or_else(|| misread("the time of a register"))?
+            }
             None => present,
         };
         let write = Register { value: &value, ts: cell.time_of_write(seen, present), replica: cell.replica() };

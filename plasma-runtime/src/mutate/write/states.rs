@@ -61,13 +61,7 @@ impl Statement<'_> {
         Ok(values)
     }
 
-    fn state(
-        &self,
-        table: &'static TableDef,
-        row: &Row,
-        column: &'static ColumnDef,
-        steps: &[Step],
-    ) -> Result<Value> {
+    fn state(&self, table: &'static TableDef, row: &Row, column: &'static ColumnDef, steps: &[Step]) -> Result<Value> {
         let present = table.column_index(column.name).map(|index| &row[index]);
         match Cell::new(self.meta, self.access, table, column, table.row_id(row)) {
             Some(cell) => cell.after(present, steps),

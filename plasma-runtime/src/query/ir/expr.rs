@@ -227,9 +227,9 @@ impl Expr {
             return Expr::Literal(first.clone());
         }
         let id = Expr::column(table.name, table.columns[table.id].name);
-        let when = rows.into_iter().map(|(row, value)| {
-            (Expr::eq(id.clone(), Expr::Literal(Value::Text(row))), Expr::Literal(value))
-        });
+        let when = rows
+            .into_iter()
+            .map(|(row, value)| (Expr::eq(id.clone(), Expr::Literal(Value::Text(row))), Expr::Literal(value)));
         Expr::Case { when: when.collect(), otherwise: Box::new(Expr::Literal(Value::Null)) }
     }
 
@@ -239,7 +239,8 @@ impl Expr {
         let Expr::Case { when, .. } = self else { return None };
         for (condition, value) in when {
             let Expr::Compare { op: CompareOp::Eq, left, right } = condition else { return None };
-            let (Expr::Column(column), Expr::Literal(Value::Text(id)), Expr::Literal(value)) = (&**left, &**right, value)
+            let (Expr::Column(column), Expr::Literal(Value::Text(id)), Expr::Literal(value)) =
+                (&**left, &**right, value)
             else {
                 return None;
             };

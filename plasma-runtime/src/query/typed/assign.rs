@@ -179,9 +179,8 @@ impl ChangeList {
 }
 
 fn computed(column: &str, value: Raw, now: Timestamp) -> Result<ir::Expr> {
-    let mut value = value
-        .finish()
-        .map_err(|error| Error::validation(format!("column `{column}`: {}", error.message())))?;
+    let mut value =
+        value.finish().map_err(|error| Error::validation(format!("column `{column}`: {}", error.message())))?;
     value.fill_in_now(now);
     Ok(value)
 }

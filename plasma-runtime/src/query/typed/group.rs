@@ -12,9 +12,11 @@ use super::row::{Cells, Decoder};
 use super::scope::{Folded, RowScope};
 use super::select::{Select, take_faults};
 use super::within::{Nullability, Path, Within};
+use crate::crdt::CrdtKind;
 use crate::error::Result;
 use crate::query::ir;
 use crate::schema::{ColumnType, Id, RowReader, Table};
+use crate::value::Kind;
 
 /// A key of a group with values of type `V`, handed to the closures of a [`Grouped`] query with scope `Sc`.
 pub struct Key<V, Sc> {
@@ -73,11 +75,21 @@ pub trait Keys<Sc, I>: KeyHandles<Sc, I> {
     fn push(self, into: &mut Vec<Raw>);
 }
 
+/// Ends the build for columns whose equal values are not stored as equal.
+const fn groups(kind: Kind) {
+    assert!(
+        !matches!(kind, Kind::Sealed | Kind::Crdt(CrdtKind::Lww(Kind::Sealed))),
+        "a sealed column cannot be a group key: equal values have different envelopes; keep a `BlindIndex` column beside \
+         it and group by that one",
+    );
+}
+
 macro_rules! key {
-    ([$($g:tt)*] $key:ty, $tables:ty, [$($path:tt)*], $v:ty, $self:ident => $raw:expr) => {
+    ([$($g:tt)*] $key:ty, $tables:ty, [$($path:tt)*], $v:ty, $groups:expr, $self:ident => $raw:expr) => {
         impl<Sc, I $($path)*, $($g)*> KeyHandles<Sc, I> for $key {
             type Handles = Key<$v, Sc>;
             fn handles(&self) -> Self::Handles {
+                const { $groups }
                 let $self = self.clone();
                 Key::new($raw)
             }
@@ -93,10 +105,10 @@ macro_rules! key {
         }
     };
 }
-key! { [T, V: ColumnType] Col<T, V>, T, [: Path], <I::Null as Nullability>::Apply<V>, column => column.raw() }
-key! { [T: Table] IdCol<T>, T, [: Path], <I::Null as Nullability>::Apply<Id<T>>, column => column.raw() }
-key! { [S] Expr<bool, S>, S, [], bool, condition => condition.into_raw().or_false() }
-key! { [V: Computed, S] Expr<V, S>, S, [: Path], <I::Null as Nullability>::Apply<V>, expr => expr.into_raw() }
+key! { [T, V: ColumnType] Col<T, V>, T, [: Path], <I::Null as Nullability>::Apply<V>, groups(V::KIND), column => column.raw() }
+key! { [T: Table] IdCol<T>, T, [: Path], <I::Null as Nullability>::Apply<Id<T>>, (), column => column.raw() }
+key! { [S] Expr<bool, S>, S, [], bool, (), condition => condition.into_raw().or_false() }
+key! { [V: Computed, S] Expr<V, S>, S, [: Path], <I::Null as Nullability>::Apply<V>, groups(V::KIND), expr => expr.into_raw() }
 
 /// The Rust type of a value of a group, whatever query it stands in. Columns have one too, so that a column that is no
 /// key is one error and not two.

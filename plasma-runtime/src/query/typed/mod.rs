@@ -28,6 +28,7 @@ pub mod read;
 mod relation;
 mod row;
 mod scope;
+mod sealed;
 mod select;
 mod shape;
 mod source;

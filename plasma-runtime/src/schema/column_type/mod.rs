@@ -6,10 +6,12 @@ mod external;
 mod id;
 mod json;
 mod scalar;
+mod sealed;
 
 pub use derive_id::{IdHasher, IdPart, IdParts};
 pub use id::Id;
 pub use json::Json;
+pub use sealed::{Sealed, SealedColumn};
 
 use crate::error::{Error, Result};
 use crate::value::{Kind, Value};

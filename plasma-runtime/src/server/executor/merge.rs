@@ -163,6 +163,7 @@ impl ServerExecutor<'_> {
             return Ok(());
         }
         table.keeps_checks(merged)?;
+        self.keeps_envelope_limits(table, merged)?;
         params.push(id.into());
         let sql = format!("UPDATE {} SET {} WHERE \"id\" = ?", quote(table.name), set.join(", "));
         if let Err(error) = self.run(&sql, &params).await {

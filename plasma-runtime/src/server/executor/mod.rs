@@ -10,6 +10,7 @@
 
 mod check;
 mod conflict;
+mod envelopes;
 mod merge;
 mod plan;
 mod row_rules;

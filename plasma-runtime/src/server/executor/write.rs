@@ -45,6 +45,7 @@ impl ServerExecutor<'_> {
             return Err(refused("insert", table));
         }
         table.keeps_checks(&row)?;
+        self.keeps_envelope_limits(table, &row)?;
         let id = table.row_id(&row).to_owned();
         if let Err(error) = self.run(&plan.insert, &row).await {
             return Err(self.explain_conflict(&plan, table, error, &|column| Some(row[column].clone())).await);
@@ -167,6 +168,7 @@ impl ServerExecutor<'_> {
         if changes.is_empty() {
             return Ok(ids);
         }
+        self.takes_envelopes(table, changes)?;
         self.keeps_row_rules(&plan, table, &ids, changes).await?;
         if access == Access::Checked {
             self.keep_remote(table, &ids).await?;

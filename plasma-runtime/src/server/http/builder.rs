@@ -22,6 +22,7 @@ use crate::server::poke::{Hub, PokeBus, Relay};
 use crate::server::{
     ClockFn, CompactionOptions, Concurrency, Maintained, Metric, Pushed, ServerEngine, ServerError, ServerOptions,
 };
+use crate::value::EnvelopeLimits;
 
 /// A server before it is opened. `A` says whether it has an `auth` yet: without one it cannot be opened.
 pub struct ServerBuilder<S, A> {
@@ -116,6 +117,14 @@ impl<S, A> ServerBuilder<S, A> {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.options.limits = limits;
+        self
+    }
+
+    /// What it accepts in sealed columns: how long a ciphertext may be, and which keys it may name. Whatever a mutation
+    /// writes into such a column is held to it; a mutation that does not keep it is rejected with `validation`.
+    #[must_use]
+    pub fn envelope_limits(mut self, limits: EnvelopeLimits) -> Self {
+        self.options.envelope_limits = limits;
         self
     }
 

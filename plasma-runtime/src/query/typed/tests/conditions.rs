@@ -1,8 +1,8 @@
 use super::{at, compare, ir, todo};
 use crate::query::ir::{CompareOp, Expr};
 use crate::query::typed::{Col, Filter, all_of, any_of, not};
-use crate::schema::{Id, Table as _};
 use crate::schema::samples::{Org, Todo, User};
+use crate::schema::{Id, Table as _};
 use crate::value::{Timestamp, Value};
 use crate::{ErrorKind, Json};
 
