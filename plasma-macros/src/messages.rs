@@ -10,6 +10,7 @@ pub(crate) const COLUMN_NEEDS_LIST: &str = "`#[column]` needs options: `#[column
 pub(crate) const ID_DEFAULT: &str =
     "`id` cannot have a default: ids come from `tx.new_id()`, or from `.with_id(..)` on the new row";
 pub(crate) const ID_OPTION: &str = "the `id` column takes no options";
+pub(crate) const CRDT_DEFAULT: &str = "a CRDT column begins empty and cannot have a default";
 pub(crate) const DEFAULT_NULL: &str = "an `Option` column is null unless a value is given: leave the default out";
 
 pub(crate) const INDEX_OF_UNIQUE: &str = "a `unique` column is indexed already";

@@ -162,6 +162,23 @@ pub(crate) fn spelled_option(ty: &Type) -> bool {
     }
 }
 
+/// Whether the type is spelled like a CRDT that begins empty.
+pub(crate) fn spelled_empty(ty: &Type) -> bool {
+    match ty {
+        Type::Path(path) if path.qself.is_none() => path.path.segments.last().is_some_and(|segment| {
+            let generic = matches!(segment.arguments, syn::PathArguments::AngleBracketed(_));
+            match segment.ident.to_string().as_str() {
+                "GCounter" | "PnCounter" => !generic,
+                "OrSet" => generic,
+                _ => false,
+            }
+        }),
+        Type::Group(group) => spelled_empty(&group.elem),
+        Type::Paren(paren) => spelled_empty(&paren.elem),
+        _ => false,
+    }
+}
+
 /// A string literal at a place.
 pub(crate) fn text(value: &str, span: Span) -> LitStr {
     LitStr::new(value, span)

@@ -124,7 +124,7 @@ pub use plasma_runtime::schema::{ColumnType, NewRow, Schema, Sealed, SealedColum
 pub use plasma_runtime::value::{BlindIndex, Envelope, EnvelopeLimits, KeyId};
 pub use plasma_runtime::{Date, Error, ErrorKind, FileHash, FileRef, Fixed, Id, Json, Result, Rounding, Timestamp};
 pub use plasma_runtime::{alias, columns};
-pub use plasma_runtime::{error, future, inputs, mutate, protocol, query, schema, store, value};
+pub use plasma_runtime::{crdt, error, future, inputs, mutate, protocol, query, schema, store, value};
 
 #[cfg(feature = "encryption")]
 pub use plasma_runtime::crypto;

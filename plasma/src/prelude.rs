@@ -4,6 +4,7 @@
 //! are not in it; take them from [`plasma`](crate) and [`plasma::query`](crate::query).
 
 pub use plasma_runtime::columns;
+pub use plasma_runtime::crdt::{GCounter, Lww, OrSet, PnCounter};
 pub use plasma_runtime::mutate::{Checks, Columns, Mutation, Policy, Validate};
 pub use plasma_runtime::query::typed::{
     Filter, Query, all_of, any_of, count, exists, from_subquery, is_missing, not, row, scalar,

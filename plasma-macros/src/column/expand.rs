@@ -44,7 +44,7 @@ fn newtype(ident: &Ident, field: &Member, inner: &Type) -> TokenStream {
     let private = tokens::private_at(span);
     let as_column = quote_spanned!(span=> <#inner as #private::ColumnType>);
     let itself = quote_spanned!(span=> type Itself = Self;);
-    let forwarded = [("Ordered", Some(itself)), ("Textual", None)].map(|(capability, body)| {
+    let forwarded = [("Ordered", Some(itself)), ("Textual", None), ("SetElement", None)].map(|(capability, body)| {
         let capability = Ident::new(capability, span);
         quote_spanned! {span=>
             #[automatically_derived]
@@ -57,12 +57,17 @@ fn newtype(ident: &Ident, field: &Member, inner: &Type) -> TokenStream {
         "`{}` cannot be nullable by itself: make its field a plain type, and write `Option<{0}>` in the table",
         names::plain(ident)
     );
+    let crdt = format!(
+        "`{}` cannot wrap a CRDT: its operations are those of the CRDT's own type; write that one in the table",
+        names::plain(ident)
+    );
     // All of it at the field's type: the same error in several places is then reported once.
     quote_spanned! {span=>
         #[automatically_derived]
         impl #private::ColumnType for #ident {
             const KIND: #private::Kind = {
                 ::core::assert!(!#as_column::NULLABLE, #message);
+                ::core::assert!(!::core::matches!(#as_column::KIND, #private::Kind::Crdt(_)), #crdt);
                 #as_column::KIND
             };
             const REFERENCES: ::core::option::Option<&'static str> = #as_column::REFERENCES;
@@ -151,6 +156,8 @@ fn one_of(ident: &Ident, variants: &Variants) -> TokenStream {
                 }
             }
         }
+        #[automatically_derived]
+        impl #private::SetElement for #ident {}
         #order
         #check
     }

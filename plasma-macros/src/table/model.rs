@@ -130,12 +130,13 @@ impl Column {
         crate::names::plain(&self.field) == "id"
     }
 
-    /// Whether a new row may leave the column out: it has a default, or its type is spelled `Option<_>`.
+    /// Whether a new row may leave the column out: it has a default, or its type is spelled `Option<_>` or like a CRDT
+    /// that begins empty.
     ///
-    /// A macro sees spelling, not types. An alias of `Option<_>` is therefore a *required* field of the struct of new
-    /// rows (where `None` may be written), and the expansion asserts that a column left out can be null.
+    /// A macro sees spelling, not types. An alias of such a type is therefore a *required* field of the struct of new
+    /// rows (where `None` may be written), and the expansion asserts that a column left out has a value without it.
     pub(crate) fn may_be_left_out(&self) -> bool {
-        self.default.is_some() || crate::tokens::spelled_option(&self.ty)
+        self.default.is_some() || crate::tokens::spelled_option(&self.ty) || crate::tokens::spelled_empty(&self.ty)
     }
 }
 

@@ -1,14 +1,11 @@
 //! Counters: each replica counts in a slot of its own, and only it raises that slot.
 
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
 
-use serde::{Deserialize, Deserializer, Serialize};
-
-use super::{Crdt, MAX_SAFE, Replica};
-use crate::error::{Error, Result};
-
-/// A slot of a replica: what it has counted, at most 2^53 - 1.
-pub(super) type Slots = BTreeMap<Replica, u64>;
+use super::scan::Scan;
+use super::slots::Slots;
+use super::{Crdt, Replica};
+use crate::error::Result;
 
 /// A counter that only grows. JSON: `{"<replica>":3,..}`, replicas in order.
 ///
@@ -23,7 +20,7 @@ pub(super) type Slots = BTreeMap<Replica, u64>;
 /// assert_eq!(a.value(), 5);
 /// # Ok::<(), plasma_runtime::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct GCounter(Slots);
 
@@ -51,26 +48,31 @@ impl GCounter {
     /// # Errors
     /// [`Validation`](crate::ErrorKind::Validation) when the replica has counted more than 2^53 - 1.
     pub fn increment(&mut self, replica: Replica, by: u32) -> Result<()> {
-        let slot = self.0.get(&replica).copied().unwrap_or(0) + u64::from(by);
-        if slot > MAX_SAFE {
-            return Err(Error::validation(format!("one client cannot count further than {MAX_SAFE}")));
-        }
-        // A slot of nothing says nothing: equal counts are equal bytes.
-        if slot > 0 {
-            self.0.insert(replica, slot);
-        }
-        Ok(())
+        self.0.count(replica, by)
     }
 
     /// What all have counted together; `i64::MAX` when it is more than that.
     pub fn value(&self) -> i64 {
-        let sum = self.0.values().fold(0u64, |sum, slot| sum.saturating_add(*slot));
-        i64::try_from(sum).unwrap_or(i64::MAX)
+        self.0.sum()
     }
 
     /// What one replica has counted.
     pub fn of(&self, replica: Replica) -> u64 {
-        self.0.get(&replica).copied().unwrap_or(0)
+        self.0.of(replica)
+    }
+
+    /// The canonical JSON.
+    pub(crate) fn to_json(&self) -> String {
+        let mut json = String::new();
+        self.0.push_to(&mut json);
+        json
+    }
+
+    /// Reads the canonical JSON and no other spelling.
+    pub(super) fn from_canonical(json: &str) -> Option<Self> {
+        let mut scan = Scan::new(json);
+        let slots = Slots::scan(&mut scan)?;
+        scan.end().map(|()| GCounter(slots))
     }
 }
 
@@ -95,14 +97,32 @@ impl PnCounter {
     pub fn value(&self) -> i64 {
         self.p.value() - self.n.value()
     }
+
+    /// The canonical JSON.
+    pub(crate) fn to_json(&self) -> String {
+        let mut json = String::from("{\"p\":");
+        self.p.0.push_to(&mut json);
+        json.push_str(",\"n\":");
+        self.n.0.push_to(&mut json);
+        json.push('}');
+        json
+    }
+
+    /// Reads the canonical JSON and no other spelling.
+    pub(super) fn from_canonical(json: &str) -> Option<Self> {
+        let mut scan = Scan::new(json);
+        scan.expect("{\"p\":")?;
+        let p = GCounter(Slots::scan(&mut scan)?);
+        scan.expect(",\"n\":")?;
+        let n = GCounter(Slots::scan(&mut scan)?);
+        scan.expect("}")?;
+        scan.end().map(|()| PnCounter { p, n })
+    }
 }
 
 impl Crdt for GCounter {
     fn merge(&mut self, other: &Self) {
-        for (replica, slot) in &other.0 {
-            let mine = self.0.entry(*replica).or_default();
-            *mine = (*mine).max(*slot);
-        }
+        self.0.merge(&other.0);
     }
 }
 
@@ -110,15 +130,5 @@ impl Crdt for PnCounter {
     fn merge(&mut self, other: &Self) {
         self.p.merge(&other.p);
         self.n.merge(&other.n);
-    }
-}
-
-impl<'de> Deserialize<'de> for GCounter {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let slots = super::json::unique_members(deserializer)?;
-        match slots.values().all(|slot| (1..=MAX_SAFE).contains(slot)) {
-            true => Ok(GCounter(slots)),
-            false => Err(serde::de::Error::custom("the slot of a counter is a whole number from 1 to 2^53 - 1")),
-        }
     }
 }

@@ -1,7 +1,8 @@
 //! CRDT columns as data, and their states as JSON.
 
-use super::or_set::State;
-use super::{GCounter, Lww, PnCounter};
+use super::register::Register;
+use super::state::State;
+use super::{Crdt as _, GCounter, PnCounter};
 use crate::error::{Error, Result};
 use crate::value::Kind;
 
@@ -62,14 +63,22 @@ impl CrdtKind {
     /// A state in canonical spelling.
     ///
     /// # Errors
-    /// [`Validation`](crate::ErrorKind::Validation) when it is no state of this kind.
+    /// [`Validation`](crate::ErrorKind::Validation) when it is no state of this kind, as when a value in it is none of
+    /// the kind that the column holds.
     pub fn canonical(self, json: &str) -> Result<String> {
-        self.merged(json, None)
+        self.read(json).map(|state| state.to_json())
     }
 
     /// Whether this is a state of this kind in its canonical spelling.
     pub fn is_canonical(self, json: &str) -> bool {
-        self.canonical(json).is_ok_and(|canonical| canonical == json)
+        match self {
+            CrdtKind::GCounter => GCounter::from_canonical(json).is_some(),
+            CrdtKind::PnCounter => PnCounter::from_canonical(json).is_some(),
+            CrdtKind::Lww(of) => Register::is_canonical(*of, json),
+            CrdtKind::OrSet(of) => State::is_canonical(*of, json),
+            #[cfg(feature = "text")]
+            CrdtKind::Text => self.canonical(json).is_ok_and(|canonical| canonical == json),
+        }
     }
 
     /// Two states merged, in canonical spelling.
@@ -77,44 +86,61 @@ impl CrdtKind {
     /// # Errors
     /// [`Validation`](crate::ErrorKind::Validation) when one of them is no state of this kind.
     pub fn merge(self, a: &str, b: &str) -> Result<String> {
-        self.merged(a, Some(b))
-    }
-}
-
-/// A register whose value stays JSON text.
-type RawRegister = Lww<Box<serde_json::value::RawValue>>;
-
-impl CrdtKind {
-    fn merged(self, a: &str, b: Option<&str>) -> Result<String> {
-        let merged = match self {
-            CrdtKind::GCounter => join::<GCounter>(a, b),
-            CrdtKind::PnCounter => join::<PnCounter>(a, b),
-            CrdtKind::Lww(_) => join::<RawRegister>(a, b),
-            CrdtKind::OrSet(_) => set(a, b),
+        let mut state = self.read(a)?;
+        match (&mut state, self.read(b)?) {
+            (AnyState::GCounter(a), AnyState::GCounter(b)) => a.merge(&b),
+            (AnyState::PnCounter(a), AnyState::PnCounter(b)) => a.merge(&b),
+            (AnyState::Lww(a), AnyState::Lww(b)) => a.merge(&b),
+            (AnyState::OrSet(a), AnyState::OrSet(b)) => a.merge(&b),
             #[cfg(feature = "text")]
-            CrdtKind::Text => join::<super::Text>(a, b),
-        };
-        merged.map_err(|error| Error::validation(format!("not the state of {self}: {error}")))
+            (AnyState::Text(a), AnyState::Text(b)) => a.merge(&b),
+            _ => return Err(Error::internal("states of two kinds")),
+        }
+        Ok(state.to_json())
+    }
+
+    /// Reads a state in any spelling.
+    pub(super) fn read(self, json: &str) -> Result<AnyState> {
+        let wrong = |error: serde_json::Error| Error::validation(format!("not the state of {self}: {error}"));
+        Ok(match self {
+            CrdtKind::GCounter => AnyState::GCounter(match GCounter::from_canonical(json) {
+                Some(state) => state,
+                None => serde_json::from_str(json).map_err(wrong)?,
+            }),
+            CrdtKind::PnCounter => AnyState::PnCounter(match PnCounter::from_canonical(json) {
+                Some(state) => state,
+                None => serde_json::from_str(json).map_err(wrong)?,
+            }),
+            CrdtKind::Lww(of) => AnyState::Lww(Register::from_json(*of, json).map_err(wrong)?),
+            CrdtKind::OrSet(of) => AnyState::OrSet(State::of_kind(*of, json).map_err(wrong)?),
+            #[cfg(feature = "text")]
+            CrdtKind::Text => AnyState::Text(serde_json::from_str(json).map_err(wrong)?),
+        })
     }
 }
 
-fn join<C: super::Crdt + serde::Serialize + serde::de::DeserializeOwned>(
-    a: &str,
-    b: Option<&str>,
-) -> serde_json::Result<String> {
-    let mut state: C = serde_json::from_str(a)?;
-    if let Some(b) = b {
-        state.merge(&serde_json::from_str(b)?);
-    }
-    serde_json::to_string(&state)
+/// The state of some CRDT.
+#[derive(Debug)]
+pub(super) enum AnyState {
+    GCounter(GCounter),
+    PnCounter(PnCounter),
+    Lww(Register),
+    OrSet(State),
+    #[cfg(feature = "text")]
+    Text(super::Text),
 }
 
-fn set(a: &str, b: Option<&str>) -> serde_json::Result<String> {
-    let mut state = State::from_json(a)?;
-    if let Some(b) = b {
-        state.merge(&State::from_json(b)?);
+impl AnyState {
+    pub(super) fn to_json(&self) -> String {
+        match self {
+            AnyState::GCounter(state) => state.to_json(),
+            AnyState::PnCounter(state) => state.to_json(),
+            AnyState::Lww(state) => state.to_json(),
+            AnyState::OrSet(state) => state.to_json(),
+            #[cfg(feature = "text")]
+            AnyState::Text(state) => serde_json::to_string(state).expect("a text is a member with a text"),
+        }
     }
-    Ok(state.to_json())
 }
 
 impl std::fmt::Display for CrdtKind {

@@ -5,23 +5,33 @@
 //! Data Types*, INRIA RR-7506, 2011). [`GCounter`], [`PnCounter`] and [`Lww`] are specifications 6, 7 and 9 there,
 //! [`OrSet`] is 15. In a column they are kept as JSON in one canonical spelling, so that equal states are equal bytes.
 
+mod column;
 mod counter;
+pub(crate) mod element;
 mod json;
 mod kind;
 mod or_set;
+mod query;
 mod register;
 mod replica;
+mod scan;
+mod slots;
+mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 #[cfg(feature = "text")]
 mod text;
 
+pub use column::BeginsEmpty;
 pub use counter::{GCounter, PnCounter};
 pub use kind::CrdtKind;
-pub use or_set::OrSet;
-pub(crate) use or_set::State;
+pub use or_set::{ElementFrom, OrSet, SetElement};
+pub(crate) use query::{mark, value_of};
 pub use register::Lww;
+#[cfg(test)]
+pub(crate) use register::Register;
 pub use replica::{Replica, Tag};
+pub(crate) use state::State;
 #[cfg(feature = "text")]
 pub use text::{MAX_DOCUMENT, MAX_TEXT, Text};
 

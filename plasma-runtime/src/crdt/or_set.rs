@@ -1,192 +1,165 @@
 //! A set in which additions win over removals that have not seen them.
 
-use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
+use serde::de::DeserializeOwned;
+use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Crdt, Replica, Tag};
-use crate::error::{Error, Result};
-use crate::schema::ColumnType;
-use crate::value::json;
+use super::state::State;
+use super::{Crdt, Replica, Tag, element};
+use crate::error::Result;
+use crate::schema::{Id, Scalar, Table};
+use crate::value::{Date, Fixed, Timestamp};
 
 /// A set to which several may add and from which several may remove at once. Each addition has a tag of its own; a
 /// removal takes away the tags it has seen, and so never an addition it does not know of.
 ///
 /// JSON: `{"adds":[[value,["<replica>:<seq>",..]],..],"dels":["<replica>:<seq>",..]}`; values in order of the bytes of
 /// their JSON, tags in order.
+///
+/// ```
+/// use plasma_runtime::crdt::{Crdt as _, OrSet, Replica};
+///
+/// let (phone, laptop) = (Replica::of_client("phone"), Replica::of_client("laptop"));
+/// let mut tags = OrSet::<String>::default();
+/// tags.add(phone, 1, "home")?;
+/// let mut elsewhere = tags.clone();
+/// tags.remove("home");
+/// // This addition the removal has not seen.
+/// elsewhere.add(laptop, 1, "home")?;
+/// tags.merge(&elsewhere);
+/// assert!(tags.contains("home"));
+/// # Ok::<(), plasma_runtime::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct OrSet<T> {
-    pub(super) state: State,
+    pub(crate) state: State,
     types: PhantomData<fn() -> T>,
 }
 
-/// A set whose elements are the JSON texts of their values.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub(crate) struct State {
-    /// In order of the text; each with at least one tag, in order.
-    pub(crate) adds: Vec<(Box<str>, Vec<Tag>)>,
-    /// Tags that were removed, in order; none of them is in `adds`.
-    pub(crate) dels: Vec<Tag>,
+/// Column types that a set can hold: two of them are equal exactly when their stored forms are.
+///
+/// Texts, ids, integers, `bool`, `Date`, `Timestamp`, `Fixed<N>` and what `#[derive(plasma::Column)]` makes of them.
+#[diagnostic::on_unimplemented(
+    message = "an `OrSet` cannot hold `{Self}`",
+    label = "expected a text, an id, an integer, `bool`, a date, a timestamp, a `Fixed<N>`, or a `derive(Column)` of them",
+    note = "a set must see that two values are equal: floats, JSON and files have no such equality, and of two encrypted values nobody can say it without their key"
+)]
+pub trait SetElement: Scalar {}
+
+#[diagnostic::do_not_recommend]
+impl SetElement for String {}
+#[diagnostic::do_not_recommend]
+impl SetElement for i32 {}
+#[diagnostic::do_not_recommend]
+impl SetElement for i64 {}
+#[diagnostic::do_not_recommend]
+impl SetElement for bool {}
+#[diagnostic::do_not_recommend]
+impl SetElement for Date {}
+#[diagnostic::do_not_recommend]
+impl SetElement for Timestamp {}
+#[diagnostic::do_not_recommend]
+impl<const N: u8> SetElement for Fixed<N> where Self: Scalar {}
+#[diagnostic::do_not_recommend]
+impl<X: Table> SetElement for Id<X> {}
+
+/// What stands for an element of type `Self`: the value, a reference to it, `&str` for `String`.
+#[diagnostic::on_unimplemented(
+    message = "`{R}` is no element of an `OrSet<{Self}>`",
+    label = "expected a value that fits `{Self}`"
+)]
+pub trait ElementFrom<R>: SetElement {
+    /// The element as JSON text in the wire form of its kind.
+    ///
+    /// # Errors
+    /// Those of [`ColumnType::into_value`](crate::schema::ColumnType::into_value).
+    #[doc(hidden)]
+    fn element(value: R) -> Result<String>;
 }
 
-impl State {
-    fn place(&self, element: &str) -> std::result::Result<usize, usize> {
-        self.adds.binary_search_by(|(text, _)| (**text).cmp(element))
+impl<T: SetElement> ElementFrom<T> for T {
+    fn element(value: T) -> Result<String> {
+        Ok(element::to_text(T::KIND, &value.into_value()?))
     }
-
-    /// The tags of an element.
-    pub(crate) fn tags(&self, element: &str) -> &[Tag] {
-        self.place(element).map_or(&[], |at| &self.adds[at].1)
+}
+impl<T: SetElement + Clone> ElementFrom<&T> for T {
+    fn element(value: &T) -> Result<String> {
+        T::element(value.clone())
     }
-
-    pub(crate) fn add(&mut self, element: &str, tag: Tag) {
-        if self.dels.binary_search(&tag).is_ok() {
-            return;
-        }
-        match self.place(element) {
-            Ok(at) => {
-                if let Err(place) = self.adds[at].1.binary_search(&tag) {
-                    self.adds[at].1.insert(place, tag);
-                }
-            }
-            Err(at) => self.adds.insert(at, (element.into(), vec![tag])),
-        }
-    }
-
-    /// Removes those tags of an element that `seen` names, and remembers them.
-    pub(crate) fn remove(&mut self, element: &str, seen: impl Fn(&Tag) -> bool) {
-        let Ok(at) = self.place(element) else { return };
-        let (gone, kept): (Vec<Tag>, Vec<Tag>) = self.adds[at].1.iter().partition(|tag| seen(tag));
-        if kept.is_empty() {
-            self.adds.remove(at);
-        } else {
-            self.adds[at].1 = kept;
-        }
-        self.dels = union(&self.dels, &gone);
-    }
-
-    /// Whether the tag was ever added, as far as the state knows.
-    pub(crate) fn holds(&self, tag: &Tag) -> bool {
-        let there = self.adds.iter().any(|(_, tags)| tags.binary_search(tag).is_ok());
-        there || self.dels.binary_search(tag).is_ok()
-    }
-
-    /// Leaves out the tags of elements for which `stays` is false, as if they had never been there.
-    pub(crate) fn keep(&mut self, stays: impl Fn(&str, &Tag) -> bool) {
-        self.adds.retain_mut(|(element, tags)| {
-            tags.retain(|tag| stays(element, tag));
-            !tags.is_empty()
-        });
-    }
-
-    /// Forgets removed tags that nobody can bring back.
-    pub(crate) fn forget(&mut self, cannot_return: impl Fn(&Tag) -> bool) {
-        self.dels.retain(|tag| !cannot_return(tag));
-    }
-
-    pub(crate) fn merge(&mut self, other: &Self) {
-        let dels = union(&self.dels, &other.dels);
-        let alive =
-            |tags: Vec<Tag>| -> Vec<Tag> { tags.into_iter().filter(|tag| dels.binary_search(tag).is_err()).collect() };
-        let mut adds = Vec::with_capacity(self.adds.len().max(other.adds.len()));
-        let mut push = |text: Box<str>, tags: Vec<Tag>| {
-            let tags = alive(tags);
-            if !tags.is_empty() {
-                adds.push((text, tags));
-            }
-        };
-        let (mut mine, mut theirs) =
-            (std::mem::take(&mut self.adds).into_iter().peekable(), other.adds.iter().peekable());
-        loop {
-            let order = match (mine.peek(), theirs.peek()) {
-                (Some(mine), Some(theirs)) => mine.0.cmp(&theirs.0),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (None, None) => break,
-            };
-            match order {
-                Ordering::Less => mine.next().into_iter().for_each(|(text, tags)| push(text, tags)),
-                Ordering::Greater => {
-                    theirs.next().into_iter().for_each(|(text, tags)| push(text.clone(), tags.clone()))
-                }
-                Ordering::Equal => {
-                    if let (Some((text, tags)), Some((_, more))) = (mine.next(), theirs.next()) {
-                        push(text, union(&tags, more));
-                    }
-                }
-            }
-        }
-        *self = State { adds, dels };
-    }
-
-    /// The canonical JSON.
-    pub(crate) fn to_json(&self) -> String {
-        use fmt::Write as _;
-        let mut out = String::with_capacity(self.adds.len() * 40 + 24);
-        out.push_str(r#"{"adds":["#);
-        for (at, (text, tags)) in self.adds.iter().enumerate() {
-            out.push_str(if at == 0 { "[" } else { ",[" });
-            out.push_str(text);
-            out.push_str(",[");
-            for (at, tag) in tags.iter().enumerate() {
-                // Writing to a String cannot fail.
-                let _ = write!(out, "{}\"{tag}\"", if at == 0 { "" } else { "," });
-            }
-            out.push_str("]]");
-        }
-        out.push_str(r#"],"dels":["#);
-        for (at, tag) in self.dels.iter().enumerate() {
-            let _ = write!(out, "{}\"{tag}\"", if at == 0 { "" } else { "," });
-        }
-        out.push_str("]}");
-        out
-    }
-
-    /// Reads a state. Elements and tags may stand in any order; the order is made canonical.
-    pub(crate) fn from_json(text: &str) -> serde_json::Result<State> {
-        use serde::de::Error as _;
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Parts<'a> {
-            #[serde(borrow)]
-            adds: Vec<(&'a serde_json::value::RawValue, Vec<Tag>)>,
-            dels: Vec<Tag>,
-        }
-        let Parts { adds, mut dels } = serde_json::from_str(text)?;
-        dels.sort_unstable();
-        let mut all = Vec::with_capacity(adds.len());
-        let mut tagged = Vec::with_capacity(adds.len());
-        for (element, mut tags) in adds {
-            if tags.is_empty() {
-                return Err(serde_json::Error::custom("an element of a set has no tag"));
-            }
-            tags.sort_unstable();
-            tagged.extend_from_slice(&tags);
-            all.push((Box::<str>::from(element.get()), tags));
-        }
-        all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        tagged.extend_from_slice(&dels);
-        tagged.sort_unstable();
-        if all.windows(2).any(|two| two[0].0 == two[1].0) || tagged.windows(2).any(|two| two[0] == two[1]) {
-            return Err(serde_json::Error::custom("an element or a tag of a set comes twice"));
-        }
-        Ok(State { adds: all, dels })
+}
+impl ElementFrom<&str> for String {
+    fn element(value: &str) -> Result<String> {
+        <String as ElementFrom<String>>::element(value.to_owned())
     }
 }
 
-/// Two ordered lists as one, each tag once.
-fn union(a: &[Tag], b: &[Tag]) -> Vec<Tag> {
-    let mut all = [a, b].concat();
-    all.sort_unstable();
-    all.dedup();
-    all
+impl<T> OrSet<T> {
+    pub(crate) fn from_state(state: State) -> Self {
+        OrSet { state, types: PhantomData }
+    }
+
+    /// How many elements there are.
+    pub fn len(&self) -> usize {
+        self.state.adds.len()
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.state.adds.is_empty()
+    }
+}
+
+impl<T: SetElement> OrSet<T> {
+    /// Adds an element. `seq` numbers the additions of the replica: it may use each number once in this set.
+    ///
+    /// # Errors
+    /// [`Validation`](crate::ErrorKind::Validation) when the value cannot be stored: text with U+0000.
+    pub fn add<R>(&mut self, replica: Replica, seq: u64, value: R) -> Result<()>
+    where
+        T: ElementFrom<R>,
+    {
+        self.state.add(&T::element(value)?, Tag { replica, seq });
+        Ok(())
+    }
+
+    /// Removes an element with all its tags; whether it was there. An addition that this state does not know of stays.
+    pub fn remove<R>(&mut self, value: R) -> bool
+    where
+        T: ElementFrom<R>,
+    {
+        // What cannot be stored is not in it.
+        let Ok(element) = T::element(value) else { return false };
+        let there = !self.state.tags(&element).is_empty();
+        self.state.remove(&element, |_| true);
+        there
+    }
+
+    /// Whether the element is there.
+    pub fn contains<R>(&self, value: R) -> bool
+    where
+        T: ElementFrom<R>,
+    {
+        T::element(value).is_ok_and(|element| !self.state.tags(&element).is_empty())
+    }
+
+    /// The elements, in order of the bytes of their JSON.
+    pub fn values(&self) -> Vec<T> {
+        self.try_values().expect("whoever made the set has read its elements")
+    }
+
+    pub(super) fn try_values(&self) -> Result<Vec<T>> {
+        let value = |(text, _): &(Box<str>, Vec<Tag>)| T::from_value(element::to_value(T::KIND, text)?);
+        self.state.adds.iter().map(value).collect()
+    }
 }
 
 impl<T> Default for OrSet<T> {
     fn default() -> Self {
-        OrSet { state: State::default(), types: PhantomData }
+        OrSet::from_state(State::default())
     }
 }
 impl<T> PartialEq for OrSet<T> {
@@ -195,14 +168,51 @@ impl<T> PartialEq for OrSet<T> {
     }
 }
 impl<T> Eq for OrSet<T> {}
+impl<T> Hash for OrSet<T> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.state.hash(hasher);
+    }
+}
 impl<T> fmt::Debug for OrSet<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("OrSet").field(&self.state).finish()
+        let mut elements = f.debug_set();
+        for (text, _) in &self.state.adds {
+            elements.entry(&format_args!("{text}"));
+        }
+        elements.finish()
     }
 }
 
 impl<T> Crdt for OrSet<T> {
     fn merge(&mut self, other: &Self) {
         self.state.merge(&other.state);
+    }
+}
+
+/// The form of a column, with the elements as their own serde writes them.
+impl<T: SetElement + Serialize> Serialize for OrSet<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let tags = self.state.adds.iter().map(|(_, tags)| tags);
+        let adds: Vec<(T, &Vec<Tag>)> = self.values().into_iter().zip(tags).collect();
+        let mut parts = serializer.serialize_struct("OrSet", 2)?;
+        parts.serialize_field("adds", &adds)?;
+        parts.serialize_field("dels", &self.state.dels)?;
+        parts.end()
+    }
+}
+
+impl<'de, T: SetElement + DeserializeOwned> Deserialize<'de> for OrSet<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields, bound = "T: DeserializeOwned")]
+        struct Parts<T> {
+            adds: Vec<(T, Vec<Tag>)>,
+            dels: Vec<Tag>,
+        }
+        use serde::de::Error as _;
+        let Parts { adds, dels } = Parts::<T>::deserialize(deserializer)?;
+        let adds = adds.into_iter().map(|(value, tags)| Ok((T::element(value)?.into(), tags)));
+        let adds = adds.collect::<Result<_>>().map_err(D::Error::custom)?;
+        State::of_parts(adds, dels).map(OrSet::from_state).map_err(D::Error::custom)
     }
 }

@@ -31,22 +31,58 @@ impl Replica {
     pub const fn bytes(self) -> [u8; 8] {
         self.0
     }
+
+    /// 16 lower-case hex digits.
+    pub(super) fn hex(self) -> [u8; 16] {
+        let mut digits = [0; 16];
+        for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(self.0) {
+            *pair = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+        }
+        digits
+    }
+
+    pub(super) fn from_hex(digits: &[u8; 16]) -> Option<Self> {
+        let mut bytes = [0; 8];
+        let mut wrong = 0;
+        for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
+            let (high, low) = (NIBBLES[usize::from(*high)], NIBBLES[usize::from(*low)]);
+            wrong |= high | low;
+            *byte = high << 4 | low & 15;
+        }
+        (wrong < 16).then_some(Replica(bytes))
+    }
+
+    /// Appends the digits.
+    pub(super) fn push_to(self, out: &mut String) {
+        out.push_str(std::str::from_utf8(&self.hex()).expect("hex digits are ASCII"));
+    }
 }
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+/// What a digit stands for; 255 for what is none.
+const NIBBLES: [u8; 256] = {
+    let mut nibbles = [255; 256];
+    let mut n = 0;
+    while n < 16 {
+        nibbles[HEX[n] as usize] = n as u8;
+        n += 1;
+    }
+    nibbles
+};
 
 impl fmt::Display for Replica {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", u64::from_be_bytes(self.0))
+        f.write_str(std::str::from_utf8(&self.hex()).expect("hex digits are ASCII"))
     }
 }
 
 impl FromStr for Replica {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
-        let digits = text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        match u64::from_str_radix(text, 16) {
-            Ok(number) if digits => Ok(Replica(number.to_be_bytes())),
-            _ => Err(Error::validation("a replica is 16 lower-case hex digits")),
-        }
+        let digits: Option<&[u8; 16]> = text.as_bytes().try_into().ok();
+        digits
+            .and_then(Replica::from_hex)
+            .ok_or_else(|| Error::validation("a replica is 16 lower-case hex digits"))
     }
 }
 
@@ -68,6 +104,32 @@ pub struct Tag {
     pub replica: Replica,
     /// Which of its additions.
     pub seq: u64,
+}
+
+impl Tag {
+    /// Appends the tag in its quotes.
+    pub(super) fn push_to(self, out: &mut String) {
+        out.push('"');
+        self.replica.push_to(out);
+        out.push(':');
+        push_number(self.seq, out);
+        out.push('"');
+    }
+}
+
+/// Appends a number: `fmt` would take as long as all the rest.
+pub(super) fn push_number(number: u64, out: &mut String) {
+    let mut digits = [0; 20];
+    let (mut at, mut rest) = (digits.len(), number);
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.push_str(std::str::from_utf8(&digits[at..]).expect("digits are ASCII"));
 }
 
 impl fmt::Display for Tag {

@@ -25,7 +25,7 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 #[cfg(any(feature = "client", feature = "http-server"))]
-pub(crate) use self::expr::{calculated, compared, is_like, truth_of};
+pub(crate) use self::expr::{calculated, compared, has, is_like, truth_of};
 use self::frame::{Frame, Scope};
 #[cfg(feature = "sqlite")]
 pub use self::source::SqlRows;

@@ -16,7 +16,7 @@ use sea_query::SelectStatement;
 pub use self::dialect::Dialect;
 pub(crate) use self::dialect::type_of;
 #[cfg(feature = "sqlite")]
-pub(crate) use self::dialect::{DATE, MEAN, NEGATE, SUM, arithmetic_name};
+pub(crate) use self::dialect::{DATE, MEAN, NEGATE, SUM, VALUE, arithmetic_name};
 use self::expr::expression;
 use self::scope::Scope;
 use self::statement::{Place, statement};

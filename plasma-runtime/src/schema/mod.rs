@@ -95,6 +95,10 @@ impl ColumnDef {
             nullable: V::NULLABLE,
             references: V::REFERENCES,
             at_rest: V::AT_REST,
+            default: match V::EMPTY {
+                Some(empty) => Some(ColumnDefault::Value(empty)),
+                None => None,
+            },
             ..ColumnDef::new(name, V::KIND)
         }
     }

@@ -180,7 +180,9 @@ fn expression(expr: &Expr, negated: bool, scopes: &mut Vec<Scope>, analysis: &mu
         }
         Expr::And(all) | Expr::Or(all) => all.iter().for_each(|expr| expression(expr, negated, scopes, analysis)),
         Expr::Not(expr) | Expr::IsNull(expr) => expression(expr, true, scopes, analysis),
-        Expr::In { expr, .. } | Expr::Like { expr, .. } => expression(expr, true, scopes, analysis),
+        Expr::In { expr, .. } | Expr::Like { expr, .. } | Expr::Has { set: expr, .. } => {
+            expression(expr, true, scopes, analysis);
+        }
         Expr::Exists(query) => subquery(query, None, negated, scopes, analysis),
         Expr::Scalar(query) => opaque(query, "its value, not its rows, is used", scopes, analysis),
         Expr::Arithmetic { .. } | Expr::Function { .. } | Expr::Case { .. } | Expr::Aggregate { .. } => {

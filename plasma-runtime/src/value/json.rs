@@ -21,15 +21,19 @@
 //! | json | the value |
 //! | date | string `YYYY-MM-DD` |
 //! | file | `{"hash":"..","size":1,"mime":".."}`, in this order |
+//! | CRDT | its state ([`crdt`](crate::crdt)); the values in it in the wire form of their kind |
+//! | sealed | an [`Envelope`](super::Envelope) |
 
 mod decode;
 mod encode;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::borrow::Cow;
 
 use self::decode::Form;
+pub(crate) use self::decode::{canonical_integer, is_row_id};
+pub(crate) use self::encode::encode_kind_into;
 pub use self::encode::{encode_row, encode_row_into, encode_value_into};
 use super::{Kind, Row, Value};
 use crate::error::{Error, ErrorKind, Result};
@@ -73,4 +77,9 @@ pub fn log_to_wire<'j>(table: &TableDef, json: &'j str) -> Result<Cow<'j, str>> 
 /// [`Protocol`](ErrorKind::Protocol), naming the column.
 pub fn decode_value(column: &ColumnDef, json: &str) -> Result<Value> {
     decode::value(column, json).map_err(|e| Error::new(ErrorKind::Protocol, e.to_string()))
+}
+
+/// Reads one value in wire form by its kind; none when it is no value of it. NULL is none.
+pub(crate) fn decode_kind(kind: Kind, json: &str) -> Option<Value> {
+    decode::value(&ColumnDef::new("value", kind), json).ok()
 }

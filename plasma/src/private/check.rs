@@ -102,17 +102,17 @@ pub const fn blobs(table: &TableDef) {
     panic!("`blobs` names the store of a table's files, and this table has no `FileRef` column");
 }
 
-/// Columns that a new row leaves out, because their type is spelled `Option<_>`, can be null.
+/// Columns that a new row leaves out, because of how their type is spelled, have a value without it.
 #[track_caller]
 pub const fn left_out(table: &TableDef, columns: &[usize]) {
     let mut i = 0;
     while i < columns.len() {
         let column = &table.columns[columns[i]];
-        if !column.nullable {
+        if !column.nullable && column.default.is_none() {
             let message = Message::of(&[
                 "the type of column `",
                 column.name,
-                "` is spelled `Option<_>` but is not the standard one, so a new row without it has no value for it; \
+                "` is spelled like one that begins empty (`Option<_>`, `GCounter`, `PnCounter`, `OrSet<_>`) but is not that one, so a new row without it has no value for it; \
                  give it a default or another name",
             ]);
             panic!("{}", message.text());

@@ -10,6 +10,7 @@ mod rejection;
 pub mod rules;
 
 pub use plasma_macros::{ArgsAttrs, TableAttrs};
+pub use plasma_runtime::crdt::SetElement;
 pub use plasma_runtime::error::{Error, Rejection, Result};
 pub use plasma_runtime::future::BoxFuture;
 pub use plasma_runtime::mutate::{

@@ -57,7 +57,7 @@ pub(super) fn checks(table: &Table) -> TokenStream {
     if let Some(store) = &table.blobs {
         checks.extend(call("blobs", store.span(), quote!()));
     }
-    // A type spelled `Option<_>` that is not the standard one would leave a column without a value.
+    // A type spelled `Option<_>` or like a CRDT that is not the one meant would leave a column without a value.
     let left_out: Vec<usize> = table
         .columns
         .iter()

@@ -120,7 +120,7 @@ fn new_struct(table: &Table) -> TokenStream {
     let (ident, vis, new_ident) = (&table.ident, &table.vis, table.new_ident());
     let doc = format!(
         "A new row of [`{}`]: the columns that must be given. Columns with a default and `Option` columns are added \
-         with `.with(..)`, an id of your own with `.with_id(..)`.",
+         with `.with(..)`, an id of your own with `.with_id(..)`; counters and sets begin empty.",
         names::plain(ident)
     );
     let derives = &table.derives;

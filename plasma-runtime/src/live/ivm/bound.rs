@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::Refusal;
 use crate::error::Result;
-use crate::query::eval::{Members, calculated, compared, is_like, truth_of};
+use crate::query::eval::{Members, calculated, compared, has, is_like, truth_of};
 use crate::query::ir::{Aggregate, ArithmeticOp, ColumnRef, CompareOp, Expr, Function};
 use crate::query::numeric;
 use crate::value::{Kind, Value};
@@ -36,6 +36,10 @@ pub(super) enum Bound {
     Like {
         text: Box<Bound>,
         pattern: String,
+    },
+    Has {
+        set: Box<Bound>,
+        element: String,
     },
     Arithmetic {
         op: ArithmeticOp,
@@ -111,6 +115,7 @@ impl Bound {
             Bound::IsNull(value) => Ok(Some(value.value(row)?.is_null())),
             Bound::In { value, list } => Ok(list.contain(&*value.value(row)?)),
             Bound::Like { text, pattern } => is_like(&*text.value(row)?, pattern),
+            Bound::Has { set, element } => has(&*set.value(row)?, element),
         }
     }
 }
@@ -160,6 +165,7 @@ pub(super) fn bind(expr: &Expr, names: &mut dyn Names) -> Result<Bound, Refusal>
         Expr::IsNull(value) => Bound::IsNull(boxed(value, names)?),
         Expr::In { expr, list } => Bound::In { value: boxed(expr, names)?, list: Members::new(list.clone()) },
         Expr::Like { expr, pattern } => Bound::Like { text: boxed(expr, names)?, pattern: pattern.clone() },
+        Expr::Has { set, element } => Bound::Has { set: boxed(set, names)?, element: element.clone() },
         Expr::Arithmetic { op, kind, left, right } => {
             Bound::Arithmetic { op: *op, kind: *kind, left: boxed(left, names)?, right: boxed(right, names)? }
         }

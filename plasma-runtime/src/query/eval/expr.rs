@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::Evaluator;
 use super::frame::Frame;
 use super::subquery::Members;
+use crate::crdt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::ir::{CompareOp, Expr, Function};
 use crate::query::{like, numeric};
@@ -68,6 +69,7 @@ impl<'q> Evaluator<'q, '_> {
                 Ok(in_list(&value, list))
             }
             Expr::Like { expr, pattern } => is_like(&*self.value(expr, frame)?, pattern),
+            Expr::Has { set, element } => has(&*self.value(set, frame)?, element),
             Expr::Exists(query) => self.exists(query, frame).map(Some),
             Expr::InQuery { expr, query } => {
                 let value = self.value(expr, frame)?.into_owned();
@@ -154,6 +156,15 @@ pub(crate) fn is_like(value: &Value, pattern: &str) -> Result<Option<bool>> {
     }
 }
 
+/// Whether the state of a set has an element.
+pub(crate) fn has(set: &Value, element: &str) -> Result<Option<bool>> {
+    match set {
+        Value::Null => Ok(None),
+        Value::Json(state) => Ok(Some(state.contains(&crdt::mark(element)))),
+        other => Err(Error::internal(format!("a set was expected, not {other:?}"))),
+    }
+}
+
 /// A function of values, but for [`Function::Coalesce`], which does not ask for all of them.
 pub(crate) fn calculated(function: Function, values: &[Cow<'_, Value>]) -> Result<Value> {
     if values.iter().any(|value| value.is_null()) {
@@ -170,6 +181,10 @@ pub(crate) fn calculated(function: Function, values: &[Cow<'_, Value>]) -> Resul
         }
         (Function::Date, [time, offset]) => numeric::date_of(time, offset),
         (Function::Negate, [number]) => numeric::negate(number),
+        (Function::ValueOf(kind), [state]) => match &**state {
+            Value::Json(json) => crdt::value_of(kind, json),
+            other => Err(Error::internal(format!("the state of {kind} was expected, not {other:?}"))),
+        },
         _ => Err(Error::internal(format!("`{function:?}` of {} arguments", values.len()))),
     }
 }

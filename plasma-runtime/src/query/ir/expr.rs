@@ -1,6 +1,7 @@
 //! Expressions.
 
 use super::Query;
+use crate::crdt::CrdtKind;
 use crate::schema::TableDef;
 use crate::value::{Kind, Value};
 
@@ -83,6 +84,8 @@ pub enum Function {
     Coalesce,
     /// The date of a timestamp at an offset of so many minutes (the second argument) from UTC, as `YYYY-MM-DD`.
     Date,
+    /// The value of the state of a counter (an integer), register or text, the number of elements of a set.
+    ValueOf(CrdtKind),
     /// The same number with the other sign; overflow as in [`Expr::Arithmetic`] of kind `BigInt`.
     Negate,
     /// The time of the mutation, in microseconds since the epoch. No store knows it: it is filled in when a statement is
@@ -127,6 +130,13 @@ pub enum Expr {
         expr: Box<Expr>,
         /// The pattern.
         pattern: String,
+    },
+    /// Whether the state of a set has an element.
+    Has {
+        /// The state.
+        set: Box<Expr>,
+        /// The element as JSON text, in the wire form of its kind.
+        element: String,
     },
     /// Whether the query has a row.
     Exists(Box<Query>),
@@ -332,7 +342,11 @@ impl Expr {
             Expr::And(list) | Expr::Or(list) | Expr::Function { args: list, .. } => {
                 list.iter().for_each(|expr| visit(Part::Expr(expr)));
             }
-            Expr::Not(expr) | Expr::IsNull(expr) | Expr::In { expr, .. } | Expr::Like { expr, .. } => {
+            Expr::Not(expr)
+            | Expr::IsNull(expr)
+            | Expr::In { expr, .. }
+            | Expr::Like { expr, .. }
+            | Expr::Has { set: expr, .. } => {
                 visit(Part::Expr(expr));
             }
             Expr::Exists(query) | Expr::Scalar(query) => visit(Part::Query { query, correlated: true }),
@@ -362,7 +376,11 @@ impl Expr {
             Expr::And(list) | Expr::Or(list) | Expr::Function { args: list, .. } => {
                 list.iter_mut().for_each(|expr| visit(PartMut::Expr(expr)));
             }
-            Expr::Not(expr) | Expr::IsNull(expr) | Expr::In { expr, .. } | Expr::Like { expr, .. } => {
+            Expr::Not(expr)
+            | Expr::IsNull(expr)
+            | Expr::In { expr, .. }
+            | Expr::Like { expr, .. }
+            | Expr::Has { set: expr, .. } => {
                 visit(PartMut::Expr(expr));
             }
             Expr::Exists(query) | Expr::Scalar(query) => visit(PartMut::Query { query, correlated: true }),

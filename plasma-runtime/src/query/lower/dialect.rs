@@ -8,6 +8,7 @@ use sea_query::{
 };
 
 use crate::query::ir::{Aggregate, ArithmeticOp, Function};
+use crate::schema::lock::kind_word;
 use crate::value::{Kind, Value};
 
 pub(crate) use self::postgres::type_of;
@@ -26,6 +27,8 @@ pub enum Dialect {
 pub(crate) const NEGATE: &str = "plasma_negate";
 /// The function that gives the date of a timestamp at an offset.
 pub(crate) const DATE: &str = "plasma_date";
+/// The function that gives the value of a CRDT's state.
+pub(crate) const VALUE: &str = "plasma_value";
 /// The aggregate that adds up.
 pub(crate) const SUM: &str = "plasma_sum";
 /// The aggregate that gives the mean.
@@ -102,6 +105,13 @@ impl Dialect {
         }
     }
 
+    /// Whether this text stands in the state of a set.
+    pub(super) fn has(self, set: Sql, mark: &str) -> Sql {
+        let find = if self == Dialect::Sqlite { "instr" } else { "strpos" };
+        let mark = self.literal(&Value::Text(mark.to_owned()));
+        Sql::cust_with_exprs(format!("({find}(?, ?) > 0)"), [set, mark])
+    }
+
     /// Whether the value is in an array of JSON, all of text or all of integers.
     pub(super) fn is_in_json(self, value: Sql, json: String, of_text: bool) -> Sql {
         match self {
@@ -173,6 +183,11 @@ impl Dialect {
             (Dialect::Sqlite, Function::Upper) => call("upper", args).into(),
             (Dialect::Sqlite, Function::Trim) => call("trim", args).into(),
             (Dialect::Sqlite, Function::Negate) => call(NEGATE, args).into(),
+            (Dialect::Postgres, Function::ValueOf(kind)) => postgres::value_of(kind, args),
+            (Dialect::Sqlite, Function::ValueOf(kind)) => {
+                let word = Sql::cust(format!("'{}'", kind_word(Kind::Crdt(kind))));
+                call(VALUE, args.into_iter().chain([word])).into()
+            }
             (_, Function::Length) => call("length", args).into(),
             (_, Function::Date) => call(DATE, args).into(),
             // Refused before; there is no such function.

@@ -5,6 +5,7 @@ use sea_query::{BinOper, CaseStatement, Expr as Sql, ExprTrait as _};
 use super::dialect::{Dialect, chain};
 use super::scope::Scope;
 use super::statement::{Place, statement};
+use crate::crdt;
 use crate::query::ir::{Aggregate, CompareOp, Expr, Function, Part};
 use crate::value::json::encode_value_into;
 use crate::value::{Kind, Value};
@@ -47,6 +48,7 @@ pub(super) fn expression(scope: &mut Scope<'_>, expr: &Expr) -> Sql {
         Expr::IsNull(expr) => expression(scope, expr).is_null(),
         Expr::In { expr, list } => is_one_of(scope.dialect, expression(scope, expr), list, LONG_LIST),
         Expr::Like { expr, pattern } => scope.dialect.like(expression(scope, expr), pattern),
+        Expr::Has { set, element } => scope.dialect.has(expression(scope, set), &crdt::mark(element)),
         Expr::Exists(query) => Sql::exists(statement(scope, query, Place::Exists)),
         Expr::InQuery { expr, query } => {
             // What is negated is a number to the database, also where it is always NULL.

@@ -3,6 +3,7 @@
 use sea_query::{Alias, Expr as Sql};
 
 use super::Dialect;
+use crate::crdt::CrdtKind;
 use crate::query::ir::{Aggregate, ColumnRef, Expr, Function, Query, Rows, Select};
 use crate::schema::TableDef;
 use crate::value::{Kind, Value};
@@ -212,6 +213,10 @@ impl<'r> Scope<'r> {
                 Function::Length => Kind::BigInt,
                 Function::Date => Kind::Date,
                 Function::Now => Kind::Timestamp,
+                Function::ValueOf(CrdtKind::Lww(of)) => **of,
+                #[cfg(feature = "text")]
+                Function::ValueOf(CrdtKind::Text) => Kind::Text,
+                Function::ValueOf(_) => Kind::BigInt,
                 Function::Coalesce => return args.iter().find_map(|arg| self.kind(arg)),
                 Function::Negate => return args.first().and_then(|arg| self.kind(arg)).map(widened),
             },
@@ -232,6 +237,7 @@ impl<'r> Scope<'r> {
             | Expr::IsNull(_)
             | Expr::In { .. }
             | Expr::Like { .. }
+            | Expr::Has { .. }
             | Expr::Exists(_)
             | Expr::InQuery { .. } => Kind::Bool,
         })

@@ -272,13 +272,33 @@ fn is_in(column: Raw, values: crate::Result<Vec<Value>>) -> Raw {
     }
 }
 
+/// Columns with a capability: they are set to a value. CRDTs are not; they are changed by operations.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` column is not set to a value",
+    label = "a CRDT is changed by an operation, which keeps what others do at the same time",
+    note = "write `.increment(n)` or, of a `PnCounter`, `.decrement(n)`; of an `Lww` `.write(value)`; of an `OrSet` `.add(value)` or `.remove(value)`"
+)]
+pub trait Assignable: ColumnType {
+    /// The type itself. An assignment looks up its value through it, so that a CRDT is one error and not two.
+    #[doc(hidden)]
+    type Itself: ColumnType;
+}
+#[diagnostic::do_not_recommend]
+impl<V: Scalar> Assignable for V {
+    type Itself = V;
+}
+#[diagnostic::do_not_recommend]
+impl<V: Scalar> Assignable for Option<V> {
+    type Itself = Self;
+}
+
 impl<T, V: ColumnType> Col<T, V> {
     /// Sets the column: to a value, or to a column or (for `bool`) a condition of the same row.
     pub fn to<R>(self, value: R) -> Assign<T>
     where
-        V: StoreFrom<R, T>,
+        V: Assignable<Itself: StoreFrom<R, T>>,
     {
-        Assign::new(self.column, V::stored(value))
+        Assign::new(self.column, <V as Assignable>::Itself::stored(value))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Text: search in it, and make other text of it.
 
 use super::column::Col;
+use super::crdt::Contains;
 use super::expr::Expr;
 use super::raw::{self, Raw};
 use crate::query::ir::{self, Function};
@@ -41,12 +42,13 @@ impl<$($g)*> $on {
             Expr::new(raw::like(self.raw(), pattern.into()))
         }
 
-        /// Whether the text holds `text`, case-sensitively. `%` and `_` mean themselves.
-        pub fn contains(self, text: &str) -> Expr<bool, T>
+        /// Whether the text holds a text, case-sensitively (`%` and `_` mean themselves), or an
+        /// [`OrSet`](crate::crdt::OrSet) an element.
+        pub fn contains<R>(self, part: R) -> Expr<bool, T>
         where
-            V: Textual,
+            V: Contains<R>,
         {
-            self.like(format!("%{}%", raw::escape_like(text)))
+            Expr::new(V::contained(self.raw(), part))
         }
 
         /// Whether the text starts with `text`, case-sensitively. `%` and `_` mean themselves.

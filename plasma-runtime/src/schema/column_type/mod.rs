@@ -20,7 +20,7 @@ use crate::value::{Kind, Value};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored in a plasma column",
     label = "not a column type",
-    note = "column types are `Id<T>`, `String`, `i32`, `i64`, `f64`, `bool`, `Vec<u8>`, `Json<T>`, `Timestamp`, `Date`, `Fixed<N>` (`N` up to 18), `FileRef`, newtypes and unit-only enums with `#[derive(plasma::Column)]`, and `Option` of any of them",
+    note = "column types are `Id<T>`, `String`, `i32`, `i64`, `f64`, `bool`, `Vec<u8>`, `Json<T>`, `Timestamp`, `Date`, `Fixed<N>` (`N` up to 18), `FileRef`, the CRDTs `GCounter`, `PnCounter`, `Lww<T>` and `OrSet<T>`, newtypes and unit-only enums with `#[derive(plasma::Column)]`, and `Option` of any of them but CRDTs",
     note = "to store a value of your own type wrap it: `Json<{Self}>`"
 )]
 pub trait ColumnType: Sized + 'static {
@@ -32,6 +32,8 @@ pub trait ColumnType: Sized + 'static {
     const REFERENCES: Option<&'static str> = None;
     /// Whether the client keeps the values encrypted ([`ColumnDef::at_rest`](super::ColumnDef::at_rest)).
     const AT_REST: bool = false;
+    /// What the column holds in a row that does not name it and without a default: of CRDTs that begin empty.
+    const EMPTY: Option<fn() -> Value> = None;
     /// The type without its `Option`.
     type NonNull: ColumnType;
     /// What `#[column(default = ..)]` must be.
@@ -59,7 +61,7 @@ pub trait ColumnType: Sized + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be made nullable",
     label = "`Option` may only wrap a plain column type",
-    note = "`Option<Option<_>>` has no meaning in a table"
+    note = "`Option<Option<_>>` has no meaning in a table, and a CRDT is never missing: counters and sets begin empty, an `Lww` with a value"
 )]
 pub trait Scalar: ColumnType<NonNull = Self> {}
 

@@ -67,7 +67,7 @@ fn calculates(query: &Query) -> bool {
 fn has_calculation(expr: &Expr) -> bool {
     let own = match expr {
         Expr::Arithmetic { .. } => true,
-        Expr::Function { function, .. } => matches!(function, Function::Date | Function::Negate),
+        Expr::Function { function, .. } => matches!(function, Function::Date | Function::Negate | Function::ValueOf(_)),
         Expr::Aggregate { function, .. } => matches!(function, Aggregate::Sum | Aggregate::Avg),
         _ => false,
     };

@@ -50,7 +50,7 @@ impl ServerExecutor<'_> {
 /// The text of the value of a register.
 fn sealed_in_register(json: &str) -> Option<String> {
     let register: crate::crdt::Lww<Box<serde_json::value::RawValue>> = serde_json::from_str(json).ok()?;
-    Some(register.into_value().get().to_owned())
+    Some(register.into_inner().get().to_owned())
 }
 
 fn beyond(table: &TableDef, column: &ColumnDef, error: EnvelopeError) -> Error {

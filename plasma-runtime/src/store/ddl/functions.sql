@@ -95,6 +95,17 @@ BEGIN
   RETURN to_char(date '0001-01-01' + div(local_time + 62135596800000000, 86400000000)::integer, 'YYYY-MM-DD');
 END $plasma$;
 
+-- The values of counters, from the JSON of their states; the largest number when it is more.
+CREATE OR REPLACE FUNCTION {schema}.plasma_g_counter(state text) RETURNS bigint
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $plasma$
+  SELECT least(coalesce(sum(slot.value::numeric), 0), 9223372036854775807)::bigint
+    FROM json_each_text(state::json) AS slot
+$plasma$;
+CREATE OR REPLACE FUNCTION {schema}.plasma_pn_counter(state text) RETURNS bigint
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $plasma$
+  SELECT {schema}.plasma_g_counter(state::json ->> 'p') - {schema}.plasma_g_counter(state::json ->> 'n')
+$plasma$;
+
 CREATE OR REPLACE FUNCTION {schema}.plasma_long_pattern(value text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE STRICT AS $plasma$
 BEGIN

@@ -1,13 +1,17 @@
 //! The calculations of [`numeric`](crate::query::numeric) as functions of a connection.
 
+use std::collections::BTreeMap;
+
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error as SqliteError};
 
+use crate::crdt::{self, CrdtKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::ir::ArithmeticOp;
-use crate::query::lower::{DATE, MEAN, NEGATE, SUM, arithmetic_name};
+use crate::query::lower::{DATE, MEAN, NEGATE, SUM, VALUE, arithmetic_name};
 use crate::query::numeric::{self, Sum};
+use crate::schema::lock::kind_word;
 use crate::value::{Kind, Value};
 
 /// What stands before the message of an overflow: SQLite passes on nothing but the text.
@@ -34,6 +38,18 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
         .create_scalar_function(NEGATE, 1, flags, |context| passed_on(numeric::negate(&argument(context, 0)?)))?;
     connection.create_scalar_function(DATE, 2, flags, |context| {
         passed_on(numeric::date_of(&argument(context, 0)?, &argument(context, 1)?))
+    })?;
+    let kinds: BTreeMap<&str, CrdtKind> = CrdtKind::all().map(|kind| (kind_word(Kind::Crdt(kind)), kind)).collect();
+    connection.create_scalar_function(VALUE, 2, flags, move |context| {
+        let kind = context.get_raw(1).as_str().ok().and_then(|word| kinds.get(word));
+        match (context.get_raw(0), kind) {
+            (ValueRef::Null, _) => Ok(Value::Null),
+            (ValueRef::Text(state), Some(kind)) => {
+                let state = std::str::from_utf8(state).map_err(|error| SqliteError::UserFunctionError(error.into()))?;
+                passed_on(crdt::value_of(*kind, state))
+            }
+            _ => Err(SqliteError::UserFunctionError("the state of a CRDT was expected".into())),
+        }
     })?;
     connection.create_aggregate_function(SUM, 1, flags, Total(Sum::sum))?;
     connection.create_aggregate_function(MEAN, 1, flags, Total(Sum::mean))

@@ -278,7 +278,7 @@ impl fmt::Display for Quoted<'_> {
 }
 
 /// 36 characters: lower-case hex digits in groups of 8, 4, 4, 4 and 12.
-fn is_row_id(text: &str) -> bool {
+pub(crate) fn is_row_id(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() == 36
         && bytes.iter().enumerate().all(|(at, byte)| match at {
@@ -288,7 +288,7 @@ fn is_row_id(text: &str) -> bool {
 }
 
 /// The one spelling of an integer: no plus, no leading zeros, no `-0`.
-fn canonical_integer(text: &str) -> Option<i64> {
+pub(crate) fn canonical_integer(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let canonical = match digits.as_bytes() {
         [b'0'] => digits.len() == text.len(),

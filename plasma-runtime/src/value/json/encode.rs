@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::schema::TableDef;
-use crate::value::Value;
+use crate::value::{Kind, Value};
 
 /// A row in wire form.
 ///
@@ -30,17 +30,21 @@ pub fn encode_row_into(table: &TableDef, row: &[Value], out: &mut String) {
         }
         string(column.name, out);
         out.push(':');
-        match &row[index] {
-            // The kind decides, because an integer has two JSON forms.
-            Value::Int(n) if column.kind != crate::value::Kind::Int => {
-                out.push('"');
-                integer(*n, out);
-                out.push('"');
-            }
-            value => encode_value_into(value, out),
-        }
+        encode_kind_into(column.kind, &row[index], out);
     }
     out.push('}');
+}
+
+/// Appends one value in wire form. The kind decides, because an integer has two JSON forms.
+pub(crate) fn encode_kind_into(kind: Kind, value: &Value, out: &mut String) {
+    match value {
+        Value::Int(n) if kind != Kind::Int => {
+            out.push('"');
+            integer(*n, out);
+            out.push('"');
+        }
+        value => encode_value_into(value, out),
+    }
 }
 
 /// Appends one value. An integer is a number here: a column of a bigint or timestamp writes it as a string.

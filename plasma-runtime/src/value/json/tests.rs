@@ -58,10 +58,16 @@ pub(crate) fn any_value(kind: Kind) -> BoxedStrategy<Value> {
         Kind::Date => (1i32..=9999, 1u8..=12, 1u8..=28)
             .prop_map(|(year, month, day)| Value::Text(format!("{year:04}-{month:02}-{day:02}")))
             .boxed(),
+        Kind::Crdt(kind) => crate::crdt::tests::any_state(kind).prop_map(Value::Json).boxed(),
+        Kind::Sealed => any::<([u8; 12], [u8; 20])>()
+            .prop_map(|(nonce, ciphertext)| {
+                let key_id = crate::value::KeyId::new("k").unwrap();
+                Value::Json(crate::value::Envelope { key_id, nonce, ciphertext: ciphertext.into() }.to_json())
+            })
+            .boxed(),
         Kind::File => any::<Vec<u8>>()
             .prop_map(|bytes| Value::Json(crate::value::FileRef::of(&bytes, "image/png").unwrap().to_json()))
             .boxed(),
-        Kind::Crdt(_) | Kind::Sealed => Just(Value::Null).boxed(),
     }
 }
 

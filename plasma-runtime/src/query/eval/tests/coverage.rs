@@ -22,7 +22,7 @@ const REST: u8 = 128;
 const ANY: u8 = 255;
 
 /// Name, what it gives, what it stands over.
-const OPERATORS: [(&str, u8, u8); 44] = [
+const OPERATORS: [(&str, u8, u8); 46] = [
     ("column", ANY, 0),
     ("outer column", ANY, 0),
     ("literal", ANY, 0),
@@ -40,6 +40,7 @@ const OPERATORS: [(&str, u8, u8); 44] = [
     ("is null", BOOL, ANY),
     ("in", BOOL, ANY),
     ("like", BOOL, TEXT | DATE | REST),
+    ("has", BOOL, REST),
     ("exists", BOOL, 0),
     ("in query", BOOL, ANY),
     ("scalar", ANY, 0),
@@ -56,6 +57,7 @@ const OPERATORS: [(&str, u8, u8); 44] = [
     ("concat", TEXT, TEXT),
     ("coalesce", ANY, ANY),
     ("date", DATE, INT | TIME),
+    ("value", ANY, REST),
     ("case", ANY, ANY),
     ("count rows", BIGINT, 0),
     ("count", BIGINT, ANY),
@@ -239,6 +241,7 @@ fn name(expr: &Expr) -> &'static str {
         Expr::IsNull(_) => "is null",
         Expr::In { .. } => "in",
         Expr::Like { .. } => "like",
+        Expr::Has { .. } => "has",
         Expr::Exists(_) => "exists",
         Expr::InQuery { .. } => "in query",
         Expr::Scalar(_) => "scalar",
@@ -257,6 +260,7 @@ fn name(expr: &Expr) -> &'static str {
             Function::Concat => "concat",
             Function::Coalesce => "coalesce",
             Function::Date => "date",
+            Function::ValueOf(_) => "value",
             Function::Negate => "negate",
             Function::Now => "now",
         },

@@ -6,6 +6,7 @@
 use sea_query::Expr as Sql;
 
 use super::{call, to_sea};
+use crate::crdt::CrdtKind;
 use crate::query::ir::{Aggregate, ArithmeticOp};
 use crate::query::like;
 use crate::store::ddl::quote_text;
@@ -134,6 +135,29 @@ pub(super) fn arithmetic(op: ArithmeticOp, kind: Kind, left: Sql, right: Sql) ->
 pub(super) fn negate(kind: Option<Kind>, args: Vec<Sql>) -> Sql {
     let number = if kind == Some(Kind::Float) { "double precision" } else { "bigint" };
     Sql::cust_with_exprs(format!("(CAST(0 AS {number}) - CAST(? AS {number}))"), args)
+}
+
+/// The value of the state of a CRDT.
+pub(super) fn value_of(kind: CrdtKind, state: Vec<Sql>) -> Sql {
+    let of = match kind {
+        CrdtKind::GCounter => return call("plasma_g_counter", state).into(),
+        CrdtKind::PnCounter => return call("plasma_pn_counter", state).into(),
+        #[cfg(feature = "text")]
+        CrdtKind::Text => "((CAST(? AS json) ->> 'text') COLLATE \"C\")",
+        CrdtKind::OrSet(_) => "json_array_length(CAST(? AS json) -> 'adds')",
+        CrdtKind::Lww(of) => match (*of, type_of(*of)) {
+            (Kind::Json | Kind::File | Kind::Sealed, _) => {
+                "(CAST(CAST(? AS json) -> 'value' AS text) COLLATE \"C\")"
+            }
+            (_, "text") => "((CAST(? AS json) ->> 'value') COLLATE \"C\")",
+            (_, "bytea") => "decode(CAST(? AS json) ->> 'value', 'base64')",
+            (_, "integer") => "CAST(CAST(? AS json) ->> 'value' AS integer)",
+            (_, "double precision") => "CAST(CAST(? AS json) ->> 'value' AS double precision)",
+            (_, "boolean") => "CAST(CAST(? AS json) ->> 'value' AS boolean)",
+            _ => "CAST(CAST(? AS json) ->> 'value' AS bigint)",
+        },
+    };
+    Sql::cust_with_exprs(of, state)
 }
 
 /// Arguments whose letters are folded: of ASCII only, as everywhere.

@@ -142,6 +142,11 @@ impl Digest {
                 self.expr(expr);
                 self.text(pattern);
             }
+            Expr::Has { set, element } => {
+                self.tag("has");
+                self.expr(set);
+                self.text(element);
+            }
             Expr::Exists(query) => {
                 self.tag("exists");
                 self.query(query);

@@ -12,7 +12,7 @@ const COMPARISONS: [CompareOp; 7] =
 impl Choices<'_> {
     pub(crate) fn condition(&mut self, scope: &mut Scope, depth: usize) -> Expr {
         let depth_below = depth.saturating_sub(1);
-        let ways = if depth == 0 { 6 } else { 13 };
+        let ways = if depth == 0 { 7 } else { 14 };
 
         match self.below(ways) {
             0 | 1 => {
@@ -36,10 +36,11 @@ impl Choices<'_> {
             }
             // A column, a constant, a choice.
             5 => self.value_of(scope, Kind::Bool, depth_below),
-            6 => Expr::And(self.conditions(scope, depth_below)),
-            7 => Expr::Or(self.conditions(scope, depth_below)),
-            8 | 9 => Expr::Not(Box::new(self.condition(scope, depth_below))),
-            10 | 11 => Expr::Exists(Box::new(query::inner(self, scope, Place::Exists, depth_below))),
+            6 => self.has(scope, depth_below),
+            7 => Expr::And(self.conditions(scope, depth_below)),
+            8 => Expr::Or(self.conditions(scope, depth_below)),
+            9 | 10 => Expr::Not(Box::new(self.condition(scope, depth_below))),
+            11 | 12 => Expr::Exists(Box::new(query::inner(self, scope, Place::Exists, depth_below))),
             _ => {
                 let kind = self.kind();
                 let expr = self.expr(scope, kind, depth_below);

@@ -53,6 +53,8 @@ impl Choices<'_> {
     /// What only values of this kind come from; a leaf where there is nothing of that sort.
     fn calculation(&mut self, scope: &mut Scope, kind: Kind, depth: usize) -> Expr {
         match kind {
+            Kind::Crdt(_) | Kind::Sealed => self.leaf(scope, kind),
+            _ if self.once_in(6) => self.value_in(scope, kind, depth),
             Kind::Int => self.arithmetic(scope, kind, depth),
             Kind::BigInt => match self.below(6) {
                 0 => self.function(scope, Function::Length, Kind::Text, 1, depth),

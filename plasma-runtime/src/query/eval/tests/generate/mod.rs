@@ -2,18 +2,20 @@
 //! shrinks to a simple one.
 
 mod condition;
+mod crdt;
 mod expr;
 mod query;
 mod rows;
 pub(crate) mod scope;
 
 pub(crate) use self::rows::{TABLES, Tables, row_id};
+use crate::crdt::CrdtKind;
 use crate::query::ir::{Expr, Query};
 use crate::schema::TableDef;
 use crate::value::Kind;
 
 /// Everything a column can hold.
-const KINDS: [Kind; 12] = [
+const KINDS: [Kind; 18] = [
     Kind::Text,
     Kind::Int,
     Kind::Id,
@@ -26,6 +28,12 @@ const KINDS: [Kind; 12] = [
     Kind::Date,
     Kind::Fixed(2),
     Kind::File,
+    Kind::Crdt(CrdtKind::GCounter),
+    Kind::Crdt(CrdtKind::PnCounter),
+    Kind::Crdt(CrdtKind::Lww(&Kind::Text)),
+    Kind::Crdt(CrdtKind::Lww(&Kind::Float)),
+    Kind::Crdt(CrdtKind::OrSet(&Kind::Text)),
+    Kind::Crdt(CrdtKind::OrSet(&Kind::Int)),
 ];
 
 /// A stream of choices.

@@ -1,6 +1,7 @@
 //! Random rows: many NULLs, few different values, and the edges of every kind.
 
 use super::Choices;
+use crate::crdt::CrdtKind;
 use crate::schema::{ColumnDef, TableDef};
 use crate::value::{FileRef, Kind, Row, Value};
 
@@ -34,6 +35,10 @@ static ALL: TableDef = TableDef::new(
         column("fixed", Kind::Fixed(2)),
         column("file", Kind::File),
         column("ref", Kind::Id),
+        column("views", Kind::Crdt(CrdtKind::GCounter)),
+        column("votes", Kind::Crdt(CrdtKind::PnCounter)),
+        column("name", Kind::Crdt(CrdtKind::Lww(&Kind::Text))),
+        column("tags", Kind::Crdt(CrdtKind::OrSet(&Kind::Text))),
     ],
 );
 static SOME: TableDef = TableDef::new(
@@ -45,6 +50,8 @@ static SOME: TableDef = TableDef::new(
         column("int", Kind::Int),
         column("bigint", Kind::BigInt),
         column("float", Kind::Float),
+        column("weight", Kind::Crdt(CrdtKind::Lww(&Kind::Float))),
+        column("numbers", Kind::Crdt(CrdtKind::OrSet(&Kind::Int))),
     ],
 );
 static FEW: TableDef = TableDef::new("few", &[id(), column("ref", Kind::Id), column("bool", Kind::Bool)]);
@@ -92,7 +99,8 @@ impl Choices<'_> {
             Kind::Json => Value::Json(self.pick(&["null", "1", "[1,2]", "{\"a\":\"é\"}", "\"x\"", "\"X\""]).to_owned()),
             Kind::Date => Value::Text(self.pick(&["0001-01-01", "2024-02-29", "2024-03-01", "9999-12-31"]).to_owned()),
             Kind::File => Value::Json(file(self.below(3))),
-            Kind::Crdt(_) | Kind::Sealed => Value::Null,
+            Kind::Crdt(kind) => Value::Json(self.state(kind)),
+            Kind::Sealed => Value::Null,
         }
     }
 
