@@ -93,14 +93,24 @@ mod tests {
         overwrites::<Aes256Gcm>();
     }
 
-    /// What stands at this address of the own process, or nothing where it is no longer mapped.
+    /// A part of the own process's memory. Reading it allocates nothing, or what was just freed would be used again.
     #[cfg(target_os = "linux")]
-    fn memory(address: usize, length: usize) -> Option<Vec<u8>> {
-        use std::io::{Read as _, Seek as _, SeekFrom};
-        let mut file = std::fs::File::open("/proc/self/mem").expect("a process may read its own memory");
-        let mut bytes = vec![0; length];
-        file.seek(SeekFrom::Start(address as u64)).and_then(|_| file.read_exact(&mut bytes)).ok()?;
-        Some(bytes)
+    struct Memory {
+        file: std::fs::File,
+        address: usize,
+        bytes: Vec<u8>,
+    }
+
+    #[cfg(target_os = "linux")]
+    impl Memory {
+        /// What stands there; nothing where it is no longer mapped.
+        fn read(&mut self) -> &[u8] {
+            use std::os::unix::fs::FileExt as _;
+            if self.file.read_exact_at(&mut self.bytes, self.address as u64).is_err() {
+                self.bytes.fill(0);
+            }
+            &self.bytes
+        }
     }
 
     /// The key and the keys derived from it are gone from memory with the last clone, and not before.
@@ -112,20 +122,24 @@ mod tests {
         key.cipher(Purpose::AtRest);
         let id = KeyId::new("k").unwrap();
         let keys = Keys::new(id.clone(), key.clone());
-        let (address, length) = (Arc::as_ptr(&key.0) as usize, size_of::<Secret>());
-        let before = memory(address, length).unwrap();
+        let mut memory = Memory {
+            file: std::fs::File::open("/proc/self/mem").expect("a process may read its own memory"),
+            address: Arc::as_ptr(&key.0) as usize,
+            bytes: vec![0; size_of::<Secret>()],
+        };
+        let before = memory.read().to_vec();
         drop(key);
-        assert_eq!(memory(address, length).unwrap(), before);
+        assert_eq!(memory.read(), before);
         drop(keys.key(&id));
-        assert_eq!(memory(address, length).unwrap(), before);
+        assert_eq!(memory.read(), before);
         drop(keys);
-        let after = memory(address, length).unwrap_or_default();
+        let after = memory.read().to_vec();
         // Sixteen bytes of which nine differ are no pointer, no flag and no padding, but a part of a key.
         let (mut secrets, mut left) = (0, Vec::new());
         for (at, chunk) in before.chunks_exact(16).enumerate() {
             if chunk.iter().collect::<std::collections::BTreeSet<_>>().len() >= 9 {
                 secrets += 1;
-                if after.get(at * 16..at * 16 + 16) == Some(chunk) {
+                if after[at * 16..at * 16 + 16] == *chunk {
                     left.push(at);
                 }
             }

@@ -61,11 +61,21 @@ pub use sealer::{Sealer, open};
 
 /// Fields that cannot be mistaken for others: each preceded by its length as 4 bytes, most significant first.
 fn length_prefixed(fields: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(fields.iter().map(|field| 4 + field.len()).sum());
+    let mut bytes = vec![0; fields.iter().map(|field| 4 + field.len()).sum()];
+    write_length_prefixed(fields, &mut bytes).expect("they are given the place they take");
+    bytes
+}
+
+/// The same into a place of the caller's: how many bytes they take, or nothing when they do not fit.
+fn write_length_prefixed(fields: &[&[u8]], place: &mut [u8]) -> Option<usize> {
+    let mut written = 0;
     for field in fields {
         let length = u32::try_from(field.len()).expect("names and ids are shorter than 4 GiB");
-        bytes.extend_from_slice(&length.to_be_bytes());
-        bytes.extend_from_slice(field);
+        for part in [&length.to_be_bytes()[..], field] {
+            let end = written + part.len();
+            place.get_mut(written..end)?.copy_from_slice(part);
+            written = end;
+        }
     }
-    bytes
+    Some(written)
 }

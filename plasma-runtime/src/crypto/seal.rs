@@ -2,7 +2,7 @@
 
 use aes_gcm::aead::AeadInOut as _;
 
-use super::{Dek, KeyId, Nonce, OpenError, SealError, length_prefixed};
+use super::{Dek, KeyId, Nonce, OpenError, SealError, length_prefixed, write_length_prefixed};
 use crate::value::Envelope;
 use crate::value::envelope::TAG;
 
@@ -40,15 +40,20 @@ pub struct SealScope<'a> {
     pub row: &'a str,
 }
 
-/// The associated data of a value in this place.
-fn associated_data(scope: SealScope<'_>, key_id: &KeyId) -> Vec<u8> {
-    length_prefixed(&[
+/// Works with the associated data of a value in this place: on the stack, where they fit.
+fn with_associated_data<R>(scope: SealScope<'_>, key_id: &KeyId, work: impl FnOnce(&[u8]) -> R) -> R {
+    let fields = [
         &VERSION.to_be_bytes(),
         scope.table.as_bytes(),
         scope.row.as_bytes(),
         scope.column.as_bytes(),
         key_id.as_str().as_bytes(),
-    ])
+    ];
+    let mut bytes = [0; 192];
+    match write_length_prefixed(&fields, &mut bytes) {
+        Some(written) => work(&bytes[..written]),
+        None => work(&length_prefixed(&fields)),
+    }
 }
 
 /// Seals with a given key and nonce, as the [module](super) says. `nonce` must have been drawn for `key_id`, whose key
@@ -66,10 +71,10 @@ pub fn seal_with_key(
 ) -> Result<Envelope, SealError> {
     let mut ciphertext = Vec::with_capacity(plaintext.len() + TAG);
     ciphertext.extend_from_slice(plaintext);
-    let tag = key
-        .cipher(purpose)
-        .encrypt_inout_detached((&nonce.0).into(), &associated_data(scope, key_id), ciphertext.as_mut_slice().into())
-        .map_err(|_| SealError::TooLarge)?;
+    let tag = with_associated_data(scope, key_id, |place| {
+        key.cipher(purpose).encrypt_inout_detached((&nonce.0).into(), place, ciphertext.as_mut_slice().into())
+    })
+    .map_err(|_| SealError::TooLarge)?;
     ciphertext.extend_from_slice(&tag);
     Ok(Envelope { key_id: key_id.clone(), nonce: nonce.0, ciphertext })
 }
@@ -86,13 +91,10 @@ pub fn open_with_key(
 ) -> Result<Vec<u8>, OpenError> {
     let (ciphertext, tag) = envelope.ciphertext.split_last_chunk::<TAG>().ok_or(OpenError::Tampered)?;
     let mut plaintext = ciphertext.to_vec();
-    key.cipher(purpose)
-        .decrypt_inout_detached(
-            (&envelope.nonce).into(),
-            &associated_data(scope, &envelope.key_id),
-            plaintext.as_mut_slice().into(),
-            tag.into(),
-        )
-        .map_err(|_| OpenError::Tampered)?;
+    with_associated_data(scope, &envelope.key_id, |place| {
+        let text = plaintext.as_mut_slice().into();
+        key.cipher(purpose).decrypt_inout_detached((&envelope.nonce).into(), place, text, tag.into())
+    })
+    .map_err(|_| OpenError::Tampered)?;
     Ok(plaintext)
 }

@@ -100,6 +100,24 @@ fn fields_are_kept_apart() {
     assert_eq!(length_prefixed(&[b"ab", b""]), [0, 0, 0, 2, b'a', b'b', 0, 0, 0, 0]);
 }
 
+/// A place too long for the stack is authenticated like any other.
+#[test]
+fn a_long_place_counts_as_well() {
+    for length in (100..140).chain([1_000]) {
+        let table = "t".repeat(length);
+        let scope = SealScope { table: &table, ..SCOPE };
+        let envelope = sealed(Purpose::Sealed, scope, TEXT);
+        assert_eq!(open(Purpose::Sealed, &keyring(), scope, &envelope).unwrap(), TEXT);
+        let other = "t".repeat(length - 1) + "u";
+        fails(Purpose::Sealed, SealScope { table: &other, ..SCOPE }, &envelope);
+        let fields = [table.as_bytes(), b"x"];
+        let whole = length_prefixed(&fields);
+        let mut place = vec![0; whole.len()];
+        assert_eq!((write_length_prefixed(&fields, &mut place), &place), (Some(whole.len()), &whole));
+        assert_eq!(write_length_prefixed(&fields, &mut place[1..]), None);
+    }
+}
+
 /// Every envelope of a small database, opened in every place of it.
 #[test]
 fn an_envelope_opens_where_it_was_sealed_and_nowhere_else() {
