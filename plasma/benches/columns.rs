@@ -1,13 +1,17 @@
-//! Scenario `columns`: what values that are more than plain ones cost.
+//! Scenario `columns`: what values that are more than plain ones cost, in memory.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, missing_docs, unreachable_pub, reason = "a benchmark")]
 
+#[path = "columns/crdt.rs"]
+mod crdt;
 #[cfg(feature = "encryption")]
 #[path = "columns/seal.rs"]
 mod seal;
 mod util;
 
 fn main() {
+    crdt::counters();
+    crdt::sets();
     #[cfg(feature = "encryption")]
     seal::run();
 }

@@ -78,16 +78,17 @@
 ///
 /// `Id<T>`, `String`, `i32`, `i64`, `f64` (finite), `bool`, `Vec<u8>`, [`Json<T>`](crate::Json),
 /// [`Timestamp`](crate::Timestamp), [`Date`](crate::Date), [`Fixed<N>`](crate::Fixed), [`FileRef`](crate::FileRef), the
-/// moments and dates of chrono, time and jiff by feature, your own newtypes and enums with
+/// moments and dates of chrono, time and jiff by feature, the CRDTs of [`plasma::crdt`](crate::crdt), your own newtypes and enums with
 /// [`#[derive(plasma::Column)]`](macro@crate::Column), and `Option` of each of them. Kind, nullability and the target of
 /// a foreign key come from the type and not from how it is spelled, so aliases work everywhere.
 ///
 /// # `NewTodo`
 ///
-/// Holds the columns a new row must have: not `id`, none with a default, and none whose type is spelled `Option<_>`.
-/// Those are added by [`.with(..)`](crate::NewRow::with) and [`.with_id(..)`](crate::NewRow::with_id). A macro sees how
-/// a type is spelled and not what it is, so a column whose type is an *alias* of `Option<_>` is a required field, in
-/// which `None` is written. (A type that is spelled `Option<_>` and is something else does not compile.)
+/// Holds the columns a new row must have: not `id`, none with a default, and none whose type is spelled `Option<_>`,
+/// `GCounter`, `PnCounter` or `OrSet<_>`, which begin empty. Those are added by [`.with(..)`](crate::NewRow::with) and
+/// [`.with_id(..)`](crate::NewRow::with_id). A macro sees how a type is spelled and not what it is, so a column whose
+/// type is an *alias* of such a type is a required field, in which `None` is written. (A type that is spelled like one
+/// of them and is something else does not compile.)
 ///
 /// `NewTodo` derives what the struct derives of `Debug`, `Clone`, `PartialEq`, `Eq`, `Hash`, `Serialize` and
 /// `Deserialize`, in `#[derive(..)]` attributes written below `#[plasma::table]`; `#[serde(..)]` attributes are copied.

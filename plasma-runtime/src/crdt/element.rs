@@ -37,7 +37,9 @@ pub(super) fn is_plain(kind: Kind, text: &str) -> bool {
         Kind::Text => {
             quoted().is_some_and(|text| text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\'))
         }
-        Kind::BigInt | Kind::Timestamp | Kind::Fixed(_) => quoted().is_some_and(|text| canonical_integer(text).is_some()),
+        Kind::BigInt | Kind::Timestamp | Kind::Fixed(_) => {
+            quoted().is_some_and(|text| canonical_integer(text).is_some())
+        }
         Kind::Int => canonical_integer(text).is_some_and(|n| i32::try_from(n).is_ok()),
         Kind::Bool => matches!(text, "true" | "false"),
         Kind::Id => quoted().is_some_and(is_row_id),

@@ -80,9 +80,7 @@ impl FromStr for Replica {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
         let digits: Option<&[u8; 16]> = text.as_bytes().try_into().ok();
-        digits
-            .and_then(Replica::from_hex)
-            .ok_or_else(|| Error::validation("a replica is 16 lower-case hex digits"))
+        digits.and_then(Replica::from_hex).ok_or_else(|| Error::validation("a replica is 16 lower-case hex digits"))
     }
 }
 

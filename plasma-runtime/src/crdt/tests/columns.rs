@@ -54,6 +54,40 @@ fn rows_hold_states() {
     assert!(OrSet::<i32>::from_value(row[3].clone()).is_err());
 }
 
+/// A column that comes to a table with rows, and rows of programs that do not name it.
+#[cfg(feature = "sqlite")]
+#[test]
+fn tables_fill_in_what_begins_empty() {
+    use crate::query::ir::{Expr, Function, Query};
+    use crate::store::SqlConnection as _;
+    use crate::store::ddl::{Side, create_table};
+    let columns = [
+        ColumnDef::new("id", Kind::Id),
+        ColumnDef::of::<GCounter>("views"),
+        ColumnDef::of::<PnCounter>("votes"),
+        ColumnDef::of::<OrSet<String>>("tags"),
+        ColumnDef::of::<Lww<String>>("name").default_value(|| Lww::<String>::literal("none")),
+    ];
+    let table: &'static _ = Box::leak(Box::new(crate::schema::TableDef::new("t", Box::leak(Box::new(columns)))));
+    let mut db = crate::store::sqlite::SqliteConnection::in_memory().unwrap();
+    db.batch(&create_table(table, Side::Server)).unwrap();
+    db.execute("INSERT INTO t (id) VALUES ('0190a1b2-0000-7000-8000-00000000000a')", &[]).unwrap();
+    let kinds: Vec<Kind> = table.columns.iter().map(|column| column.kind).collect();
+    let row = db.query("SELECT * FROM t", &[], &kinds).unwrap().remove(0);
+    let json = |text: &str| Value::Json(text.to_owned());
+    let name = json(r#"{"value":"none","ts":0,"replica":"0000000000000000"}"#);
+    let empty = [json("{}"), json(r#"{"p":{},"n":{}}"#), json(r#"{"adds":[],"dels":[]}"#), name];
+    assert_eq!(row[1..], empty);
+    let value = |column: &ColumnDef| {
+        let Kind::Crdt(kind) = column.kind else { panic!("no CRDT") };
+        Expr::Function { function: Function::ValueOf(kind), args: vec![Expr::column("t", column.name)] }
+    };
+    let values = table.columns[1..].iter().map(value).collect();
+    let query = Query { select: crate::query::ir::Select::Exprs(values), ..Query::all(table) };
+    let values = crate::store::query::run(&mut db, &query).unwrap();
+    assert_eq!(values, [vec![Value::Int(0), Value::Int(0), Value::Int(0), Value::from("none")]]);
+}
+
 #[test]
 fn counters_count() {
     let mut votes = PnCounter::default();

@@ -2,10 +2,11 @@
 //! joins meet, groups grow and shrink, and a change of one row moves the edge of a window.
 
 use super::rows::constant;
+use crate::crdt::CrdtKind;
 use crate::query::eval::tests::generate::Choices;
 use crate::query::eval::tests::generate::scope::{Column, Level};
 use crate::query::ir::{
-    Aggregate, ColumnRef, CompareOp, Expr, Group, Join, Nested, Order, Query, Rows, Select, Source,
+    Aggregate, ColumnRef, CompareOp, Expr, Function, Group, Join, Nested, Order, Query, Rows, Select, Source,
 };
 use crate::schema::TableDef;
 use crate::value::Kind;
@@ -187,7 +188,8 @@ fn condition(choices: &mut Choices<'_>, columns: &[Column], depth: usize) -> Exp
 /// A condition of one column.
 fn simple(choices: &mut Choices<'_>, columns: &[Column]) -> Expr {
     let column = shared(choices, columns);
-    match choices.below(8) {
+    match choices.below(9) {
+        8 => state(choices, columns),
         0..=4 => compared(choices, column.expr(0), column.kind),
         5 => {
             let null = Expr::IsNull(Box::new(column.expr(0)));
@@ -206,6 +208,30 @@ fn simple(choices: &mut Choices<'_>, columns: &[Column]) -> Expr {
             let pattern = choices.pick(&["a%", "%b", "_", "%", "A%"]).to_owned();
             Expr::Like { expr: Box::new(choices.pick(&text).expr(0)), pattern }
         }
+    }
+}
+
+/// A condition of a CRDT's state.
+fn state(choices: &mut Choices<'_>, columns: &[Column]) -> Expr {
+    let states: Vec<(Column, CrdtKind)> = columns
+        .iter()
+        .filter_map(|column| match column.kind {
+            Kind::Crdt(kind) => Some((*column, kind)),
+            _ => None,
+        })
+        .collect();
+    if states.is_empty() {
+        return simple(choices, columns);
+    }
+    let (column, kind) = choices.pick(&states);
+    let value = |kind| Expr::Function { function: Function::ValueOf(kind), args: vec![column.expr(0)] };
+    match kind {
+        CrdtKind::OrSet(of) if choices.once_in(2) => {
+            let element = if *of == Kind::Int { ["1", "0"] } else { ["\"a\"", "\"b\""] };
+            Expr::Has { set: Box::new(column.expr(0)), element: choices.pick(&element).to_owned() }
+        }
+        CrdtKind::Lww(of) => compared(choices, value(kind), *of),
+        _ => compared(choices, value(kind), Kind::BigInt),
     }
 }
 

@@ -4,6 +4,7 @@
 use super::backend::Postgres;
 use super::backend::{Backend, Sqlite};
 use super::differential::{Tally, agree};
+use crate::crdt::CrdtKind;
 use crate::query::ir::{Aggregate, ArithmeticOp, CompareOp, Expr, Function, Part, PartMut, Query, Select};
 use crate::value::{Kind, Value};
 
@@ -256,7 +257,7 @@ fn exprs_here(expr: &mut Expr, change: &dyn Fn(&mut Expr)) {
 #[test]
 fn wrong_values_are_found() {
     type Change = (&'static str, fn(&mut Expr));
-    let bugs: [Change; 13] = [
+    let bugs: [Change; 15] = [
         ("count(expr) counts NULLs", |expr| {
             if let Expr::Aggregate { function: Aggregate::Count, expr } = expr {
                 *expr = None;
@@ -323,6 +324,16 @@ fn wrong_values_are_found() {
         ("dates are those of UTC", |expr| {
             if let Expr::Function { function: Function::Date, args } = expr {
                 args[1] = Expr::Literal(Value::Int(0));
+            }
+        }),
+        ("ups are downs", |expr| {
+            if let Expr::Function { function: Function::ValueOf(CrdtKind::PnCounter), .. } = expr {
+                *expr = Expr::Function { function: Function::Negate, args: vec![expr.clone()] };
+            }
+        }),
+        ("a set has what begins like an element", |expr| {
+            if let Expr::Has { element, .. } = expr {
+                element.clear();
             }
         }),
         ("the second choice of a case is ignored", |expr| {

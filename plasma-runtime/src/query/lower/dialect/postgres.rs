@@ -146,9 +146,7 @@ pub(super) fn value_of(kind: CrdtKind, state: Vec<Sql>) -> Sql {
         CrdtKind::Text => "((CAST(? AS json) ->> 'text') COLLATE \"C\")",
         CrdtKind::OrSet(_) => "json_array_length(CAST(? AS json) -> 'adds')",
         CrdtKind::Lww(of) => match (*of, type_of(*of)) {
-            (Kind::Json | Kind::File | Kind::Sealed, _) => {
-                "(CAST(CAST(? AS json) -> 'value' AS text) COLLATE \"C\")"
-            }
+            (Kind::Json | Kind::File | Kind::Sealed, _) => "(CAST(CAST(? AS json) -> 'value' AS text) COLLATE \"C\")",
             (_, "text") => "((CAST(? AS json) ->> 'value') COLLATE \"C\")",
             (_, "bytea") => "decode(CAST(? AS json) ->> 'value', 'base64')",
             (_, "integer") => "CAST(CAST(? AS json) ->> 'value' AS integer)",

@@ -1,6 +1,7 @@
 //! What each operator builds, how sub-queries find their columns, and what the built queries mean.
 
 mod conditions;
+mod crdt;
 #[cfg(feature = "sqlite")]
 mod depth;
 mod expressions;

@@ -19,7 +19,8 @@ impl Choices<'_> {
                 let mut counter = PnCounter::default();
                 for _ in 0..self.below(3) {
                     let (replica, by) = (self.replica(), self.pick(&[1, 2, 7, u32::MAX]));
-                    let counted = if self.once_in(2) { counter.decrement(replica, by) } else { counter.increment(replica, by) };
+                    let counted =
+                        if self.once_in(2) { counter.decrement(replica, by) } else { counter.increment(replica, by) };
                     counted.expect("a few times");
                 }
                 json(counter.into_value())
