@@ -5,6 +5,9 @@
 #[path = "columns/crdt.rs"]
 mod crdt;
 #[cfg(feature = "encryption")]
+#[path = "columns/at_rest.rs"]
+mod at_rest;
+#[cfg(feature = "encryption")]
 #[path = "columns/seal.rs"]
 mod seal;
 mod util;
@@ -14,4 +17,6 @@ fn main() {
     crdt::sets();
     #[cfg(feature = "encryption")]
     seal::run();
+    #[cfg(feature = "encryption")]
+    at_rest::run();
 }

@@ -120,7 +120,7 @@ pub use plasma_runtime::query::typed::{
     Cursor, Filter, Page, Query, all_of, any_of, col_ref, count, exists, from_subquery, from_subquery_as, is_missing,
     not, now, row, scalar, when,
 };
-pub use plasma_runtime::schema::{ColumnType, NewRow, Schema, Sealed, SealedColumn, Table};
+pub use plasma_runtime::schema::{AtRest, ColumnType, NewRow, Schema, Sealed, SealedColumn, Table};
 pub use plasma_runtime::value::{BlindIndex, Envelope, EnvelopeLimits, KeyId};
 pub use plasma_runtime::{Date, Error, ErrorKind, FileHash, FileRef, Fixed, Id, Json, Result, Rounding, Timestamp};
 pub use plasma_runtime::{alias, columns};

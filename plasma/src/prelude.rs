@@ -9,5 +9,5 @@ pub use plasma_runtime::mutate::{Checks, Columns, Mutation, Policy, Validate};
 pub use plasma_runtime::query::typed::{
     Filter, Query, all_of, any_of, count, exists, from_subquery, is_missing, not, row, scalar,
 };
-pub use plasma_runtime::schema::{NewRow, Schema, Sealed, Table};
+pub use plasma_runtime::schema::{AtRest, NewRow, Schema, Sealed, Table};
 pub use plasma_runtime::{Id, Timestamp};

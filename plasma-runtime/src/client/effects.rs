@@ -8,6 +8,7 @@ use super::rows::{Texts, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::TableDef;
 use crate::store::SqlConnection;
+use crate::store::cells::sealed;
 use crate::value::{Kind, Row, Value, json};
 
 /// The two ends of what mutations did to a row.
@@ -28,17 +29,15 @@ pub(crate) fn save(store: &mut dyn SqlConnection, texts: &Texts, mid: u64, net: 
         if table.local_only {
             continue;
         }
-        let image =
-            |row: &Option<Row>| row.as_ref().map_or(Value::Null, |row| Value::Text(json::encode_row(table, row)));
+        let row_name = format!("{}/{}", change.table, change.id);
+        let image = |store: &dyn SqlConnection, column, row: &Option<Row>| {
+            let row = row.as_ref().map_or(Value::Null, |row| Value::Text(json::encode_row(table, row)));
+            sealed(store, "_plasma_effects", column, &row_name, row)
+        };
+        let (before, after) = (image(store, "before", &change.before)?, image(store, "after", &change.after)?);
         store.execute(
-            "INSERT INTO _plasma_effects (table_name, row_id, mid, before, after) VALUES (?1, ?2, ?3, ?4, ?5)",
-            &[
-                change.table.into(),
-                change.id.as_str().into(),
-                id_value(mid),
-                image(&change.before),
-                image(&change.after),
-            ],
+            "INSERT INTO main._plasma_effects (table_name, row_id, mid, before, after) VALUES (?1, ?2, ?3, ?4, ?5)",
+            &[change.table.into(), change.id.as_str().into(), id_value(mid), before, after],
         )?;
     }
     Ok(())

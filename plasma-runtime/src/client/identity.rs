@@ -40,6 +40,12 @@ pub(crate) mod keys {
     pub(crate) const SCHEMA: &str = "schema";
     /// The shapes of the application's tables: a JSON object of table name to `l` (local) or `s` and a fingerprint.
     pub(crate) const SHAPES: &str = "shapes";
+    /// Which columns are sealed, and with which key; absent when none is.
+    pub(crate) const AT_REST: &str = "at_rest";
+    /// How many cells that key has sealed at most.
+    pub(crate) const AT_REST_COUNT: &str = "at_rest_count";
+    /// Present while what the store once held in clear may still be in its freed pages.
+    pub(crate) const AT_REST_PURGE: &str = "at_rest_purge";
 }
 
 /// The rows of `_plasma_meta` as of one transaction. Never kept beyond it.
@@ -109,6 +115,15 @@ pub(crate) fn all(store: &mut dyn SqlConnection) -> Result<BTreeMap<String, Stri
             _ => None,
         })
         .collect())
+}
+
+/// One value that is a number; 0 when there is none.
+pub(crate) fn number(store: &mut dyn SqlConnection, key: &str) -> Result<u64> {
+    let rows = store.query("SELECT value FROM _plasma_meta WHERE key = ?1", &[key.into()], &[Kind::Text])?;
+    match rows.first().and_then(|row| row.first()?.as_text()) {
+        None => Ok(0),
+        Some(text) => text.parse().map_err(|_| damaged(key, text)),
+    }
 }
 
 /// Stores or removes one value.

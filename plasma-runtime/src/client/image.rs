@@ -55,6 +55,31 @@ pub(crate) fn sweep(store: &mut dyn SqlConnection, beside: &Path) -> Result<()> 
     Ok(())
 }
 
+/// Overwrites and removes all images beside a store, those that a set waits for too: the set begins anew, by pages.
+/// What a file system or a disk keeps of overwritten files is out of reach.
+pub(crate) fn wipe(beside: &Path) {
+    let prefix = prefix(beside);
+    let folder = beside.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            let _overwritten = overwrite(&entry.path());
+            let _gone = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn overwrite(path: &Path) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut file = std::fs::OpenOptions::new().write(true).open(path)?;
+    let (zeros, mut left) = ([0; 1 << 16], file.metadata()?.len());
+    while left > 0 {
+        let part = zeros.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        file.write_all(&zeros[..part])?;
+        left -= part as u64;
+    }
+    file.sync_all()
+}
+
 /// Checks the file; gives the cookie the set goes on from.
 ///
 /// # Errors

@@ -13,6 +13,7 @@ use super::image::Staged;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{PatchOp, PullResponse};
 use crate::store::SqlConnection;
+use crate::store::cells::sealed;
 use crate::value::{Kind, Value};
 
 /// Whether a page empties tables.
@@ -31,16 +32,19 @@ pub(crate) fn stage(
     acknowledged: u64,
 ) -> Result<()> {
     if matches!(page.patch.first(), Some(PatchOp::Clear { table: None })) {
-        store.execute("DELETE FROM _plasma_inbox", &[])?;
+        store.execute("DELETE FROM main._plasma_inbox", &[])?;
         meta.inbox_acknowledged = None;
     }
     if meta.inbox_acknowledged.is_none() {
         meta.inbox_acknowledged = Some(acknowledged);
         identity::set(store, keys::INBOX_ACKNOWLEDGED, Some(&acknowledged.to_string()))?;
     }
+    let seq = store.query("SELECT coalesce(max(seq), 0) + 1 FROM _plasma_inbox", &[], &[Kind::BigInt])?;
+    let seq = seq.first().and_then(|row| row.first()?.as_int()).unwrap_or(1);
+    let body = sealed(store, "_plasma_inbox", "body", &seq.to_string(), body.into())?;
     store.execute(
-        "INSERT INTO _plasma_inbox (clears, body) VALUES (?1, ?2)",
-        &[Value::Int(clears(page).into()), body.into()],
+        "INSERT INTO main._plasma_inbox (seq, clears, body) VALUES (?1, ?2, ?3)",
+        &[seq.into(), Value::Int(clears(page).into()), body],
     )?;
     meta.inbox_cookie = Some(page.cookie.clone());
     identity::set(store, keys::INBOX_COOKIE, Some(&page.cookie))
@@ -104,7 +108,7 @@ pub(crate) struct Pages {
 /// What is staged.
 pub(crate) fn state(store: &mut dyn SqlConnection) -> Result<Pages> {
     const SQL: &str =
-        "SELECT count(*), coalesce(max(clears), 0), coalesce(sum(octet_length(body)), 0) FROM _plasma_inbox";
+        "SELECT count(*), coalesce(max(clears), 0), coalesce(sum(octet_length(body)), 0) FROM main._plasma_inbox";
     let row = store.query(SQL, &[], &[Kind::BigInt; 3])?;
     Ok(match row.first().map(Vec::as_slice) {
         Some([Value::Int(pages), Value::Int(clears), Value::Int(bytes)]) => {
@@ -206,7 +210,7 @@ impl<'p> StagedPatch<'p> {
 /// Forgets the staged pages.
 pub(crate) fn clear(store: &mut dyn SqlConnection, meta: &mut Meta) -> Result<()> {
     if meta.inbox_cookie.take().is_some() {
-        store.execute("DELETE FROM _plasma_inbox", &[])?;
+        store.execute("DELETE FROM main._plasma_inbox", &[])?;
         identity::set(store, keys::INBOX_COOKIE, None)?;
         meta.inbox_acknowledged = None;
         identity::set(store, keys::INBOX_ACKNOWLEDGED, None)?;

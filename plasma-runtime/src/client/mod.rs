@@ -4,6 +4,7 @@
 //! joins the engine with a store, a transport, a clock and live queries.
 
 mod args;
+mod at_rest;
 mod bases;
 mod effects;
 pub mod engine;
@@ -32,6 +33,7 @@ pub mod status;
 mod tables;
 mod transport;
 
+pub use at_rest::AtRestCipher;
 pub use engine::{Durability, Engine, EngineOptions, Mutated, OnMismatch, RetryPolicy, SignOut};
 #[cfg(feature = "encryption")]
 pub use handle::RotationProgress;

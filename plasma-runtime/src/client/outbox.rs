@@ -7,6 +7,7 @@ use super::identity::{self, Meta, keys};
 use crate::error::{Error, ErrorKind, Result};
 use crate::mutate::Effects;
 use crate::store::SqlConnection;
+use crate::store::cells::sealed;
 use crate::value::{Kind, Row, Value};
 
 /// A mutation in the outbox.
@@ -55,11 +56,12 @@ pub(crate) struct Run {
 
 impl Run {
     /// As the columns `read_digest` and `write_digest`.
-    fn digests(&self) -> [Value; 2] {
-        match &self.effects {
-            Some(effects) => [effects.reads.as_str().into(), effects.writes.as_str().into()],
-            None => [Value::Null, Value::Null],
-        }
+    fn digests(&self, store: &dyn SqlConnection, key: Uuid) -> Result<[Value; 2]> {
+        let Some(effects) = &self.effects else { return Ok([Value::Null, Value::Null]) };
+        Ok([
+            kept(store, key, "read_digest", effects.reads.as_str().into())?,
+            kept(store, key, "write_digest", effects.writes.as_str().into())?,
+        ])
     }
 }
 
@@ -108,6 +110,11 @@ pub(crate) fn id_value(id: u64) -> Value {
 
 pub(crate) fn id_from(value: &Value) -> u64 {
     value.as_int().and_then(|id| u64::try_from(id).ok()).unwrap_or(0)
+}
+
+/// A value for one of the columns that may hold values of rows.
+fn kept(store: &dyn SqlConnection, key: Uuid, column: &str, value: Value) -> Result<Value> {
+    sealed(store, "_plasma_outbox", column, &key.to_string(), value)
 }
 
 fn decode(row: Row) -> Result<QueuedMutation> {
@@ -202,23 +209,26 @@ pub(crate) fn append(
     made_by: &str,
     run: &Run,
 ) -> Result<()> {
-    let [reads, writes] = run.digests();
+    let [reads, writes] = run.digests(store, key)?;
+    let args = kept(store, key, "args", args.into())?;
+    let bases = kept(store, key, "bases", run.bases.as_deref().map_or(Value::Null, Value::from))?;
+    let observed = kept(store, key, "observed", run.observed.as_deref().map_or(Value::Null, Value::from))?;
     store.execute(
-        "INSERT INTO _plasma_outbox
+        "INSERT INTO main._plasma_outbox
            (id, key, name, args, ts, state, reads, read_digest, write_digest, bases, made_by, observed)
          VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9, ?10, ?11)",
         &[
             id_value(id),
             key.to_string().into(),
             name.into(),
-            args.into(),
+            args,
             timestamp_ms.into(),
             run.reads.to_json().into(),
             reads,
             writes,
-            run.bases.as_deref().map_or(Value::Null, Value::from),
+            bases,
             made_by.into(),
-            run.observed.as_deref().map_or(Value::Null, Value::from),
+            observed,
         ],
     )?;
     Ok(())
@@ -227,7 +237,7 @@ pub(crate) fn append(
 /// Notes that these are about to be sent; entries sent before keep their time.
 pub(crate) fn mark_sent(store: &mut dyn SqlConnection, first: u64, last: u64, now: i64) -> Result<()> {
     store.execute(
-        "UPDATE _plasma_outbox SET sent_at = ?3 WHERE id BETWEEN ?1 AND ?2 AND state = 'queued' AND sent_at IS NULL",
+        "UPDATE main._plasma_outbox SET sent_at = ?3 WHERE id BETWEEN ?1 AND ?2 AND state = 'queued' AND sent_at IS NULL",
         &[id_value(first), id_value(last), now.into()],
     )?;
     Ok(())
@@ -235,7 +245,7 @@ pub(crate) fn mark_sent(store: &mut dyn SqlConnection, first: u64, last: u64, no
 
 /// Notes that the server has decided.
 pub(crate) fn mark_acknowledged(store: &mut dyn SqlConnection, id: u64) -> Result<()> {
-    store.execute("UPDATE _plasma_outbox SET state = 'acknowledged' WHERE id = ?1", &[id_value(id)])?;
+    store.execute("UPDATE main._plasma_outbox SET state = 'acknowledged' WHERE id = ?1", &[id_value(id)])?;
     Ok(())
 }
 
@@ -248,16 +258,22 @@ pub(crate) fn first_acknowledged(store: &mut dyn SqlConnection, last: u64, until
 
 /// Notes that it never runs.
 pub(crate) fn mark_skipped(store: &mut dyn SqlConnection, id: u64, skip: Skip) -> Result<()> {
-    store.execute("UPDATE _plasma_outbox SET skip = ?2 WHERE id = ?1", &[id_value(id), skip.code().into()])?;
+    store.execute("UPDATE main._plasma_outbox SET skip = ?2 WHERE id = ?1", &[id_value(id), skip.code().into()])?;
     Ok(())
 }
 
 /// What the last run read and wrote, and why it failed if it did. What the first one found stays.
-pub(crate) fn set_run(store: &mut dyn SqlConnection, id: u64, run: &Run, failing: Option<&str>) -> Result<()> {
-    let failing = failing.map_or(Value::Null, Value::from);
-    let [reads, writes] = run.digests();
+pub(crate) fn set_run(
+    store: &mut dyn SqlConnection,
+    entry: &QueuedMutation,
+    run: &Run,
+    failing: Option<&str>,
+) -> Result<()> {
+    let (id, key) = (entry.id, entry.key);
+    let failing = kept(store, key, "failing", failing.map_or(Value::Null, Value::from))?;
+    let [reads, writes] = run.digests(store, key)?;
     store.execute(
-        "UPDATE _plasma_outbox SET reads = ?2, failing = ?3, read_digest = ?4, write_digest = ?5 WHERE id = ?1",
+        "UPDATE main._plasma_outbox SET reads = ?2, failing = ?3, read_digest = ?4, write_digest = ?5 WHERE id = ?1",
         &[id_value(id), run.reads.to_json().into(), failing, reads, writes],
     )?;
     Ok(())
@@ -265,8 +281,8 @@ pub(crate) fn set_run(store: &mut dyn SqlConnection, id: u64, run: &Run, failing
 
 /// Removes the entries up to `last`; the ids stay taken.
 pub(crate) fn remove_up_to(store: &mut dyn SqlConnection, meta: &mut Meta, last: u64) -> Result<()> {
-    store.execute("DELETE FROM _plasma_outbox WHERE id <= ?1", &[id_value(last)])?;
-    store.execute("DELETE FROM _plasma_effects WHERE mid <= ?1", &[id_value(last)])?;
+    store.execute("DELETE FROM main._plasma_outbox WHERE id <= ?1", &[id_value(last)])?;
+    store.execute("DELETE FROM main._plasma_effects WHERE mid <= ?1", &[id_value(last)])?;
     if last > meta.issued {
         meta.issued = last;
         identity::set(store, keys::ISSUED, Some(&last.to_string()))?;
@@ -298,14 +314,14 @@ pub(crate) fn settled(store: &mut dyn SqlConnection) -> Result<u64> {
 /// from running twice.
 pub(crate) fn renumber(store: &mut dyn SqlConnection) -> Result<()> {
     // Through negative ids, so that old and new ones never meet.
-    store.execute("UPDATE _plasma_outbox SET id = -id, state = 'queued'", &[])?;
-    store.execute("UPDATE _plasma_effects SET mid = -mid", &[])?;
+    store.execute("UPDATE main._plasma_outbox SET id = -id, state = 'queued'", &[])?;
+    store.execute("UPDATE main._plasma_effects SET mid = -mid", &[])?;
     let old = store.query("SELECT id FROM _plasma_outbox ORDER BY id DESC", &[], &[Kind::BigInt])?;
     for (index, row) in old.into_iter().enumerate() {
         let new = id_value(index as u64 + 1);
         let old = row.into_iter().next().unwrap_or(Value::Null);
-        store.execute("UPDATE _plasma_outbox SET id = ?2 WHERE id = ?1", &[old.clone(), new.clone()])?;
-        store.execute("UPDATE _plasma_effects SET mid = ?2 WHERE mid = ?1", &[old, new])?;
+        store.execute("UPDATE main._plasma_outbox SET id = ?2 WHERE id = ?1", &[old.clone(), new.clone()])?;
+        store.execute("UPDATE main._plasma_effects SET mid = ?2 WHERE mid = ?1", &[old, new])?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use super::outbox::{QueuedMutation, id_from, id_value};
 use crate::error::{Error, ErrorKind, Rejection, Result};
 use crate::protocol::MutationError;
 use crate::store::SqlConnection;
+use crate::store::cells::sealed;
 use crate::value::{Kind, Row, Value};
 
 /// How one mutation ended.
@@ -174,7 +175,7 @@ pub(crate) fn get(store: &mut dyn SqlConnection, key: Uuid) -> Result<Option<Out
 
 /// Forgets one; false when there was none.
 pub(crate) fn dismiss(store: &mut dyn SqlConnection, key: Uuid) -> Result<bool> {
-    Ok(store.execute("DELETE FROM _plasma_outcomes WHERE key = ?1", &[key.to_string().into()])? > 0)
+    Ok(store.execute("DELETE FROM main._plasma_outcomes WHERE key = ?1", &[key.to_string().into()])? > 0)
 }
 
 /// Keeps how a mutation ended. A later word on the same mutation replaces the first.
@@ -187,22 +188,27 @@ pub(crate) fn record(
     now: i64,
 ) -> Result<Outcome> {
     let args = (status != OutcomeStatus::Applied).then(|| entry.args.clone());
+    let key = entry.key.to_string();
     let text = |text: Option<String>| text.map_or(Value::Null, Value::Text);
+    let kept = |column, value| sealed(store, "_plasma_outcomes", column, &key, text(value));
+    let kept_args = kept("args", args.clone())?;
+    let message = kept("message", error.map(|error| error.message.clone()))?;
+    let data = kept("data", error.and_then(|error| error.data.as_ref()).map(ToString::to_string))?;
     store.execute(
-        "INSERT OR REPLACE INTO _plasma_outcomes
+        "INSERT OR REPLACE INTO main._plasma_outcomes
            (key, id, client_id, name, args, ts, status, code, message, data, at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         &[
-            entry.key.to_string().into(),
+            key.into(),
             id_value(entry.id),
             meta.client_id.as_str().into(),
             entry.name.as_str().into(),
-            text(args.clone()),
+            kept_args,
             entry.timestamp_ms.into(),
             status.code().into(),
             text(error.map(|error| error.code.clone())),
-            text(error.map(|error| error.message.clone())),
-            text(error.and_then(|error| error.data.as_ref()).map(ToString::to_string)),
+            message,
+            data,
             now.into(),
         ],
     )?;
@@ -241,7 +247,7 @@ pub(crate) fn mark_lost(
             Some(Ok(_)) if text(1) != Some("applied") => continue,
             Some(Ok(key)) => {
                 store.execute(
-                    "UPDATE _plasma_outcomes SET status = 'lost-by-server', at = ?2 WHERE key = ?1",
+                    "UPDATE main._plasma_outcomes SET status = 'lost-by-server', at = ?2 WHERE key = ?1",
                     &[key.to_string().into(), now.into()],
                 )?;
                 key
@@ -250,7 +256,7 @@ pub(crate) fn mark_lost(
             _ => {
                 let key = fresh_key();
                 store.execute(
-                    "INSERT INTO _plasma_outcomes (key, id, client_id, name, ts, status, at)
+                    "INSERT INTO main._plasma_outcomes (key, id, client_id, name, ts, status, at)
                      VALUES (?1, ?2, ?3, '', ?4, 'lost-by-server', ?4)",
                     &[key.to_string().into(), id_value(id), meta.client_id.as_str().into(), now.into()],
                 )?;
@@ -265,7 +271,7 @@ pub(crate) fn mark_lost(
 /// Forgets the oldest outcomes of applied mutations beyond `keep`.
 pub(crate) fn trim(store: &mut dyn SqlConnection, keep: u64) -> Result<()> {
     store.execute(
-        "DELETE FROM _plasma_outcomes WHERE status = 'applied' AND seq <= (
+        "DELETE FROM main._plasma_outcomes WHERE status = 'applied' AND seq <= (
            SELECT seq FROM _plasma_outcomes WHERE status = 'applied' ORDER BY seq DESC LIMIT 1 OFFSET ?1)",
         &[id_value(keep)],
     )?;

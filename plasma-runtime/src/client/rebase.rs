@@ -243,7 +243,7 @@ impl<'s> Rebase<'s> {
     /// Runs everything in the outbox again, in order, over the base. The effects are rewritten.
     pub(crate) fn replay(&mut self) -> Result<()> {
         self.pending = Pending::default();
-        self.writer.execute("DELETE FROM _plasma_effects", &[])?;
+        self.writer.execute("DELETE FROM main._plasma_effects", &[])?;
         let (client_id, _) = outbox::issued(self.writer.store)?;
         for entry in outbox::after(self.writer.store, 0)? {
             self.replay_one(&client_id, &entry)?;
@@ -253,7 +253,7 @@ impl<'s> Rebase<'s> {
 
     fn replay_one(&mut self, client_id: &str, entry: &QueuedMutation) -> Result<()> {
         let mutator = match self.definition.mutator(&entry.name) {
-            _ if entry.skip.is_some() => return outbox::set_run(self.writer.store, entry.id, &Run::default(), None),
+            _ if entry.skip.is_some() => return outbox::set_run(self.writer.store, entry, &Run::default(), None),
             Some(mutator) if mutator.server_only => return Ok(()),
             Some(mutator) => mutator,
             None => {
@@ -285,7 +285,7 @@ impl<'s> Rebase<'s> {
             Ok(effects) => {
                 let net = fold(self.writer.journal[mark..].to_vec());
                 effects::save(self.writer.store, self.writer.texts, entry.id, &net)?;
-                outbox::set_run(self.writer.store, entry.id, &Run { reads, effects, ..Run::default() }, None)
+                outbox::set_run(self.writer.store, entry, &Run { reads, effects, ..Run::default() }, None)
             }
             Err(error) => self.failed(entry, error, reads),
         }
@@ -293,7 +293,7 @@ impl<'s> Rebase<'s> {
 
     fn failed(&mut self, entry: &QueuedMutation, error: Error, reads: Footprint) -> Result<()> {
         let why = format!("{}: {}", error.code(), error.message());
-        outbox::set_run(self.writer.store, entry.id, &Run { reads, ..Run::default() }, Some(&why))?;
+        outbox::set_run(self.writer.store, entry, &Run { reads, ..Run::default() }, Some(&why))?;
         if entry.failing.is_none() {
             self.failing.push((entry.key, error));
         }

@@ -67,7 +67,7 @@ pub(crate) fn rotate(
         if outcomes::get(store, entry.key)?.is_none() {
             learned.push(outcomes::record(store, &meta, &entry, OutcomeStatus::Unknown, None, now)?);
         }
-        store.execute("DELETE FROM _plasma_outbox WHERE id = ?1", &[id_value(entry.id)])?;
+        store.execute("DELETE FROM main._plasma_outbox WHERE id = ?1", &[id_value(entry.id)])?;
     }
     let store = &mut *rebase.writer.store;
     outbox::renumber(store)?;

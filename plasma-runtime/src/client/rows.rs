@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use super::at_rest;
 use super::event::RowChange;
 use crate::error::{Error, ErrorKind, Result};
-use crate::schema::{SchemaDef, TableDef};
+use crate::schema::{ColumnDef, SchemaDef, TableDef};
 use crate::store::ddl::quote;
 use crate::store::{SqlConnection, checks};
 use crate::value::{Kind, Row, Value};
@@ -69,11 +70,13 @@ impl Texts {
 
 impl TableTexts {
     fn new(table: &'static TableDef) -> Self {
-        let name = quote(table.name);
+        // Read by its name alone: a view may stand before a table with sealed columns.
+        let seen = quote(table.name);
+        let name = format!("main.{seen}");
         let columns: Vec<String> = table.columns.iter().map(|column| quote(column.name)).collect();
-        let places: Vec<String> = (1..=columns.len()).map(|n| format!("?{n}")).collect();
         let id = &columns[table.id];
-        let id_place = &places[table.id];
+        let id_place = &format!("?{}", table.id + 1);
+        let places: Vec<String> = table.columns.iter().zip(1..).map(|(column, n)| place(table, column, n)).collect();
         let changes: Vec<String> = columns
             .iter()
             .zip(&places)
@@ -91,12 +94,20 @@ impl TableTexts {
             table,
             has_unique: table.unique_sets().next().is_some(),
             kinds: table.columns.iter().map(|column| column.kind).collect(),
-            select: format!("SELECT {} FROM {name} WHERE {id} = ?1", columns.join(", ")),
+            select: format!("SELECT {} FROM {seen} WHERE {id} = ?1", columns.join(", ")),
             insert: format!("INSERT INTO {name} ({}) VALUES ({})", columns.join(", "), places.join(", ")),
             update,
             delete: format!("DELETE FROM {name} WHERE {id} = ?1"),
             delete_all: format!("DELETE FROM {name}"),
         }
+    }
+}
+
+/// Where the value of a column goes into a statement.
+fn place(table: &TableDef, column: &ColumnDef, n: usize) -> String {
+    match column.at_rest {
+        true => at_rest::sealing(&format!("?{n}"), table.name, column.name, &format!("?{}", table.id + 1)),
+        false => format!("?{n}"),
     }
 }
 
@@ -276,7 +287,8 @@ pub(crate) fn transaction<T>(
     work: impl FnOnce(&mut dyn SqlConnection) -> Result<T>,
 ) -> Result<T> {
     store.execute("BEGIN IMMEDIATE", &[])?;
-    let result = work(store).and_then(|value| store.execute("COMMIT", &[]).map(|_| value));
+    let counted = work(store).and_then(|value| at_rest::count(store).map(|()| value));
+    let result = counted.and_then(|value| store.execute("COMMIT", &[]).map(|_| value));
     if result.is_err() && store.in_transaction() {
         store.execute("ROLLBACK", &[])?;
     }

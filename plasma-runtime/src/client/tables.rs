@@ -48,11 +48,11 @@ const OUTBOX: &str = "CREATE TABLE IF NOT EXISTS _plasma_outbox (
 pub(crate) const STEPS: [(i64, &str); 4] = [
     (
         2,
-        "ALTER TABLE _plasma_outbox ADD COLUMN read_digest TEXT; ALTER TABLE _plasma_outbox ADD COLUMN write_digest TEXT;",
+        "ALTER TABLE main._plasma_outbox ADD COLUMN read_digest TEXT; ALTER TABLE main._plasma_outbox ADD COLUMN write_digest TEXT;",
     ),
-    (3, "ALTER TABLE _plasma_outbox ADD COLUMN bases TEXT;"),
-    (4, "ALTER TABLE _plasma_outbox ADD COLUMN made_by TEXT;"),
-    (5, "ALTER TABLE _plasma_outbox ADD COLUMN observed TEXT;"),
+    (3, "ALTER TABLE main._plasma_outbox ADD COLUMN bases TEXT;"),
+    (4, "ALTER TABLE main._plasma_outbox ADD COLUMN made_by TEXT;"),
+    (5, "ALTER TABLE main._plasma_outbox ADD COLUMN observed TEXT;"),
 ];
 
 /// What pending mutations changed: one row per mutation and row, net. `before` and `after` are the row as JSON in the

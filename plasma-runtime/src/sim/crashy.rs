@@ -1,7 +1,10 @@
 //! A connection that dies in the middle of a step, as a killed process does.
 
+use std::sync::Arc;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::SqlConnection;
+use crate::store::cells::Cells;
 use crate::store::sqlite::SqliteConnection;
 use crate::value::{Kind, Row, Value};
 
@@ -79,6 +82,14 @@ impl SqlConnection for CrashyStore {
 
     fn check_reads(&mut self, sql: &str) -> Result<()> {
         SqlConnection::check_reads(&mut self.inner, sql)
+    }
+
+    fn use_cells(&mut self, cells: Arc<dyn Cells>) -> Result<()> {
+        self.inner.use_cells(cells)
+    }
+
+    fn cells(&self) -> Option<&Arc<dyn Cells>> {
+        self.inner.cells()
     }
 
     fn in_transaction(&self) -> bool {

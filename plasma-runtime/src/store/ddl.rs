@@ -28,6 +28,8 @@ pub enum Side {
     /// No `REFERENCES`: a policy may hide parents, and pages bring children first. The client engine performs the
     /// actions itself.
     Client,
+    /// As [`Client`](Side::Client), in a store that seals the columns that are `at_rest`.
+    Sealed,
 }
 
 /// The statements that make a table and its indexes, separated by `;`. They do nothing where the table exists.
@@ -145,6 +147,10 @@ pub fn storage_class(kind: Kind) -> &'static str {
 /// A column as it stands in `CREATE TABLE` and `ALTER TABLE .. ADD COLUMN`.
 pub(crate) fn column_sql(column: &ColumnDef, is_id: bool, side: Side) -> String {
     let name = quote(column.name);
+    if side == Side::Sealed && column.at_rest {
+        let not_null = if column.nullable { "" } else { " NOT NULL" };
+        return format!("{name} BLOB{not_null}");
+    }
     let mut sql = format!("{name} {}", storage_class(column.kind));
     if is_id {
         sql.push_str(" PRIMARY KEY");

@@ -1,5 +1,6 @@
 //! Databases behind the engines.
 
+pub mod cells;
 #[cfg(feature = "client")]
 pub(crate) mod checks;
 pub mod ddl;

@@ -1,6 +1,9 @@
 //! The two SQL seams: a synchronous connection (the client, SQLite) and an asynchronous executor (the server).
 
-use crate::error::{Error, Result};
+use std::sync::Arc;
+
+use super::cells::Cells;
+use crate::error::{Error, ErrorKind, Result};
 use crate::future::{BoxFuture, MaybeSend, ready};
 use crate::query::lower::Dialect;
 use crate::value::{Kind, Row, Value};
@@ -33,6 +36,21 @@ pub trait SqlConnection: MaybeSend {
     fn check_reads(&mut self, sql: &str) -> Result<()> {
         let _ = sql;
         Err(Error::internal("this database cannot tell whether raw SQL only reads"))
+    }
+
+    /// Teaches this connection's SQL the functions `plasma_seal` and `plasma_open` of [`Cells`], and lets it put nothing
+    /// aside in files. Outside of a transaction.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) when this store cannot do that; [`Storage`](crate::ErrorKind::Storage).
+    fn use_cells(&mut self, cells: Arc<dyn Cells>) -> Result<()> {
+        let _ = cells;
+        Err(Error::new(ErrorKind::Config, "this store cannot encrypt its columns"))
+    }
+
+    /// The cells of [`use_cells`](SqlConnection::use_cells).
+    fn cells(&self) -> Option<&Arc<dyn Cells>> {
+        None
     }
 
     /// Whether a transaction is open. After a failed statement it may be over: FULL, IOERR, NOMEM and CORRUPT roll

@@ -40,6 +40,14 @@ pub const fn set_null(table: &TableDef, column: usize, spelled: &str) {
 /// `unique` stands on a column whose values can be compared.
 #[track_caller]
 pub const fn unique(table: &TableDef, column: usize, spelled: &str) {
+    if table.columns[column].at_rest {
+        let message = Message::of(&[
+            "columns of type `",
+            spelled,
+            "` cannot be unique: equal values are encrypted differently in the client's file",
+        ]);
+        panic!("{}", message.text());
+    }
     if !can_be_compared(table.columns[column].kind) {
         panic!("{}", Message::of(&["columns of type `", spelled, "` cannot be unique"]).text());
     }
@@ -48,6 +56,14 @@ pub const fn unique(table: &TableDef, column: usize, spelled: &str) {
 /// `index` stands on a column whose values can be compared.
 #[track_caller]
 pub const fn index(table: &TableDef, column: usize, spelled: &str) {
+    if table.columns[column].at_rest {
+        let message = Message::of(&[
+            "columns of type `",
+            spelled,
+            "` cannot be indexed: they are encrypted in the client's file",
+        ]);
+        panic!("{}", message.text());
+    }
     if !can_be_compared(table.columns[column].kind) {
         let message = Message::of(&["columns of type `", spelled, "` cannot be indexed: no condition compares them"]);
         panic!("{}", message.text());

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::{Engine, SignOut};
+use crate::client::at_rest;
 use crate::client::event::{Action, Inputs};
 use crate::client::identity::{self, Meta, keys, random_uuid};
 use crate::client::lease;
@@ -12,6 +13,7 @@ use crate::client::rows::transaction;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mutate::ErasedCtx;
 use crate::store::SqlConnection;
+use crate::store::cells::Cells as _;
 use crate::store::ddl;
 use crate::value::{Kind, Value};
 
@@ -123,7 +125,7 @@ impl Engine {
             let lost = losses(store)?;
             self.drop_rows(store, false)?;
             for table in ["_plasma_outbox", "_plasma_outcomes"] {
-                store.execute(&format!("DELETE FROM {table}"), &[])?;
+                store.execute(&format!("DELETE FROM main.{table}"), &[])?;
             }
             for key in [keys::ISSUED, keys::ACKNOWLEDGED, keys::ACKNOWLEDGED_KEY] {
                 identity::set(store, key, None)?;
@@ -161,8 +163,13 @@ impl Engine {
             self.drop_rows(store, how == SignOut::Wipe)?;
             lease::release(store, &self.holder)?;
             if how == SignOut::Wipe {
+                if let Some(cipher) = &self.cipher {
+                    at_rest::drop_views(store)?;
+                    // The count goes with the rest.
+                    let _dropped = cipher.to_be_counted();
+                }
                 for table in ["_plasma_outbox", "_plasma_outcomes", "_plasma_meta"] {
-                    store.execute(&format!("DELETE FROM {table}"), &[])?;
+                    store.execute(&format!("DELETE FROM main.{table}"), &[])?;
                 }
                 let kept = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB '_plasma_kept_*'";
                 for name in store.query(kept, &[], &[Kind::Text])?.into_iter().flatten() {
@@ -192,13 +199,37 @@ impl Engine {
         Ok(actions)
     }
 
+    /// Encrypts what the store has encrypted with another key, in one transaction. Until it is committed the old key is the
+    /// store's, afterwards only the new one is. Other processes that have the store open have to open it again.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) when the store was opened without a key, or this one has the id of the present one;
+    /// [`Encryption`](ErrorKind::Encryption) when a value does not open; [`Storage`](ErrorKind::Storage);
+    /// [`Closed`](ErrorKind::Closed).
+    #[cfg(feature = "encryption")]
+    pub fn rotate_at_rest(
+        &mut self,
+        store: &mut dyn SqlConnection,
+        key: crate::crypto::Dek,
+        key_id: crate::crypto::KeyId,
+    ) -> Result<Vec<Action>> {
+        self.check_open()?;
+        let mut actions = Vec::new();
+        self.flush_group(store, &mut actions)?;
+        let cipher = self.options.encryption.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::Config, "the store was opened without a key: give one with `.encryption(..)`")
+        })?;
+        at_rest::rotate(store, cipher, key, key_id)?;
+        Ok(actions)
+    }
+
     /// Empties the tables that sync (or all), with effects and staged pages; the base is nothing afterwards.
     fn drop_rows(&self, store: &mut dyn SqlConnection, local_too: bool) -> Result<()> {
         for texts in self.texts.iter().filter(|texts| local_too || !texts.table.local_only) {
             store.execute(&texts.delete_all, &[])?;
         }
         for table in ["_plasma_effects", "_plasma_inbox"] {
-            store.execute(&format!("DELETE FROM {table}"), &[])?;
+            store.execute(&format!("DELETE FROM main.{table}"), &[])?;
         }
         for key in [keys::COOKIE, keys::INBOX_COOKIE, keys::INBOX_ACKNOWLEDGED, keys::LAST_PULL] {
             identity::set(store, key, None)?;

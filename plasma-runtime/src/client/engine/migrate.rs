@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::open::{Opened, wrong};
+use crate::client::at_rest;
 use crate::client::event::{ClientError, ClientErrorKind};
 use crate::client::identity::{self, keys};
 use crate::client::rows::{Texts, Writer};
@@ -93,7 +94,13 @@ impl Stored {
 const LOCAL: char = 'l';
 
 fn shape(table: &TableDef) -> String {
-    format!("{}{:016x}", if table.local_only { LOCAL } else { 's' }, fingerprint::table(table))
+    let mut shape = format!("{}{:016x}", if table.local_only { LOCAL } else { 's' }, fingerprint::table(table));
+    // To the server they are as any other.
+    let sealed: Vec<&str> = table.columns.iter().filter(|column| column.at_rest).map(|column| column.name).collect();
+    if !sealed.is_empty() {
+        shape.push_str(&format!("-{:016x}", fingerprint::text(&sealed.join("\0"))));
+    }
+    shape
 }
 
 /// Brings the application's tables to the shapes of the schema. `values` are those of `_plasma_meta`.
@@ -101,6 +108,7 @@ pub(super) fn carry_over(
     store: &mut dyn SqlConnection,
     definition: &Definition,
     values: &BTreeMap<String, String>,
+    cells: &mut at_rest::Opening,
     opened: &mut Opened,
 ) -> Result<()> {
     let schema = &definition.schema;
@@ -108,7 +116,7 @@ pub(super) fn carry_over(
     if let Some(last) = &last {
         last.refuse_older(schema)?;
     }
-    reshape_all(store, definition, values.get(keys::SHAPES).map(String::as_str), last.as_ref(), opened)?;
+    reshape_all(store, definition, values.get(keys::SHAPES).map(String::as_str), last.as_ref(), cells, opened)?;
     if last.as_ref().is_some_and(|last| last.version != schema.version) {
         // Other tables or not: the mutators may do something else by now.
         identity::set(store, keys::REPLAY, Some("1"))?;
@@ -125,6 +133,7 @@ fn reshape_all(
     definition: &Definition,
     shapes: Option<&str>,
     last: Option<&Stored>,
+    cells: &mut at_rest::Opening,
     opened: &mut Opened,
 ) -> Result<()> {
     let known: BTreeMap<String, String> =
@@ -142,23 +151,23 @@ fn reshape_all(
     let synced_changed = !known.is_empty() && (synced(&known) || synced(&wanted));
     // A store of before there were lenses does not say what it holds.
     let mut anew = !last.is_some_and(|last| last.fits(&definition.schema));
-    let base = if synced_changed { undo_by_text(store)? } else { Vec::new() };
+    let base = if synced_changed { undo_by_text(store, cells)? } else { Vec::new() };
     for table in definition.schema.tables {
         match known.get(table.name) {
             Some(shape) if wanted.get(table.name) == Some(shape) => {}
             Some(shape) if is_local(shape) && !table.local_only => {
                 // Rows of its own are none that the server has.
-                keep_aside(store, table.name, opened)?;
-                store.batch(&ddl::create_table(table, Side::Client))?;
+                keep_aside(store, table.name, cells, opened)?;
+                store.batch(&ddl::create_table(table, Side::Sealed))?;
             }
-            Some(_) => anew |= !reshape(store, table, last, opened)?,
-            None => store.batch(&ddl::create_table(table, Side::Client))?,
+            Some(_) => anew |= !reshape(store, table, last, cells, opened)?,
+            None => store.batch(&ddl::create_table(table, Side::Sealed))?,
         }
     }
     for (name, shape) in known.iter().filter(|(name, _)| definition.schema.table(name).is_none()) {
         // The rows of a synced table are the server's to keep; those of a local one nobody else has.
         if is_local(shape) {
-            keep_aside(store, name, opened)?;
+            keep_aside(store, name, cells, opened)?;
         } else {
             store.batch(&ddl::drop_table(name))?;
         }
@@ -171,7 +180,7 @@ fn reshape_all(
         for key in [keys::INBOX_COOKIE, keys::INBOX_ACKNOWLEDGED] {
             identity::set(store, key, None)?;
         }
-        store.execute("DELETE FROM _plasma_inbox", &[])?;
+        store.execute("DELETE FROM main._plasma_inbox", &[])?;
         identity::set(store, keys::REPLAY, Some("1"))?;
     }
     let text = serde_json::to_string(&wanted).expect("a map of texts is JSON");
@@ -182,9 +191,10 @@ fn reshape_all(
 type BaseText = (String, String, Option<String>);
 
 /// Takes back what pending mutations did, without knowing the old shape: the rows go, their base images are returned.
-fn undo_by_text(store: &mut dyn SqlConnection) -> Result<Vec<BaseText>> {
-    let sql = "SELECT table_name, row_id, before FROM _plasma_effects ORDER BY table_name, row_id, mid";
-    let rows = store.query(sql, &[], &[Kind::Text; 3])?;
+fn undo_by_text(store: &mut dyn SqlConnection, cells: &at_rest::Opening) -> Result<Vec<BaseText>> {
+    let before = cells.seen("_plasma_effects", "before");
+    let sql = format!("SELECT table_name, row_id, {before} FROM _plasma_effects ORDER BY table_name, row_id, mid");
+    let rows = store.query(&sql, &[], &[Kind::Text; 3])?;
     let mut base: Vec<BaseText> = Vec::new();
     for row in rows {
         let Ok([Value::Text(table), Value::Text(id), before]) = <[Value; 3]>::try_from(row) else { continue };
@@ -196,7 +206,7 @@ fn undo_by_text(store: &mut dyn SqlConnection) -> Result<Vec<BaseText>> {
         }
         base.push((table, id, before.as_text().map(str::to_owned)));
     }
-    store.execute("DELETE FROM _plasma_effects", &[])?;
+    store.execute("DELETE FROM main._plasma_effects", &[])?;
     Ok(base)
 }
 
@@ -225,18 +235,19 @@ fn reshape(
     store: &mut dyn SqlConnection,
     table: &'static TableDef,
     last: Option<&Stored>,
+    cells: &mut at_rest::Opening,
     opened: &mut Opened,
 ) -> Result<bool> {
     let old_columns = ddl::column_names(store, table.name)?;
     let aside = put_aside(store, table.name)?;
-    store.batch(&ddl::create_table(table, Side::Client))?;
+    store.batch(&ddl::create_table(table, Side::Sealed))?;
     let kind = |column: &str| last.and_then(|last| last.kind(table.name, column));
     let other = table.columns.iter().find(|column| kind(column.name).is_some_and(|was| !means(was, column.kind)));
     let copied = match other {
         Some(column) => {
             Err(Error::conflict(format!("the values of `{}` mean something else in the new version", column.name)))
         }
-        None => copy(store, table, &aside, &old_columns),
+        None => copy(store, table, &aside, &old_columns, cells),
     };
     match copied {
         Ok(()) => {
@@ -244,6 +255,7 @@ fn reshape(
             if !table.local_only || !any_value(store, &aside, &gone)? {
                 store.batch(&ddl::drop_table(&aside))?;
             } else {
+                cells.kept_aside(store, table.name, &aside)?;
                 tell(
                     opened,
                     format!("columns of `{}` are gone; its former rows are kept in `{aside}`", table.name),
@@ -256,6 +268,7 @@ fn reshape(
         // The rows do not fit. Synced rows come anew; local ones nobody else has.
         Err(_) if !table.local_only => store.batch(&ddl::drop_table(&aside)).map(|()| false),
         Err(error) => {
+            cells.kept_aside(store, table.name, &aside)?;
             let message = format!("the rows of `{}` do not fit its new shape; they are kept in `{aside}`", table.name);
             tell(opened, message, Some(error));
             Ok(true)
@@ -273,22 +286,27 @@ fn means(was: &str, now: Kind) -> bool {
 }
 
 /// Fills the table from the rows of its former self; new columns with their defaults.
-fn copy(store: &mut dyn SqlConnection, table: &TableDef, aside: &str, old_columns: &[String]) -> Result<()> {
+fn copy(
+    store: &mut dyn SqlConnection,
+    table: &TableDef,
+    aside: &str,
+    old_columns: &[String],
+    cells: &at_rest::Opening,
+) -> Result<()> {
     let (mut targets, mut sources) = (Vec::new(), Vec::new());
     let mut params: Vec<Value> = Vec::new();
     for column in table.columns {
-        if old_columns.iter().any(|old| old == column.name) {
-            sources.push(quote(column.name));
-        } else {
-            match column.default {
-                Some(ColumnDefault::Now) => sources.push(ddl::now(column.kind).to_owned()),
-                Some(ColumnDefault::Value(default)) => {
-                    params.push(default());
-                    sources.push(format!("?{}", params.len()));
-                }
-                None => sources.push("NULL".to_owned()),
+        let known = old_columns.iter().any(|old| old == column.name);
+        let value = match column.default {
+            _ if known => quote(column.name),
+            Some(ColumnDefault::Now) => ddl::now(column.kind).to_owned(),
+            Some(ColumnDefault::Value(default)) => {
+                params.push(default());
+                format!("?{}", params.len())
             }
-        }
+            None => "NULL".to_owned(),
+        };
+        sources.push(cells.carried(table, column.name, &value, known));
         targets.push(quote(column.name));
     }
     let copy = format!(
@@ -310,12 +328,18 @@ fn any_value(store: &mut dyn SqlConnection, table: &str, columns: &[&String]) ->
 }
 
 /// Removes a `local_only` table that is none any more. Its rows are kept under another name.
-fn keep_aside(store: &mut dyn SqlConnection, name: &str, opened: &mut Opened) -> Result<()> {
+fn keep_aside(
+    store: &mut dyn SqlConnection,
+    name: &str,
+    cells: &mut at_rest::Opening,
+    opened: &mut Opened,
+) -> Result<()> {
     let rows = store.query(&format!("SELECT 1 FROM {} LIMIT 1", quote(name)), &[], &[Kind::Int])?;
     if rows.is_empty() {
         return store.batch(&ddl::drop_table(name));
     }
     let aside = put_aside(store, name)?;
+    cells.kept_aside(store, name, &aside)?;
     tell(opened, format!("`{name}` is no `local_only` table any more; its rows are kept in `{aside}`"), None);
     Ok(())
 }

@@ -26,6 +26,7 @@ pub use control::Losses;
 pub use mutate::{LocalRun, Mutated};
 pub use options::{Durability, EngineOptions, OnMismatch, RetryPolicy, SignOut};
 
+use super::at_rest::{self, AtRestCipher};
 use super::event::{Action, Batch, ClientError, ClientErrorKind, Event, Inputs, Progress};
 use super::identity::{self, Meta, keys, random_uuid};
 use super::lease;
@@ -47,6 +48,8 @@ pub struct Engine {
     definition: Arc<Definition>,
     options: EngineOptions,
     texts: Texts,
+    /// What seals the store's columns, if any is sealed.
+    cipher: Option<Arc<AtRestCipher>>,
     /// Names this engine in the lease.
     holder: String,
     group: Option<String>,
@@ -115,10 +118,16 @@ impl Engine {
     pub fn open(
         store: &mut dyn SqlConnection,
         definition: Arc<Definition>,
-        options: EngineOptions,
+        mut options: EngineOptions,
         inputs: &mut Inputs<'_>,
     ) -> Result<(Engine, Vec<Action>)> {
         let opened = open::open(store, &definition, &options, inputs.entropy)?;
+        if opened.cipher.is_some()
+            && let Some(beside) = options.image.take()
+        {
+            // The rows of an image lie in its file in clear.
+            crate::client::image::wipe(&beside);
+        }
         crate::store::checks::take_over(store)?;
         let mut first_request = [0; 8];
         inputs.entropy.fill(&mut first_request);
@@ -126,6 +135,7 @@ impl Engine {
             texts: Texts::new(&definition.schema),
             definition,
             holder: random_uuid(inputs.entropy).to_string(),
+            cipher: opened.cipher,
             group: opened.group,
             closed: false,
             started: false,
@@ -357,6 +367,15 @@ impl Engine {
     /// How the pulls since the open were applied.
     pub fn stats(&self) -> Stats {
         self.stats
+    }
+
+    /// Lets another connection to the same store read it, in a transaction or out of one.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) when the store is encrypted and this connection cannot decrypt;
+    /// [`Storage`](ErrorKind::Storage).
+    pub fn lend_key(&self, reader: &mut dyn SqlConnection) -> Result<()> {
+        at_rest::lend(reader, self.cipher.as_ref())
     }
 
     /// The settings the engine was opened with.

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::Engine;
 use crate::client::args;
+use crate::client::at_rest;
 use crate::client::effects;
 use crate::client::event::{Action, ClientError, ClientErrorKind, Inputs, Progress, RowChange};
 use crate::client::executor::{ClientExecutor, Mode};
@@ -287,6 +288,7 @@ impl Engine {
             let version = self.definition.schema.version;
             let mut entries = group.entries.iter();
             let written = entries.try_for_each(|entry| entry.write(store, &self.texts, version));
+            let written = written.and_then(|()| at_rest::count(store));
             written.and_then(|()| store.execute("COMMIT", &[]).map(|_| ()))
         } else {
             Err(Error::new(ErrorKind::Storage, "the store rolled the transaction back"))

@@ -1,7 +1,10 @@
 //! Opening a store: making it, checking whose it is, carrying a changed schema over.
 
+use std::sync::Arc;
+
 use super::{EngineOptions, migrate};
-use crate::client::event::{ClientError, Entropy};
+use crate::client::at_rest::{self, AtRestCipher};
+use crate::client::event::{ClientError, ClientErrorKind, Entropy};
 use crate::client::identity::{self, keys, random_uuid};
 use crate::client::rows::transaction;
 use crate::client::tables;
@@ -17,6 +20,8 @@ pub(super) struct Opened {
     /// The pending mutations must run again, over tables of another shape.
     pub(super) replay_due: bool,
     pub(super) reports: Vec<ClientError>,
+    /// What seals the store's columns, if any is sealed.
+    pub(super) cipher: Option<Arc<AtRestCipher>>,
 }
 
 pub(super) fn wrong(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
@@ -31,7 +36,8 @@ pub(super) fn open(
     entropy: &mut dyn Entropy,
 ) -> Result<Opened> {
     schema::validate(&definition.schema)?;
-    transaction(store, |store| {
+    at_rest::prepare(store, options.encryption.as_ref())?;
+    let mut opened = transaction(store, |store| {
         let fresh = !ddl::table_exists(store, "_plasma_meta")?;
         let layout = if fresh { None } else { Some(known_layout(store)?) };
         if fresh {
@@ -52,8 +58,10 @@ pub(super) fn open(
             identity::set(store, keys::CLIENT_ID, Some(&random_uuid(entropy).to_string()))?;
         }
         let group = check_group(store, options, values.get(keys::GROUP).cloned())?;
-        let mut opened = Opened { group, replay_due: false, reports: Vec::new() };
-        migrate::carry_over(store, definition, &values, &mut opened)?;
+        let mut cells =
+            at_rest::Opening::begin(store, &definition.schema, options.encryption.as_ref(), &values, fresh)?;
+        let mut opened = Opened { group, replay_due: false, reports: Vec::new(), cipher: None };
+        migrate::carry_over(store, definition, &values, &mut cells, &mut opened)?;
         // Plain indexes are not part of a table's shape.
         let found = store.query(ddl::INDEXES, &[], &[Kind::Text; 2])?;
         for change in ddl::index_changes(definition.schema.tables, &found) {
@@ -61,8 +69,15 @@ pub(super) fn open(
         }
         // It stays noted until it was done: a crash before must not lose it.
         opened.replay_due = identity::all(store)?.contains_key(keys::REPLAY);
+        opened.cipher = cells.end(store, &definition.schema)?;
         Ok(opened)
-    })
+    })?;
+    if opened.cipher.is_some()
+        && let Some(error) = at_rest::settle(store)?
+    {
+        opened.reports.push(ClientError { kind: ClientErrorKind::Storage, error, key: None });
+    }
+    Ok(opened)
 }
 
 /// A database of another program may have tables of our names; it is not ours to write to.

@@ -35,6 +35,8 @@ pub struct EngineOptions {
     /// The path of the store's file, when the rest of a snapshot may be downloaded as a file beside it; none takes pages
     /// only.
     pub image: Option<std::path::PathBuf>,
+    /// What seals the columns that are encrypted in the store's file; a schema that has some does not open without it.
+    pub encryption: Option<std::sync::Arc<crate::client::AtRestCipher>>,
     /// Rebases always by undo and replay, never by proof: for tests.
     pub always_replay: bool,
 }
@@ -57,6 +59,7 @@ impl Default for EngineOptions {
             key_retention_ms: 90 * 24 * 3_600 * 1_000,
             applied_outcomes: 1_000,
             image: None,
+            encryption: None,
             always_replay: false,
         }
     }

@@ -24,7 +24,7 @@ use crate::schema::Schema;
 #[must_use = "nothing happens before `.open().await`"]
 pub struct ClientBuilder<S: Schema> {
     store: Box<dyn ClientStore>,
-    options: EngineOptions,
+    pub(super) options: EngineOptions,
     server: Option<String>,
     base_path: Option<String>,
     transport: Option<Arc<dyn Transport>>,
@@ -216,8 +216,8 @@ impl<S: Schema> ClientBuilder<S> {
     /// Opens the client. The sync loop does not run before [`Client::start`].
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) when settings are missing or contradict each other;
-    /// [`WrongStore`](ErrorKind::WrongStore) when the store belongs to another group or application;
+    /// [`Config`](ErrorKind::Config) when settings are missing or contradict each other, such as a key that the store is
+    /// not encrypted with; [`WrongStore`](ErrorKind::WrongStore) when the store belongs to another group or application;
     /// [`Storage`](ErrorKind::Storage) when it cannot be opened; the context provider's error.
     pub async fn open(self) -> Result<Client<S>> {
         let (network, base_path) = match self.network()? {
@@ -248,6 +248,9 @@ impl<S: Schema> ClientBuilder<S> {
         let durability = options.durability;
         let mut inputs = Inputs { now: clock.now_ms(), entropy: &mut entropy };
         let (engine, actions) = Engine::open(&mut *store.writer, Arc::new(S::definition()), options, &mut inputs)?;
+        if let Some(reader) = &mut store.reader {
+            engine.lend_key(&mut **reader)?;
+        }
         let shared = Shared::new(Parts {
             engine,
             actions,

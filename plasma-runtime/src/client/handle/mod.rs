@@ -1,5 +1,7 @@
 //! The client, as the application holds it.
 
+#[cfg(feature = "encryption")]
+mod at_rest;
 mod builder;
 mod reads;
 #[cfg(feature = "encryption")]

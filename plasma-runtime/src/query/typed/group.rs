@@ -84,6 +84,14 @@ const fn groups(kind: Kind) {
     );
 }
 
+/// Ends the build for columns that the client keeps encrypted.
+const fn groups_on_clients(at_rest: bool) {
+    assert!(
+        !at_rest,
+        "a column that is encrypted in the client's file cannot be a group key: the client would decrypt every row of the table",
+    );
+}
+
 macro_rules! key {
     ([$($g:tt)*] $key:ty, $tables:ty, [$($path:tt)*], $v:ty, $groups:expr, $self:ident => $raw:expr) => {
         impl<Sc, I $($path)*, $($g)*> KeyHandles<Sc, I> for $key {
@@ -105,7 +113,7 @@ macro_rules! key {
         }
     };
 }
-key! { [T, V: ColumnType] Col<T, V>, T, [: Path], <I::Null as Nullability>::Apply<V>, groups(V::KIND), column => column.raw() }
+key! { [T, V: ColumnType] Col<T, V>, T, [: Path], <I::Null as Nullability>::Apply<V>, { groups(V::KIND); groups_on_clients(V::AT_REST) }, column => column.raw() }
 key! { [T: Table] IdCol<T>, T, [: Path], <I::Null as Nullability>::Apply<Id<T>>, (), column => column.raw() }
 key! { [S] Expr<bool, S>, S, [], bool, (), condition => condition.into_raw().or_false() }
 key! { [V: Computed, S] Expr<V, S>, S, [: Path], <I::Null as Nullability>::Apply<V>, groups(V::KIND), expr => expr.into_raw() }

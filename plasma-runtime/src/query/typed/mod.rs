@@ -8,6 +8,7 @@ mod aggregate;
 mod any;
 mod arithmetic;
 mod assign;
+mod at_rest;
 mod column;
 mod condition;
 mod crdt;

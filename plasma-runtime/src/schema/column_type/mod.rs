@@ -1,5 +1,6 @@
 //! Rust types that can be columns.
 
+mod at_rest;
 mod derive_id;
 #[cfg(any(feature = "chrono", feature = "jiff", feature = "rust_decimal", feature = "time"))]
 mod external;
@@ -8,6 +9,7 @@ mod json;
 mod scalar;
 mod sealed;
 
+pub use at_rest::AtRest;
 pub use derive_id::{IdHasher, IdPart, IdParts};
 pub use id::Id;
 pub use json::Json;

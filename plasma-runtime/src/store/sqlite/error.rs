@@ -29,9 +29,10 @@ pub fn from_rusqlite(error: rusqlite::Error) -> Error {
             .with_data(json!({ "constraint": kind, "table": table, "columns": columns }))
             .with_source(error),
         None if is_too_large(code, &message) => Error::new(ErrorKind::TooLarge, message).with_source(error),
-        None => match super::functions::overflow(&message) {
-            Some(overflow) => Error::new(ErrorKind::Overflow, overflow.to_owned()).with_source(error),
-            None => Error::new(ErrorKind::Storage, message).with_source(error),
+        None => match (super::functions::overflow(&message), super::cells::error(&message)) {
+            (Some(overflow), _) => Error::new(ErrorKind::Overflow, overflow.to_owned()).with_source(error),
+            (None, Some((kind, text))) => Error::new(kind, text.to_owned()).with_source(error),
+            (None, None) => Error::new(ErrorKind::Storage, message).with_source(error),
         },
     }
 }

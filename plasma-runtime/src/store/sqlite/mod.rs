@@ -8,6 +8,7 @@
 //! program that talks to SQLite itself should use this one.
 
 mod bind;
+mod cells;
 pub mod error;
 mod functions;
 mod options;
@@ -28,6 +29,7 @@ use rusqlite::{CachedStatement, Connection, InterruptHandle, OpenFlags};
 use self::bind::read_row;
 use self::error::from_rusqlite;
 use super::SqlConnection;
+use super::cells::Cells;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{Kind, Row, Value};
 
@@ -53,6 +55,7 @@ pub struct SqliteConnection {
     connection: Connection,
     /// Instructions left, when a budget is set.
     budget: Option<Arc<AtomicI64>>,
+    cells: Option<Arc<dyn Cells>>,
 }
 
 impl fmt::Debug for SqliteConnection {
@@ -137,7 +140,7 @@ impl SqliteConnection {
                 ));
             }
         }
-        Ok(SqliteConnection { connection, budget: None })
+        Ok(SqliteConnection { connection, budget: None, cells: None })
     }
 
     /// The connection itself, for tools.
@@ -285,6 +288,23 @@ impl SqlConnection for SqliteConnection {
             return Ok(());
         }
         Err(Error::internal(format!("raw SQL only reads (`SELECT`, `WITH`, `VALUES`): {sql}")))
+    }
+
+    fn use_cells(&mut self, cells: Arc<dyn Cells>) -> Result<()> {
+        let prepare = || -> rusqlite::Result<()> {
+            self::cells::register(&self.connection, &cells)?;
+            // A sort or a view that is made whole holds opened values.
+            self.connection.pragma_update(None, "temp_store", "MEMORY")?;
+            // A key that is lost one day must not open what was deleted before.
+            self.connection.pragma_update(None, "secure_delete", true)
+        };
+        prepare().map_err(from_rusqlite)?;
+        self.cells = Some(cells);
+        Ok(())
+    }
+
+    fn cells(&self) -> Option<&Arc<dyn Cells>> {
+        self.cells.as_ref()
     }
 
     fn in_transaction(&self) -> bool {

@@ -1,3 +1,5 @@
+#[cfg(feature = "encryption")]
+mod at_rest;
 mod disk_full;
 mod drift;
 mod history;

@@ -111,7 +111,7 @@ fn random_mutation(rng: &mut Seeded) -> (&'static str, Json) {
 
 /// What base and outbox give, from nothing.
 fn from_scratch(client: &mut Client, base: &Server) -> BTreeMap<&'static str, Vec<Row>> {
-    let mut fresh = Client::new();
+    let mut fresh = Client::with(plain_options());
     fresh.begin();
     for entry in client.engine.outbox(&mut client.store).unwrap() {
         fresh
@@ -134,10 +134,11 @@ fn from_scratch(client: &mut Client, base: &Server) -> BTreeMap<&'static str, Ve
     fresh.visible()
 }
 
-/// Runs one schedule; returns what the ways of rebasing were taken for.
-fn run(seed: u64) -> crate::client::rebase::Stats {
+/// Runs one schedule; returns what the ways of rebasing were taken for. `alike` when the two clients are to tell their
+/// listeners the same, too.
+fn run(seed: u64, options: [EngineOptions; 2], alike: bool) -> crate::client::rebase::Stats {
     let mut rng = Seeded(seed);
-    let mut clients = [Client::new(), Client::with(EngineOptions { always_replay: true, ..options() })];
+    let mut clients = options.map(Client::with);
     for client in &mut clients {
         client.entropy = Seeded(seed);
         client.begin();
@@ -205,6 +206,11 @@ fn run(seed: u64) -> crate::client::rebase::Stats {
         let visible = client.visible();
         assert_eq!(visible, from_scratch(client, &base), "seed {seed} step {step}: visible is base + replay(outbox)");
         assert_eq!(visible, replaying.visible(), "seed {seed} step {step}: a proof left out a replay it must not");
+        if alike {
+            let heard = |client: &mut Client| format!("{:?}", std::mem::take(&mut client.batches));
+            assert_eq!(heard(client), heard(replaying), "seed {seed} step {step}: the listeners heard something else");
+            assert_eq!(client.stats(), replaying.stats(), "seed {seed} step {step}");
+        }
         assert!(
             client.reports.iter().all(|(kind, _)| kind == "RebaseReplay" || kind == "MutationRejected"),
             "{:?}",
@@ -212,20 +218,31 @@ fn run(seed: u64) -> crate::client::rebase::Stats {
         );
     }
     // A restart changes nothing.
-    let [client, _] = clients;
-    let stats = client.stats();
-    let mut client = client.restart();
-    let visible = client.visible();
-    client.event(Event::Tick);
-    assert_eq!(visible, client.visible());
+    let stats = clients[0].stats();
+    for client in clients {
+        let mut client = client.restart();
+        let visible = client.visible();
+        client.event(Event::Tick);
+        assert_eq!(visible, client.visible());
+    }
     stats
+}
+
+#[cfg(feature = "encryption")]
+#[test]
+fn an_encrypted_store_shows_and_tells_what_a_plain_one_does_whatever_the_schedule() {
+    for seed in 1_000..1_040 {
+        run(seed, [plain_options(), sealed_options(1)], true);
+        let always = |options| EngineOptions { always_replay: true, ..options };
+        run(seed, [always(plain_options()), always(sealed_options(1))], true);
+    }
 }
 
 #[test]
 fn visible_is_base_plus_replayed_outbox_whatever_the_schedule() {
     let mut sum = crate::client::rebase::Stats::default();
     for seed in 0..60 {
-        let stats = run(seed);
+        let stats = run(seed, [options(), EngineOptions { always_replay: true, ..options() }], false);
         sum.confirmed += stats.confirmed;
         sum.disjoint += stats.disjoint;
         sum.replayed += stats.replayed;

@@ -51,6 +51,48 @@ pub(super) fn schema() -> SchemaDef {
     }
 }
 
+/// The same, with everything encrypted in the client's file that may be. The mutators need not know.
+#[cfg(feature = "encryption")]
+pub(super) fn sealed_schema() -> SchemaDef {
+    static SEALED_LISTS: TableDef = TableDef::new("lists", &[column("id", Kind::Id), sealed("name", Kind::Text)]);
+    static SEALED_TODOS: TableDef = TableDef::new(
+        "todos",
+        &[
+            column("id", Kind::Id),
+            reference("list_id", "lists", OnDelete::Cascade),
+            sealed("title", Kind::Text),
+            ColumnDef { nullable: true, unique: true, ..column("slug", Kind::Text) },
+            sealed("done", Kind::Bool),
+        ],
+    );
+    static SEALED_DRAFTS: TableDef =
+        TableDef { local_only: true, ..TableDef::new("drafts", &[column("id", Kind::Id), sealed("body", Kind::Text)]) };
+    const fn sealed(name: &'static str, kind: Kind) -> ColumnDef {
+        ColumnDef { at_rest: true, ..column(name, kind) }
+    }
+    static TABLES: [&TableDef; 3] = [&SEALED_LISTS, &SEALED_TODOS, &SEALED_DRAFTS];
+    SchemaDef { tables: &TABLES, ..schema() }
+}
+
+/// The settings of a client whose file is encrypted with this key.
+#[cfg(feature = "encryption")]
+pub(super) fn sealed_options(key: u8) -> EngineOptions {
+    use crate::client::AtRestCipher;
+    use crate::crypto::{Dek, KeyId};
+    let cipher = AtRestCipher::new(Dek::from_bytes([key; 32]), KeyId::new(&format!("key {key}")).unwrap(), Seeded(7));
+    EngineOptions { encryption: Some(Arc::new(cipher)), ..plain_options() }
+}
+
+/// The schema that goes with these settings.
+pub(super) fn schema_for(options: &EngineOptions) -> SchemaDef {
+    #[cfg(feature = "encryption")]
+    if options.encryption.is_some() {
+        return sealed_schema();
+    }
+    let _ = options;
+    schema()
+}
+
 /// A UUID from a small number.
 pub(super) fn id(n: u32) -> String {
     format!("00000000-0000-4000-8000-{n:012}")
@@ -292,7 +334,16 @@ pub(super) struct Client {
     cookie: u64,
 }
 
+/// With `PLASMA_TEST_AT_REST` set, everything that may be is encrypted in the stores of all of these tests.
 pub(super) fn options() -> EngineOptions {
+    #[cfg(feature = "encryption")]
+    if std::env::var_os("PLASMA_TEST_AT_REST").is_some() {
+        return sealed_options(9);
+    }
+    plain_options()
+}
+
+pub(super) fn plain_options() -> EngineOptions {
     EngineOptions { group: Some("alice".into()), base_path: Some("/sync".into()), ..EngineOptions::default() }
 }
 
@@ -306,7 +357,8 @@ impl Client {
     }
 
     pub(super) fn over(store: SqliteConnection, options: EngineOptions) -> Result<Self> {
-        Self::over_schema(store, options, schema(), 1)
+        let schema = schema_for(&options);
+        Self::over_schema(store, options, schema, 1)
     }
 
     pub(super) fn over_schema(
@@ -340,7 +392,8 @@ impl Client {
     pub(super) fn restart(self) -> Self {
         let seed = self.entropy.0 ^ 0xdead;
         let options = self.engine.options().clone();
-        let mut client = Self::over_schema(self.store, options, schema(), seed).unwrap();
+        let schema = schema_for(&options);
+        let mut client = Self::over_schema(self.store, options, schema, seed).unwrap();
         client.now = self.now;
         client.cookie = self.cookie;
         client

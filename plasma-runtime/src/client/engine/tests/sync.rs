@@ -401,7 +401,7 @@ fn stuck_behind_another_process_until_its_lease_ends() {
     let file = folder.path().join("store.db");
     let open = || crate::store::sqlite::SqliteConnection::open(&file, Default::default()).unwrap();
     let mut first = Client::over(open(), options()).unwrap();
-    let mut second = Client::over_schema(open(), options(), schema(), 2).unwrap();
+    let mut second = Client::over_schema(open(), options(), schema_for(&options()), 2).unwrap();
     first.event(Event::Start);
     second.event(Event::Start);
     assert_eq!(second.sent.len(), 0);

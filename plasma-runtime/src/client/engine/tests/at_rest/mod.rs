@@ -1,0 +1,6 @@
+//! What is encrypted in the client's file.
+
+mod cells;
+mod opening;
+mod rotation;
+mod traces;
