@@ -28,6 +28,7 @@ chapters! {
     determinism = "guide/determinism.md",
     policies = "guide/policies.md",
     client = "guide/client.md",
+    encryption = "encryption.md",
     server = "guide/server.md",
     operations = "operations.md",
     testing = "guide/testing.md",
