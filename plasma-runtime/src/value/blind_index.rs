@@ -26,6 +26,22 @@ const LENGTH: usize = 32;
 /// assert_eq!(index, index.clone());
 /// ```
 ///
+/// A column of them is compared with `eq`, `ne`, `is` and `is_in`; there is no order to sort or to compare by:
+///
+/// ```
+/// # use plasma_runtime::{query::{Col, Filter}, schema::Table, value::BlindIndex};
+/// fn those<T: Table>(column: Col<T, BlindIndex>, index: BlindIndex) -> Filter<T> {
+///     column.eq(index).into()
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # use plasma_runtime::{query::{Col, Filter}, schema::Table, value::BlindIndex};
+/// fn those<T: Table>(column: Col<T, BlindIndex>, index: BlindIndex) -> Filter<T> {
+///     column.lt(index).into()
+/// }
+/// ```
+///
 /// # What it tells
 /// Whoever reads the column, the server above all, learns which rows have equal texts and how often each occurs, and
 /// sees when a look-up asks for one of them. In a column of few different values, such as a status or a country, counts
