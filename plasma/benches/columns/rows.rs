@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use plasma::crypto::{Dek, Keys};
+use plasma::crypto::{Dek, KeyId, Keys};
 use plasma::prelude::*;
 use plasma_runtime::client::{Client, SqliteStore};
 use plasma_runtime::inputs::OsEntropy;
