@@ -25,6 +25,7 @@ chapters! {
     joins = "guide/joins.md",
     mutators = "guide/mutators.md",
     writes = "guide/writes.md",
+    crdt = "crdt.md",
     determinism = "guide/determinism.md",
     policies = "guide/policies.md",
     client = "guide/client.md",

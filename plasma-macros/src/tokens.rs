@@ -168,7 +168,7 @@ pub(crate) fn spelled_empty(ty: &Type) -> bool {
         Type::Path(path) if path.qself.is_none() => path.path.segments.last().is_some_and(|segment| {
             let generic = matches!(segment.arguments, syn::PathArguments::AngleBracketed(_));
             match segment.ident.to_string().as_str() {
-                "GCounter" | "PnCounter" => !generic,
+                "GCounter" | "PnCounter" | "Text" => !generic,
                 "OrSet" => generic,
                 _ => false,
             }

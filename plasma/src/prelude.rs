@@ -4,6 +4,8 @@
 //! are not in it; take them from [`plasma`](crate) and [`plasma::query`](crate::query).
 
 pub use plasma_runtime::columns;
+#[cfg(feature = "text")]
+pub use plasma_runtime::crdt::Text;
 pub use plasma_runtime::crdt::{GCounter, Lww, OrSet, PnCounter};
 pub use plasma_runtime::mutate::{Checks, Columns, Mutation, Policy, Validate};
 pub use plasma_runtime::query::typed::{

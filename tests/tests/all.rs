@@ -17,5 +17,6 @@ mod model;
 mod options;
 mod place;
 mod sim;
+mod text;
 mod values;
 mod versions;

@@ -33,6 +33,8 @@ pub(crate) use register::Register;
 pub use replica::{Replica, Tag};
 pub(crate) use state::State;
 #[cfg(feature = "text")]
+pub(crate) use text::{Anchors, Edit};
+#[cfg(feature = "text")]
 pub use text::{MAX_DOCUMENT, MAX_TEXT, Text};
 
 /// A state that can be brought together with another one.

@@ -128,8 +128,8 @@ pub const fn left_out(table: &TableDef, columns: &[usize]) {
             let message = Message::of(&[
                 "the type of column `",
                 column.name,
-                "` is spelled like one that begins empty (`Option<_>`, `GCounter`, `PnCounter`, `OrSet<_>`) but is not \
-                 that one, so a new row without it has no value for it; give it a default or another name",
+                "` is spelled like one that begins empty (`Option<_>`, `GCounter`, `PnCounter`, `OrSet<_>`, `Text`) but \
+                 is not that one, so a new row without it has no value for it; give it a default or another name",
             ]);
             panic!("{}", message.text());
         }

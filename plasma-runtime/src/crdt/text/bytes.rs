@@ -166,6 +166,23 @@ impl<'a> Blocks<'a> {
         self.0.iter().all(|(writer, list)| next.get(writer) == Some(&list.len()))
     }
 
+    /// Of these clocks those that the writer has used for characters here, and the others.
+    pub(super) fn written(&self, writer: u64, ranges: &[Range<u32>]) -> (Vec<Range<u32>>, Vec<Range<u32>>) {
+        let (mut written, mut others) = (Vec::new(), Vec::new());
+        for range in ranges {
+            let mut clock = range.start;
+            while clock < range.end {
+                let (there, end) = match self.find(CharId(writer, clock)) {
+                    Some(block) => (block.content != Content::Gap, block.end().min(range.end)),
+                    None => (false, range.end),
+                };
+                push(if there { &mut written } else { &mut others }, clock..end);
+                clock = end;
+            }
+        }
+        (written, others)
+    }
+
     /// Of these characters those that are there and alive, at most `limit` of them; and how many they are.
     pub(super) fn alive(&self, wanted: &Ranges, limit: usize) -> Ranges {
         let (mut alive, mut left) = (Ranges::new(), limit);
@@ -246,6 +263,21 @@ pub(super) fn update(insertion: Option<&Insertion<'_>>, deletions: &Ranges) -> V
         }
     }
     out
+}
+
+/// The neighbours of the one block that an update inserts.
+///
+/// # Errors
+/// Says what is wrong with the update.
+pub(super) fn neighbours(update: &[u8]) -> Result<(Option<CharId>, Option<CharId>), &'static str> {
+    let mut reader = Reader(update);
+    let (writers, blocks) = (reader.number(1)?, reader.number(1)?);
+    let (_, clock) = (reader.number(MAX_WRITER)?, reader.clock()?);
+    if (writers, blocks) != (1, 1) {
+        return Err("the library has inserted more than was asked for");
+    }
+    let block = reader.block(clock)?;
+    Ok((block.left, block.right))
 }
 
 fn string(out: &mut Vec<u8>, text: &str) {

@@ -8,11 +8,11 @@ use std::ops::Range;
 use yrs::block::{ClientID, ID};
 use yrs::updates::decoder::Decode as _;
 use yrs::{
-    Assoc, Doc, GetString as _, IndexedSequence as _, OffsetKind, Options, ReadTxn as _, StateVector, StickyIndex,
-    Text as _, TextRef, Transact as _, Update,
+    Assoc, Doc, GetString as _, OffsetKind, Options, ReadTxn as _, StateVector, StickyIndex, Text as _, TextRef,
+    Transact as _, Update,
 };
 
-use super::bytes::{CharId, ROOT, Ranges};
+use super::bytes::{self, CharId, ROOT, Ranges};
 use crate::error::{Error, Result};
 
 pub(super) struct Document {
@@ -58,16 +58,14 @@ impl Document {
         self.text.get_string(&self.doc.transact())
     }
 
-    /// The characters on either side of a place in the text, counted in units of UTF-16.
-    pub(super) fn neighbours(&self, place: u32) -> (Option<CharId>, Option<CharId>) {
-        let transaction = self.doc.transact();
-        let at = |place, assoc| {
-            let index = self.text.sticky_index(&transaction, place, assoc)?;
-            index.id().map(|id| CharId(id.client.get(), id.clock))
-        };
-        let left = if place == 0 { None } else { at(place - 1, Assoc::After) };
-        let right = if place >= self.text.len(&transaction) { None } else { at(place, Assoc::After) };
-        (left, right)
+    /// The characters on either side of a place in the text, counted in units of UTF-16, deleted ones too: the library's
+    /// answer when it inserts there. What is written between two that are no neighbours would have no certain place.
+    pub(super) fn neighbours(&self, place: u32) -> Result<(Option<CharId>, Option<CharId>)> {
+        let mut transaction = self.doc.transact_mut();
+        self.text.insert(&mut transaction, place, "x");
+        let inserted = transaction.encode_update_v1();
+        self.text.remove_range(&mut transaction, place, 1);
+        bytes::neighbours(&inserted).map_err(broken)
     }
 
     /// Where a character stands or stood, counted in units of UTF-16.

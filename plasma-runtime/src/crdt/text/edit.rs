@@ -86,7 +86,7 @@ impl Text {
     pub(crate) fn anchors(&self, replica: Replica, edit: &Edit) -> Result<Anchors> {
         let units = edit.units(&self.text)?;
         let document = Document::load(&[&self.doc])?;
-        let (left, right) = document.neighbours(units.start);
+        let (left, right) = document.neighbours(units.start)?;
         let gone = if units.is_empty() { Ranges::new() } else { document.characters(units) };
         let pairs = |ranges: Vec<Range<u32>>| ranges.into_iter().map(|range| (range.start, range.end - range.start));
         let by = writer(replica);
@@ -117,7 +117,8 @@ impl Text {
             }
         };
         let blocks = self.blocks()?;
-        let gone = blocks.alive(&seen.ranges(), edit.range.as_ref().map_or(0, ExactSizeIterator::len));
+        let gone =
+            blocks.alive(&seen.ranges(&blocks, writer(replica)), edit.range.as_ref().map_or(0, ExactSizeIterator::len));
         if edit.text.is_empty() && gone.is_empty() {
             return Ok(());
         }
@@ -184,7 +185,7 @@ impl Text {
             Some(place) => place,
             None => edit.clamped(self).units(&self.text)?.start,
         };
-        Ok(document.neighbours(place))
+        document.neighbours(place)
     }
 }
 
@@ -194,11 +195,12 @@ type Known = Option<Option<CharId>>;
 impl Anchors {
     /// The neighbours that are here.
     fn neighbours(&self, blocks: &Blocks<'_>, replica: Replica) -> (Known, Known) {
-        // A client that had to take another id writes the same characters under another name.
+        // A client that had to take another id writes the same characters under another name. That one first: under the old
+        // id a copy of the client may have written something else.
         let renamed = |id: CharId| if id.0 == self.by { CharId(writer(replica), id.1) } else { id };
         let known = |id: Option<CharId>, fits: &dyn Fn(CharId) -> bool| match id {
             None => Some(None),
-            Some(id) => [id, renamed(id)].into_iter().find(|id| fits(*id)).map(Some),
+            Some(id) => [renamed(id), id].into_iter().find(|id| fits(*id)).map(Some),
         };
         let left = known(self.left, &|id| blocks.can_follow(id));
         let right = known(self.right, &|id| blocks.can_precede(id));
@@ -206,7 +208,7 @@ impl Anchors {
     }
 
     /// What was deleted, in order, each character once.
-    fn ranges(&self) -> Ranges {
+    fn ranges(&self, blocks: &Blocks<'_>, me: u64) -> Ranges {
         let mut all = Ranges::new();
         for (writer, pairs) in &self.gone {
             let ranges = pairs.iter().map(|(first, len)| *first..first.saturating_add(*len));
@@ -219,6 +221,13 @@ impl Anchors {
                 range.start = range.start.max(end);
                 end = end.max(range.end);
             }
+        }
+        if self.by != me
+            && let Some(mine) = all.remove(&self.by)
+        {
+            let (renamed, rest) = blocks.written(me, &mine);
+            all.insert(self.by, rest);
+            all.insert(me, renamed);
         }
         all
     }

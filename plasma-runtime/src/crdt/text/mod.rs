@@ -1,6 +1,7 @@
 //! A text that several may write at once, character by character.
 
 mod bytes;
+mod column;
 mod document;
 mod edit;
 #[cfg(test)]
@@ -108,6 +109,11 @@ impl Text {
             return Err(Error::validation("the document is not spelled as documents are"));
         }
         Ok(read)
+    }
+
+    /// The canonical JSON.
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("two texts are JSON")
     }
 
     /// A state that was looked at before.

@@ -8,6 +8,8 @@ mod register;
 mod set;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "text")]
+mod text;
 mod whole;
 
 use std::fmt;

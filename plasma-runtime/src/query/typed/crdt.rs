@@ -4,6 +4,8 @@ use super::column::Col;
 use super::expr::Expr;
 use super::raw::{self, Raw};
 use super::text::{Textual, function};
+#[cfg(feature = "text")]
+use crate::crdt::Text;
 use crate::crdt::{ElementFrom, GCounter, Lww, OrSet, PnCounter, SetElement};
 use crate::query::ir::{self, Function};
 use crate::schema::{ColumnType, Scalar};
@@ -49,6 +51,8 @@ macro_rules! crdt {
         crdt! { @value [] $on<$($p),*>, GCounter, i64, "What all have counted together." }
         crdt! { @value [] $on<$($p),*>, PnCounter, i64, "Ups less downs." }
         crdt! { @value [X: Scalar] $on<$($p),*>, Lww<X>, X, "The value of the register." }
+        #[cfg(feature = "text")]
+        crdt! { @value [] $on<$($p),*>, Text, String, "The text as it reads." }
         crdt! { @set $on<$($p),*> }
     };
     (@value [$($g:tt)*] Col<T, V>, $v:ty, $out:ty, $doc:literal) => {

@@ -3,6 +3,8 @@
 
 use super::assign::Assign;
 use super::column::Col;
+#[cfg(feature = "text")]
+use crate::crdt::Edit;
 use crate::crdt::{GCounter, Lww, OrSet, PnCounter};
 use crate::mutate::operation::{Add, Count, Remove, Write};
 use crate::schema::ColumnType;
@@ -66,6 +68,38 @@ impl<T, V: ColumnType> Col<T, OrSet<V>> {
     #[doc(alias = "crdtRemove")]
     pub fn remove(self, value: impl Into<V>) -> Assign<T> {
         Assign::operation(self.name(), Remove { value: json(value.into()) })
+    }
+}
+
+/// A text. Positions count characters (Unicode scalar values) of the text as the statement finds it. When the mutation
+/// runs again over a text that others have changed, the edit lands beside the characters its caller saw: see
+/// [`Text`](crate::crdt::Text).
+#[cfg(feature = "text")]
+impl<T> Col<T, crate::crdt::Text> {
+    /// Inserts: `tx.update(id).set(Note::body.insert(0, "Dear all, ")).await?`.
+    ///
+    /// The statement fails with [`Validation`](crate::ErrorKind::Validation) when the position lies behind the end of the
+    /// text its caller sees, or the text would become longer than [`MAX_TEXT`](crate::crdt::MAX_TEXT).
+    pub fn insert(self, position: usize, text: impl Into<Box<str>>) -> Assign<T> {
+        Assign::operation(self.name(), Edit::new(Some(position..position), text))
+    }
+
+    /// Deletes a range of characters: `Note::body.delete(0..10)`. Of them those that the caller saw, and no others: what
+    /// somebody else wrote between them stays.
+    ///
+    /// The statement fails with [`Validation`](crate::ErrorKind::Validation) when the range is not in the text.
+    pub fn delete(self, range: std::ops::Range<usize>) -> Assign<T> {
+        Assign::operation(self.name(), Edit::new(Some(range), ""))
+    }
+
+    /// Puts a text in the place of a range of characters: as [`delete`](Self::delete) and [`insert`](Self::insert).
+    pub fn replace(self, range: std::ops::Range<usize>, text: impl Into<Box<str>>) -> Assign<T> {
+        Assign::operation(self.name(), Edit::new(Some(range), text))
+    }
+
+    /// Inserts at the end: `Note::body.push_str("Yours, Ada")`.
+    pub fn push_str(self, text: impl Into<Box<str>>) -> Assign<T> {
+        Assign::operation(self.name(), Edit::new(None, text))
     }
 }
 

@@ -109,19 +109,37 @@ fn a_rejected_edit_takes_only_its_own_text_with_it() {
 
 #[test]
 fn edits_issued_again_under_another_client_id_find_each_other() {
-    let mut world = World::new("<>", 1);
+    let mut world = World::new("<>", 2);
     world.inserts(0, 1, "abc");
     world.inserts(0, 4, "def");
-    world.inserts(0, 4, "-");
+    world.inserts(0, 5, "-");
     world.replaces(0, 2..3, "B");
+    world.replaces(0, 6..8, "");
+    world.inserts(1, 0, "somebody else ");
     world.runs(0);
-    for _ in 0..3 {
+    world.runs(1);
+    for _ in 0..4 {
         world.runs_as(0, 7);
     }
-    assert_eq!(world.server.value(), "<aBc-def>");
+    assert_eq!(world.server.value(), "somebody else <aBcd->");
     world.inserts(0, 0, "!");
     world.runs_as(0, 7);
-    assert_eq!(world.server.value(), "!<aBc-def>");
+    assert_eq!(world.server.value(), "!somebody else <aBcd->");
+}
+
+/// A copy of a client writes under the same id, until the server finds out and the client takes another one.
+#[test]
+fn edits_of_a_forked_client_are_not_taken_for_those_of_its_copy() {
+    let mut world = World::new("<>", 1);
+    for (at, c) in "abcdef".chars().enumerate() {
+        world.inserts(0, 1 + at, &c.to_string());
+    }
+    world.replaces(0, 3..5, "-");
+    world.server.insert(replica(0), 0, "copy: ").unwrap();
+    for _ in 0..7 {
+        world.runs_as(0, 7);
+    }
+    assert_eq!(world.server.value(), "copy: <ab-ef>");
 }
 
 #[test]

@@ -61,6 +61,16 @@ fn two_that_stand_beside_each_other_are_refused() {
 }
 
 #[test]
+fn a_document_has_one_spelling() {
+    let one = [1, 1, 5, 0, 0x04, 1, 1, b't', 2, b'a', b'b', 0];
+    assert!(state("ab", &one).is_ok());
+    // The same text as two blocks, of which the second follows the first.
+    let two = [1, 2, 5, 0, 0x04, 1, 1, b't', 1, b'a', 0x84, 5, 0, 1, b'b', 0];
+    assert!(Blocks::parse(&two).is_ok());
+    assert!(state("ab", &two).is_err());
+}
+
+#[test]
 fn states_that_disagree_about_a_character_merge_the_same_both_ways() {
     let one = |text: &str| {
         let insertion = Insertion { writer: 5, from: 0, clock: 0, left: None, right: None, text };

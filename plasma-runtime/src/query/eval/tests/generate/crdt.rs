@@ -100,6 +100,8 @@ impl Choices<'_> {
         ];
         let of = match kind {
             Kind::BigInt => self.pick(&counters),
+            #[cfg(feature = "text")]
+            Kind::Text if self.once_in(2) => CrdtKind::Text,
             kind => CrdtKind::all()
                 .find(|crdt| matches!(crdt, CrdtKind::Lww(of) if **of == kind))
                 .expect("registers hold every kind"),
