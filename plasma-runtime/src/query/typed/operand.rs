@@ -26,7 +26,7 @@ pub trait Operand {
 #[diagnostic::on_unimplemented(
     message = "cannot compare a `{Self}` column with `{R}`",
     label = "expected a value or a column that matches `{Self}`",
-    note = "JSON columns cannot be compared in a query",
+    note = "JSON columns and encrypted columns cannot be compared in a query",
     note = "to test for null write `.is_null()` or `.is_not_null()`; to compare with an `Option` write `.is(option)`"
 )]
 pub trait CompareWith<R> {
