@@ -57,17 +57,8 @@ expansions! {
         pub struct Todo {
             pub id: Id<Self>,
             pub views: GCounter,
-            pub likes: plasma::crdt::PnCounter,
             pub status: Lww<Status>,
             pub tags: OrSet<String>,
-        }
-    "#;
-    table_with_the_default_of_a_crdt: crate::table::attribute => r#"
-        #[plasma::table]
-        pub struct Todo {
-            pub id: Id<Self>,
-            #[column(default = 5)]
-            pub likes: PnCounter,
         }
     "#;
     table: crate::table::attribute => r#"

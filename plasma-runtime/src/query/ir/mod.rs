@@ -4,6 +4,7 @@
 //! around it, and so on. So a condition can be moved into a sub-query without renaming anything. Within a query a column
 //! names its [`Source`]: a table, an alias of a table, or a query that stands as a table.
 
+mod by_id;
 mod expr;
 mod now;
 mod write;

@@ -36,6 +36,7 @@ mod regressions;
 mod rows;
 mod runner;
 mod shapes;
+mod states;
 mod steps;
 mod watch;
 mod world;

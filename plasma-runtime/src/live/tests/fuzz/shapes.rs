@@ -2,11 +2,10 @@
 //! joins meet, groups grow and shrink, and a change of one row moves the edge of a window.
 
 use super::rows::constant;
-use crate::crdt::CrdtKind;
 use crate::query::eval::tests::generate::Choices;
 use crate::query::eval::tests::generate::scope::{Column, Level};
 use crate::query::ir::{
-    Aggregate, ColumnRef, CompareOp, Expr, Function, Group, Join, Nested, Order, Query, Rows, Select, Source,
+    Aggregate, ColumnRef, CompareOp, Expr, Group, Join, Nested, Order, Query, Rows, Select, Source,
 };
 use crate::schema::TableDef;
 use crate::value::Kind;
@@ -189,7 +188,7 @@ fn condition(choices: &mut Choices<'_>, columns: &[Column], depth: usize) -> Exp
 fn simple(choices: &mut Choices<'_>, columns: &[Column]) -> Expr {
     let column = shared(choices, columns);
     match choices.below(9) {
-        8 => state(choices, columns),
+        8 => super::states::condition(choices, columns).unwrap_or_else(|| simple(choices, columns)),
         0..=4 => compared(choices, column.expr(0), column.kind),
         5 => {
             let null = Expr::IsNull(Box::new(column.expr(0)));
@@ -211,31 +210,7 @@ fn simple(choices: &mut Choices<'_>, columns: &[Column]) -> Expr {
     }
 }
 
-/// A condition of a CRDT's state.
-fn state(choices: &mut Choices<'_>, columns: &[Column]) -> Expr {
-    let states: Vec<(Column, CrdtKind)> = columns
-        .iter()
-        .filter_map(|column| match column.kind {
-            Kind::Crdt(kind) => Some((*column, kind)),
-            _ => None,
-        })
-        .collect();
-    if states.is_empty() {
-        return simple(choices, columns);
-    }
-    let (column, kind) = choices.pick(&states);
-    let value = |kind| Expr::Function { function: Function::ValueOf(kind), args: vec![column.expr(0)] };
-    match kind {
-        CrdtKind::OrSet(of) if choices.once_in(2) => {
-            let element = if *of == Kind::Int { ["1", "0"] } else { ["\"a\"", "\"b\""] };
-            Expr::Has { set: Box::new(column.expr(0)), element: choices.pick(&element).to_owned() }
-        }
-        CrdtKind::Lww(of) => compared(choices, value(kind), *of),
-        _ => compared(choices, value(kind), Kind::BigInt),
-    }
-}
-
-fn compared(choices: &mut Choices<'_>, left: Expr, kind: Kind) -> Expr {
+pub(super) fn compared(choices: &mut Choices<'_>, left: Expr, kind: Kind) -> Expr {
     // One id is few rows: mostly all but that one.
     let op = if kind == Kind::Id && !choices.once_in(4) { CompareOp::Ne } else { choices.pick(&COMPARISONS) };
     Expr::compare(op, left, Expr::Literal(constant(choices, kind)))
