@@ -175,6 +175,28 @@ pub use plasma_macros::schema;
 /// | `range(1..=99)` | the value of a number |
 /// | `trim` | white space at both ends is removed when the arguments are read; the other rules look at what is left |
 /// | `email` | a `String` is an e-mail address as the HTML standard defines one for forms |
+/// | `seal(column = .., row = ..)` | the field is a [`Sealed<_>`](crate::Sealed), or an `Option` of it, for this cell |
+///
+/// Where a field has `seal`, there is a second struct with `Plain` before its name, in which that field is in the clear.
+/// `client.mutate(..)` takes it, checks the field's other rules, and seals it with the client's keyring before anything
+/// is stored; [`SealArgs::seal`](crate::SealArgs::seal) does the same without a client. `key = ..` names a key
+/// ([`KeyId`](crate::KeyId)); else it is the one that the keyring says is current.
+///
+/// ```
+/// # use plasma::prelude::*;
+/// # #[plasma::table(name = "notes", auth = open)] pub struct Note { pub id: Id<Note>, pub body: Sealed<String> }
+/// #[plasma::args]
+/// pub struct EditNote {
+///     pub id: Id<Note>,
+///     #[arg(len(..=20_000), seal(column = Note::body, row = self.id))]
+///     pub body: Sealed<String>,
+/// }
+///
+/// # let id = Id::from_u128(1);
+/// // What the application writes: `client.mutate(edit).await?`. The mutator is given an `EditNote`.
+/// let edit = PlainEditNote { id, body: "dear diary".into() };
+/// # let _ = edit;
+/// ```
 ///
 /// | `#[plasma::args(..)]` | meaning |
 /// | --- | --- |

@@ -16,6 +16,7 @@ mod merge;
 mod model;
 mod options;
 mod place;
+mod sealed;
 mod sim;
 mod text;
 mod values;

@@ -12,7 +12,7 @@ use super::state::State;
 use super::{Crdt, Replica, Tag, element};
 use crate::error::Result;
 use crate::schema::{Id, Scalar, Table};
-use crate::value::{Date, Fixed, Timestamp};
+use crate::value::{BlindIndex, Date, Fixed, Timestamp};
 
 /// A set to which several may add and from which several may remove at once. Each addition has a tag of its own; a
 /// removal takes away the tags it has seen, and so never an addition it does not know of.
@@ -42,11 +42,11 @@ pub struct OrSet<T> {
 
 /// Column types that a set can hold: two of them are equal exactly when their stored forms are.
 ///
-/// Texts, ids, integers, `bool`, `Date`, `Timestamp`, `Fixed<N>` and what `#[derive(plasma::Column)]` makes of them.
+/// Texts, ids, integers, `bool`, `Date`, `Timestamp`, `Fixed<N>`, `BlindIndex` and what `#[derive(plasma::Column)]` makes of them.
 #[diagnostic::on_unimplemented(
     message = "an `OrSet` cannot hold `{Self}`",
     label = "expected a text, an id, an integer, `bool`, a date, a timestamp, a `Fixed<N>`, or a `derive(Column)` of them",
-    note = "a set must see that two values are equal: floats, JSON and files have no such equality, and of two encrypted values nobody can say it without their key"
+    note = "a set must see that two values are equal: floats, JSON and files have no such equality, and of two encrypted values nobody can say it without their key: keep a set of `BlindIndex`"
 )]
 pub trait SetElement: Scalar {}
 
@@ -66,6 +66,8 @@ impl SetElement for Timestamp {}
 impl<const N: u8> SetElement for Fixed<N> where Self: Scalar {}
 #[diagnostic::do_not_recommend]
 impl<X: Table> SetElement for Id<X> {}
+#[diagnostic::do_not_recommend]
+impl SetElement for BlindIndex {}
 
 /// What stands for an element of type `Self`: the value, a reference to it, `&str` for `String`.
 #[diagnostic::on_unimplemented(

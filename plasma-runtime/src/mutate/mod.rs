@@ -45,8 +45,11 @@ pub use reseal::{Reseal, ResealBatch};
 pub use run::StatementsFn;
 #[cfg(feature = "server")]
 pub(crate) use run::start_statements;
+#[cfg(feature = "client")]
+pub(crate) use seal::NoKeys;
+#[cfg(feature = "encryption")]
+pub(crate) use seal::seal_value;
 pub use seal::{IntoMutation, Place, Seal, SealArgs, SealedField, seal_field};
-pub(crate) use seal::{NoKeys, seal_value};
 pub(crate) use stamp::{time, touch};
 pub use tx::{OfCaller, OfServer, Rights, Trusted, Tx};
 pub use upgrade::UpgradeFn;

@@ -1,0 +1,5 @@
+include!("../../common/notes.rs");
+
+fn main() {
+    let _ = Note::body.to("text");
+}
