@@ -84,6 +84,11 @@ const SEVERAL_ERRORS: &[(&str, usize, &str)] = &[
         "the compiler reports broken syntax before the macro runs; the macro must still say why it emits nothing",
     ),
     (
+        "mutators/mutate_with_something_else.stderr",
+        2,
+        "what is no mutation may still be the plain form of one: the call asks what it becomes, and whose that is",
+    ),
+    (
         "mutators/one_type_for_two_sets.stderr",
         2,
         "two blocks cannot see each other, and each of the two impls a mutation has conflicts",

@@ -62,7 +62,7 @@ impl<T> fmt::Debug for IdCol<T> {
 /// Columns with a capability: values that have an order.
 #[diagnostic::on_unimplemented(
     message = "columns of type `{Self}` have no order",
-    label = "no value of it is less than another: `asc`, `desc`, `lt`, `lte`, `gt` and `gte` need an order"
+    label = "no value of it is less than another: `asc`, `desc`, `lt`, `lte`, `gt` and `gte` need an order; what is sealed is sorted in the program, once it is open"
 )]
 pub trait Ordered: ColumnType {
     /// The type itself. Comparisons look up the other side through it, so that a type without an order is one error and

@@ -26,7 +26,7 @@ pub trait Operand {
 #[diagnostic::on_unimplemented(
     message = "cannot compare a `{Self}` column with `{R}`",
     label = "expected a value or a column that matches `{Self}`",
-    note = "JSON columns and encrypted columns cannot be compared in a query",
+    note = "JSON columns and encrypted columns cannot be compared in a query; to find rows by a sealed value keep a `BlindIndex` column beside it",
     note = "to test for null write `.is_null()` or `.is_not_null()`; to compare with an `Option` write `.is(option)`"
 )]
 pub trait CompareWith<R> {
@@ -71,7 +71,7 @@ impl<R, V: Scalar + ValueFrom<R>> SameAs<Option<R>> for V {
 #[diagnostic::on_unimplemented(
     message = "cannot store `{R}` in a `{Self}` column",
     label = "expected a value that fits `{Self}`",
-    note = "or an expression over the same row with the same type"
+    note = "or an expression over the same row with the same type; what is to be sealed is sealed before the mutation, by `client.seal(..)` or `#[arg(seal(..))]`"
 )]
 pub trait StoreFrom<R, T> {
     /// The new value, untyped: an expression over the row.
