@@ -32,7 +32,8 @@ use crate::value::Row;
 /// The server calls the merge once for a row, when the mutator has ended, and stores what it returns. `local` is what is
 /// stored without a merge, so a column that the mutation left alone has the server's newest value there: begin with
 /// `..local.clone()`. What a mutator computes from the row, in itself or by `Note::words + 1`, has taken the newer row
-/// into account and needs no merge; and a merge must bear that `local` already holds what `remote` does.
+/// into account and needs no merge; and a merge must bear that `local` already holds what `remote` does. A CRDT column has
+/// merged by itself: what the merge returns for it is not stored.
 ///
 /// The merge must be a function of its input: no clock, no randomness, no store. A panic rejects the mutation.
 pub struct Conflict<'a, T> {

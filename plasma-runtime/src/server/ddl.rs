@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::ServerEngine;
 use super::tables::sqlite as tables;
+use super::triggers::merge_sqlite::MERGING;
 use super::triggers::sqlite as triggers;
 use crate::error::Result;
 use crate::inputs::Entropy;
@@ -44,7 +45,7 @@ impl ServerEngine {
                 hash.update(check.text);
             }
             if self.is_logged(table) {
-                triggers::create(table).iter().for_each(|sql| hash.update(sql));
+                triggers::create(table).iter().for_each(|(_, sql)| hash.update(sql));
             }
         }
         hex(&hash.finalize()[..8])
@@ -79,6 +80,7 @@ impl ServerEngine {
             tables::META,
             tables::ORIGIN,
             triggers::REPLACED,
+            MERGING,
         ] {
             db.batch(sql).await?;
         }

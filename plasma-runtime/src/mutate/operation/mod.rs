@@ -15,6 +15,7 @@ mod whole;
 use std::fmt;
 
 use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
 
 pub(crate) use counter::Count;
 pub(crate) use register::Write;
@@ -94,21 +95,16 @@ impl<'r> Cell<'r> {
         }
     }
 
-    /// The number of the mutation among those of its replica, or bits of the job's key.
-    fn mutation(&self) -> Result<u64> {
-        let id = match (&self.meta.client_id, self.meta.mutation_id) {
-            (Some(_), Some(id)) => id,
-            _ => (self.meta.key.as_u128() >> (128 - MUTATION_BITS)) as u64,
-        };
-        self.meta.note(|record| record.told("mutation", &id.to_string()));
-        if id >> MUTATION_BITS != 0 {
-            return Err(Error::validation("a client cannot add to a set after its 2^44th mutation"));
-        }
-        Ok(id)
+    /// A number of the mutation, of 44 bits: of its key, which it keeps when it is issued again under another client id.
+    /// So a removal that had seen the addition finds it under whatever tag it came to be.
+    fn mutation(&self) -> u64 {
+        let hash = Sha256::new().chain_update("plasma tag 1").chain_update(self.meta.key).finalize();
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&hash[..8]);
+        u64::from_be_bytes(bytes) >> ADDITION_BITS
     }
 
-    /// A number that no other addition of this replica to this cell has: that of the mutation, then that of the addition
-    /// in it.
+    /// The number of an addition: that of the mutation, then that of the addition to this set in it.
     fn next_seq(&self) -> Result<u64> {
         // What only the server adds has numbers of its own, so that it does not shift those the client knows.
         let trusted = self.access == Access::Trusted;
@@ -116,7 +112,7 @@ impl<'r> Cell<'r> {
         if count >= 1 << (ADDITION_BITS - 1) {
             return Err(Error::validation("one mutation cannot add more than 2^19 times to one set"));
         }
-        Ok(self.mutation()? << ADDITION_BITS | u64::from(trusted) << (ADDITION_BITS - 1) | count)
+        Ok(self.mutation() << ADDITION_BITS | u64::from(trusted) << (ADDITION_BITS - 1) | count)
     }
 
     /// The state after the steps, one after the other. `present` is the state there is; none in a new row.
@@ -145,8 +141,7 @@ impl<'r> Cell<'r> {
     }
 }
 
-/// Bits of a tag's number that say which mutation made it, and which addition in it it was.
-const MUTATION_BITS: u32 = 44;
+/// Bits of a tag's number that say which addition of its mutation it was. Those above say which mutation.
 const ADDITION_BITS: u32 = 20;
 
 /// One of the things a statement does to a CRDT column.

@@ -29,7 +29,7 @@ impl Operation for Add {
         let mut set = read(state)?;
         let replica = cell.replica();
         let mut tag = Tag { replica, seq: cell.next_seq()? };
-        // Nobody else makes this tag, but a whole state from outside may hold it.
+        // A whole state from outside may hold it; and of 2^44 numbers two may meet.
         while set.holds(&tag) {
             tag.seq = cell.next_seq()?;
         }
@@ -47,8 +47,9 @@ impl Operation for Remove {
         let there = || set.tags(&value).iter().map(|tag| Json::String(tag.to_string())).collect();
         match cell.observe(there) {
             Some(seen) => {
-                let seen = tags(seen)?;
-                set.remove(&value, |tag| seen.contains(tag) || tag.replica == replica);
+                // By its number: the same addition may have come to be as another client's.
+                let seen: BTreeSet<u64> = tags(seen)?.into_iter().map(|tag| tag.seq).collect();
+                set.remove(&value, |tag| seen.contains(&tag.seq) || tag.replica == replica);
             }
             None => set.remove(&value, |_| true),
         }
@@ -56,7 +57,7 @@ impl Operation for Remove {
     }
 }
 
-fn tags(seen: Json) -> Result<BTreeSet<Tag>> {
+fn tags(seen: Json) -> Result<Vec<Tag>> {
     serde_json::from_value(seen).map_err(|error| misread("the tags of a set").with_source(error))
 }
 

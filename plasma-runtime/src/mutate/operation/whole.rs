@@ -40,7 +40,7 @@ fn set(present: Option<&str>, given: &str, cell: &Cell<'_>) -> Result<String> {
     let mut given = set::read(&cell.kind().canonical(given)?)?;
     let Some(present) = present else { return Ok(set::write(given, cell)) };
     let mut there = set::read(present)?;
-    let (replica, mutation) = (cell.replica(), cell.mutation()?);
+    let (replica, mutation) = (cell.replica(), cell.mutation());
     given.keep(|element, tag| {
         there.tags(element).contains(tag) || (tag.replica == replica && tag.seq >> ADDITION_BITS == mutation)
     });

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result, panic_message};
 use crate::mutate::{Access, ConflictRows, ResolveFn};
 use crate::schema::{ColumnDef, SchemaDef, TableDef};
 use crate::store::ddl::quote;
-use crate::value::{Row, Value, json};
+use crate::value::{Kind, Row, Value, json};
 
 type Key = (&'static str, String);
 
@@ -127,7 +127,7 @@ impl ServerExecutor<'_> {
                 let words = panic_message(&*panic).unwrap_or("the panic carries no message").to_owned();
                 Error::new(ErrorKind::Panic, format!("`resolve_conflict` of `{name}` panicked")).with_source(words)
             })??;
-            self.store_merged(table, &id, &local, &remote, &merged).await?;
+            self.store_merged(table, &id, &local, &remote, merged).await?;
         }
         Ok(())
     }
@@ -140,8 +140,14 @@ impl ServerExecutor<'_> {
         id: &str,
         local: &Row,
         remote: &Row,
-        merged: &Row,
+        mut merged: Row,
     ) -> Result<()> {
+        for (index, column) in table.columns.iter().enumerate() {
+            if matches!(column.kind, Kind::Crdt(_)) {
+                // It has merged by itself, and what the function returns may be older.
+                merged[index].clone_from(&local[index]);
+            }
+        }
         let plan = self.plan(table, Access::Checked)?;
         let frozen = plan.rules.as_ref().map(|rules| rules.frozen).unwrap_or_default();
         let (mut set, mut params) = (Vec::new(), Vec::new());
@@ -162,8 +168,8 @@ impl ServerExecutor<'_> {
         if set.is_empty() {
             return Ok(());
         }
-        table.keeps_checks(merged)?;
-        self.keeps_envelope_limits(table, merged)?;
+        table.keeps_checks(&merged)?;
+        self.keeps_envelope_limits(table, &merged)?;
         params.push(id.into());
         let sql = format!("UPDATE {} SET {} WHERE \"id\" = ?", quote(table.name), set.join(", "));
         if let Err(error) = self.run(&sql, &params).await {

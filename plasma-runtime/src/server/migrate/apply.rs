@@ -337,8 +337,8 @@ impl Apply<'_> {
 
 /// The triggers of a table by name, as SQLite keeps them.
 fn statements(table: &TableDef) -> BTreeMap<String, String> {
-    let texts = triggers::create(table).map(|sql| sql.trim_end_matches(';').to_owned());
-    triggers::names(table).into_iter().zip(texts).collect()
+    let kept = |sql: String| sql.trim_end_matches(';').to_owned();
+    triggers::create(table).into_iter().map(|(name, sql)| (name, kept(sql))).collect()
 }
 
 fn place(table: &TableDef, column: &ColumnDef) -> (String, String) {

@@ -106,6 +106,7 @@ pub const META: &str =
 /// - `_plasma_begin_unit()` and `_plasma_end_unit()` say which unit is being written, in a transaction-local setting
 ///   (`{setting}`: every schema has its own) that a rollback to a savepoint takes back as it takes back the writes.
 ///   `_plasma_draw_units(many)` draws several and begins the first; `_plasma_begin_unit(its)` begins one that was drawn.
+///   All of them note that it is the engine that writes (`{setting}_engine`): its states need not be merged.
 /// - `_plasma_refuse()` is called for a row that may not be: it fails, with a code of its own.
 /// - `_plasma_open_unit()` makes the unit of a transaction's raw writes.
 /// - `_plasma_log_late(..)` tells of a write that was made before others that are told already. Row triggers run at the
@@ -124,13 +125,13 @@ CREATE OR REPLACE FUNCTION {schema}._plasma_begin_unit() RETURNS bigint LANGUAGE
 DECLARE
   made bigint := nextval('{schema_text}._plasma_seq');
 BEGIN
-  PERFORM set_config('{setting}', made::text, true);
+  PERFORM set_config('{setting}', made::text, true), set_config('{setting}_engine', '1', true);
   RETURN made;
 END $plasma$;
 
 CREATE OR REPLACE FUNCTION {schema}._plasma_begin_unit(its bigint) RETURNS bigint LANGUAGE plpgsql AS $plasma$
 BEGIN
-  PERFORM set_config('{setting}', its::text, true);
+  PERFORM set_config('{setting}', its::text, true), set_config('{setting}_engine', '1', true);
   RETURN its;
 END $plasma$;
 
@@ -138,7 +139,7 @@ CREATE OR REPLACE FUNCTION {schema}._plasma_draw_units(many bigint) RETURNS SETO
 DECLARE
   made bigint := nextval('{schema_text}._plasma_seq');
 BEGIN
-  PERFORM set_config('{setting}', made::text, true);
+  PERFORM set_config('{setting}', made::text, true), set_config('{setting}_engine', '1', true);
   RETURN NEXT made;
   FOR n IN 2..many LOOP
     RETURN NEXT nextval('{schema_text}._plasma_seq');
@@ -154,7 +155,7 @@ CREATE OR REPLACE FUNCTION {schema}._plasma_end_unit() RETURNS bigint LANGUAGE p
 DECLARE
   ended bigint := nullif(current_setting('{setting}', true), '')::bigint;
 BEGIN
-  PERFORM set_config('{setting}', '', true);
+  PERFORM set_config('{setting}', '', true), set_config('{setting}_engine', '1', true);
   RETURN coalesce(ended, nextval('{schema_text}._plasma_seq'));
 END $plasma$;
 

@@ -1,5 +1,7 @@
 //! The triggers that write the change log, so that raw SQL by other programs is caught too.
 
+mod merge_postgres;
+pub(super) mod merge_sqlite;
 pub(super) mod postgres;
 pub(super) mod sqlite;
 

@@ -4,17 +4,19 @@
 //! The functions run as their owner with a search path of their own: the program that writes needs rights on the user's
 //! table only, and may have any search path.
 
+use super::merge_postgres;
 use crate::schema::{TableDef, fitting};
 use crate::store::ddl::{quote, quote_text as literal};
 use crate::value::Kind;
 
 /// The names of a table's triggers. The function of the first three has the name of the table's log, see [`function`].
-pub(in crate::server) const NAMES: [&str; 4] =
-    ["_plasma_insert", "_plasma_update", "_plasma_delete", "_plasma_truncate"];
+pub(in crate::server) const NAMES: [&str; 5] =
+    ["_plasma_insert", "_plasma_update", "_plasma_delete", "_plasma_truncate", "_plasma_merge"];
 
-/// The names of the table's two functions: for rows, and for `TRUNCATE`; no longer than Postgres keeps.
-pub(in crate::server) fn functions(table: &TableDef) -> [String; 2] {
-    [format!("_plasma_log_{}", table.name), format!("_plasma_truncate_{}", table.name)].map(fitting)
+/// The names of the table's functions: for rows, for `TRUNCATE`, and for states that are merged; no longer than Postgres
+/// keeps.
+pub(in crate::server) fn functions(table: &TableDef) -> [String; 3] {
+    ["log", "truncate", "merge"].map(|what| fitting(format!("_plasma_{what}_{}", table.name)))
 }
 
 /// The row `relation` (`NEW`, `OLD` or an alias) as JSON in the form of the log; NULL is not a row it takes.
@@ -45,7 +47,9 @@ pub(in crate::server) fn row_json(table: &TableDef, relation: &str) -> String {
 pub(in crate::server) fn create(table: &TableDef) -> String {
     let name = literal(table.name);
     let quoted = format!("{{schema}}.{}", quote(table.name));
-    let [log, truncate] = functions(table).map(|name| format!("{{schema}}.{}", quote(&name)));
+    let [log, truncate, merge] = functions(table);
+    let merges = merge_postgres::create(table, NAMES[4], &merge);
+    let [log, truncate] = [log, truncate].map(|name| format!("{{schema}}.{}", quote(&name)));
     let (new, old, row) = (row_json(table, "NEW"), row_json(table, "OLD"), row_json(table, "t"));
     let floats =
         if table.columns.iter().any(|column| column.kind == Kind::Float) { " SET extra_float_digits = 1" } else { "" };
@@ -58,7 +62,7 @@ pub(in crate::server) fn create(table: &TableDef) -> String {
         })
         .collect();
     let differs = differs.join(" OR ");
-    let [on_insert, on_update, on_delete, on_truncate] = NAMES.map(quote);
+    let [on_insert, on_update, on_delete, on_truncate, _] = NAMES.map(quote);
     let now = |id: &str| format!("(SELECT {row} FROM {quoted} t WHERE t.\"id\" = {id})");
     let (now_new, now_old) = (now("NEW.\"id\""), now("OLD.\"id\""));
     let late = "{schema}._plasma_log_late";
@@ -123,6 +127,6 @@ CREATE OR REPLACE TRIGGER {on_insert} AFTER INSERT ON {quoted} FOR EACH ROW EXEC
 CREATE OR REPLACE TRIGGER {on_update} AFTER UPDATE ON {quoted} FOR EACH ROW WHEN ({differs}) EXECUTE FUNCTION {log}();
 CREATE OR REPLACE TRIGGER {on_delete} AFTER DELETE ON {quoted} FOR EACH ROW EXECUTE FUNCTION {log}();
 CREATE OR REPLACE TRIGGER {on_truncate} BEFORE TRUNCATE ON {quoted} FOR EACH STATEMENT EXECUTE FUNCTION {truncate}();
-"
+{merges}"
     )
 }

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 
+use super::merge_sqlite;
 use crate::schema::TableDef;
 use crate::store::ddl::{quote, quote_text as literal};
 use crate::value::Kind;
@@ -22,10 +23,9 @@ pub(in crate::server) const REPLACED: &str = "CREATE TABLE IF NOT EXISTS _plasma
   PRIMARY KEY (table_name, row_id)
 ) WITHOUT ROWID;";
 
-/// The names of a table's triggers, in the order in which [`create`] makes them.
-pub(in crate::server) fn names(table: &TableDef) -> [String; 5] {
-    ["before_insert", "before_update", "insert", "update", "delete"]
-        .map(|event| format!("_plasma_{event}_{}", table.name))
+/// The name of the table's trigger that does this.
+fn name(table: &TableDef, event: &str) -> String {
+    format!("_plasma_{event}_{}", table.name)
 }
 
 /// The row `relation` (`NEW`, `OLD` or an alias) as JSON in the form of the log.
@@ -82,9 +82,10 @@ fn log_replaced(table: &TableDef, replaced: &str, but: &str) -> String {
     )
 }
 
-/// `CREATE TRIGGER` statements for one table, in the order of [`names`].
-pub(in crate::server) fn create(table: &TableDef) -> [String; 5] {
-    let [before_insert, before_update, insert, update, delete] = names(table).map(|name| quote(&name));
+/// The triggers of one table: their names, and the statements that make them.
+pub(in crate::server) fn create(table: &TableDef) -> Vec<(String, String)> {
+    let names = ["before_insert", "before_update", "insert", "update", "delete"].map(|event| name(table, event));
+    let [before_insert, before_update, insert, update, delete] = names.clone().map(|name| quote(&name));
     let quoted = quote(table.name);
     let name = literal(table.name);
     // Alias `t` is a row that stands in the way of NEW.
@@ -116,7 +117,18 @@ pub(in crate::server) fn create(table: &TableDef) -> [String; 5] {
         })
         .collect();
     let (new, old) = (row_json(table, "NEW"), row_json(table, "OLD"));
-    [
+    let mut changed = changed.join(" OR ");
+    let (mut before, mut merged, mut done) = (format!("CASE WHEN OLD.id IS NEW.id THEN {old} END"), String::new(), String::new());
+    let merge_due = merge_sqlite::is_due(table);
+    if let Some(due) = &merge_due {
+        changed = format!("({changed}) AND NOT ({due})");
+        let prior = merge_sqlite::prior(table, &old);
+        before = format!("CASE WHEN OLD.id IS NEW.id THEN {prior} END");
+        // What was written may merge into what was there.
+        merged = format!(" WHERE OLD.id IS NOT NEW.id OR {prior} IS NOT {new}");
+        done = merge_sqlite::done(table);
+    }
+    let statements = [
         format!(
             "CREATE TRIGGER {before_insert} BEFORE INSERT ON {quoted} \
              WHEN EXISTS (SELECT 1 FROM {quoted} t WHERE {clash_insert}) BEGIN {} END;",
@@ -135,16 +147,22 @@ pub(in crate::server) fn create(table: &TableDef) -> [String; 5] {
         ),
         // A change of the id by raw SQL is the end of one row and the start of another.
         format!(
-            "CREATE TRIGGER {update} AFTER UPDATE ON {quoted} WHEN {} BEGIN {} {} {} END;",
-            changed.join(" OR "),
+            "CREATE TRIGGER {update} AFTER UPDATE ON {quoted} WHEN {changed} BEGIN {} {} {} {done} END;",
             log_replaced(table, "(r.row_id = NEW.id AND OLD.id IS NOT NEW.id)", " AND r.row_id <> OLD.id"),
             log(table, "OLD.id", "del", "NULL", &old, " WHERE OLD.id IS NOT NEW.id"),
-            log(table, "NEW.id", "put", &new, &format!("CASE WHEN OLD.id IS NEW.id THEN {old} END"), "")
+            log(table, "NEW.id", "put", &new, &before, &merged)
         ),
         format!(
             "CREATE TRIGGER {delete} AFTER DELETE ON {quoted} BEGIN \
              DELETE FROM _plasma_replaced WHERE table_name = {name} AND row_id = OLD.id; {} END;",
             log(table, "OLD.id", "del", "NULL", &old, "")
         ),
-    ]
+    ];
+    let mut all: Vec<(String, String)> = names.into_iter().zip(statements).collect();
+    if let Some(due) = &merge_due {
+        let merge = name(table, "merge");
+        let statement = merge_sqlite::create(table, &merge, due);
+        all.push((merge, statement));
+    }
+    all
 }
