@@ -5,6 +5,7 @@ pub(super) mod fixture;
 mod group;
 mod handle;
 mod ledger;
+mod merging;
 mod mvcc;
 #[cfg(feature = "postgres")]
 mod on_postgres;

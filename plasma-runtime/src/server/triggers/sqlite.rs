@@ -24,7 +24,7 @@ pub(in crate::server) const REPLACED: &str = "CREATE TABLE IF NOT EXISTS _plasma
 ) WITHOUT ROWID;";
 
 /// The name of the table's trigger that does this.
-fn name(table: &TableDef, event: &str) -> String {
+fn named(table: &TableDef, event: &str) -> String {
     format!("_plasma_{event}_{}", table.name)
 }
 
@@ -84,7 +84,7 @@ fn log_replaced(table: &TableDef, replaced: &str, but: &str) -> String {
 
 /// The triggers of one table: their names, and the statements that make them.
 pub(in crate::server) fn create(table: &TableDef) -> Vec<(String, String)> {
-    let names = ["before_insert", "before_update", "insert", "update", "delete"].map(|event| name(table, event));
+    let names = ["before_insert", "before_update", "insert", "update", "delete"].map(|event| named(table, event));
     let [before_insert, before_update, insert, update, delete] = names.clone().map(|name| quote(&name));
     let quoted = quote(table.name);
     let name = literal(table.name);
@@ -160,7 +160,7 @@ pub(in crate::server) fn create(table: &TableDef) -> Vec<(String, String)> {
     ];
     let mut all: Vec<(String, String)> = names.into_iter().zip(statements).collect();
     if let Some(due) = &merge_due {
-        let merge = name(table, "merge");
+        let merge = named(table, "merge");
         let statement = merge_sqlite::create(table, &merge, due);
         all.push((merge, statement));
     }

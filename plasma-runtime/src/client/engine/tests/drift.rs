@@ -104,6 +104,7 @@ fn a_store_of_the_first_layout_is_opened() {
         .batch(
             "ALTER TABLE main._plasma_outbox DROP COLUMN read_digest; ALTER TABLE main._plasma_outbox DROP COLUMN write_digest; \
              ALTER TABLE main._plasma_outbox DROP COLUMN bases; ALTER TABLE main._plasma_outbox DROP COLUMN made_by; \
+             ALTER TABLE main._plasma_outbox DROP COLUMN observed; \
              UPDATE _plasma_meta SET value = '1' WHERE key = 'layout'",
         )
         .unwrap();

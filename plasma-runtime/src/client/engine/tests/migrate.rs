@@ -51,11 +51,12 @@ version!(noted, "test-2", &LISTS, &TODOS_2, &DRAFTS);
 version!(unique, "test-3", &LISTS_2, &TODOS, &DRAFTS);
 version!(shared, "test-4", &LISTS, &TODOS, &DRAFTS_2);
 
-const STORES: [&str; 4] = [
+const STORES: [&str; 5] = [
     include_str!("stores/layout-1.sql"),
     include_str!("stores/layout-2.sql"),
     include_str!("stores/layout-3.sql"),
     include_str!("stores/layout-4.sql"),
+    include_str!("stores/layout-5.sql"),
 ];
 
 fn opened(sql: &str, schema: SchemaDef) -> Client {
@@ -72,7 +73,7 @@ fn opened(sql: &str, schema: SchemaDef) -> Client {
 fn stores_of_every_layout_are_opened() {
     for (index, sql) in STORES.iter().enumerate() {
         let layout = index + 1;
-        for (schema, keeps_cookie) in [(schema(), true), (noted(), layout == 4)] {
+        for (schema, keeps_cookie) in [(schema(), true), (noted(), layout >= 4)] {
             let mut client = opened(sql, schema);
             client.event(Event::Tick);
             let what = format!("layout {layout}, {}", client.engine.definition.schema.version);
@@ -90,8 +91,12 @@ fn stores_of_every_layout_are_opened() {
             let mutation = push.body()["mutations"][0].clone();
             assert_eq!(mutation["args"], json!({ "id": id(2), "name": "mine" }), "{what}");
             let later = client.engine.definition.schema.version != "test-1";
-            let made_by = (layout == 4 && later).then_some("test-1");
+            let made_by = (layout >= 4 && later).then_some("test-1");
             assert_eq!(mutation.get("schemaVersion").and_then(|version| version.as_str()), made_by, "{what}");
+            // It is of the first run, which was another program's.
+            let observed = push.body()["mutations"][1].get("observed").cloned();
+            let seen = json!({ "todos": { id(11): { "likes": [7] } } });
+            assert_eq!(observed, (layout == 5).then_some(seen), "{what}");
             assert_eq!(client.reports, [], "{what}");
         }
     }
@@ -104,7 +109,7 @@ fn rows_that_do_not_fit_cost_the_cookie() {
         let change = format!(
             "DELETE FROM _plasma_effects WHERE table_name = 'lists'; UPDATE lists SET name = '{name}' WHERE name = 'mine';"
         );
-        let mut client = opened(&format!("{}{change}", STORES[3]), unique());
+        let mut client = opened(&format!("{}{change}", STORES[4]), unique());
         let cookie = client.engine.cookie(&mut client.store).unwrap();
         assert_eq!(cookie.is_some(), keeps, "{name}");
         client.event(Event::Tick);
@@ -119,7 +124,7 @@ fn staged_pages_are_dropped() {
         INSERT INTO _plasma_inbox VALUES (1, 0, '{\"cookie\":\"c10\",\"hasMore\":true,\"partial\":true,\"patch\":[],\
         \"lastMutationIDs\":{},\"results\":[]}');";
     for (schema, cookie) in [(schema(), "c10"), (noted(), "c9")] {
-        let mut client = opened(&format!("{}{staged}", STORES[3]), schema);
+        let mut client = opened(&format!("{}{staged}", STORES[4]), schema);
         let request = client.request_pull();
         assert_eq!(request.param("cookie").as_deref(), Some(cookie));
     }
@@ -128,7 +133,7 @@ fn staged_pages_are_dropped() {
 /// Rows that nobody else has do not become rows of a table that syncs.
 #[test]
 fn a_table_that_syncs_from_now_on_does_not_take_the_rows_of_before() {
-    let mut client = opened(STORES[3], shared());
+    let mut client = opened(STORES[4], shared());
     assert_eq!(client.texts(&DRAFTS_2, "body"), [""; 0]);
     assert_eq!(client.reports, [("Storage".into(), "storage".into())]);
     let kept = client.store.query("SELECT body FROM _plasma_kept_1_drafts", &[], &[Kind::Text]).unwrap();
@@ -139,7 +144,7 @@ fn a_table_that_syncs_from_now_on_does_not_take_the_rows_of_before() {
 /// The version before must not drop what it does not know. One that has its shape, and another name, is a later one.
 #[test]
 fn an_earlier_version_is_refused_and_a_later_one_of_the_same_shape_is_not() {
-    let newer = || opened(STORES[3], noted()).store;
+    let newer = || opened(STORES[4], noted()).store;
     let error = Client::over_schema(newer(), options(), schema(), 9).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::WrongStore);
     assert_eq!(error.data(), Some(&json!({ "expected": "test-2", "got": "test-1" })));

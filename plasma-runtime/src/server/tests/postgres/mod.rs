@@ -1,6 +1,7 @@
 //! The log on a real Postgres, with as many connections as a case needs.
 
 mod log;
+mod merging;
 mod order;
 mod schema;
 mod support;
