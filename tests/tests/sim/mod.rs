@@ -1,6 +1,7 @@
 //! The simulator over shared lists: the invariants of the whole system under faults, by seed.
 
 mod cards;
+mod crdts;
 mod drift;
 mod merge;
 mod planted;

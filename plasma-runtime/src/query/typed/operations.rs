@@ -5,10 +5,10 @@ use super::assign::Assign;
 use super::column::Col;
 #[cfg(feature = "text")]
 use crate::crdt::Edit;
-use crate::crdt::{GCounter, Lww, OrSet, PnCounter};
+use crate::crdt::{ElementFrom, GCounter, Lww, OrSet, PnCounter, SetElement, element};
+use crate::error::Error;
 use crate::mutate::operation::{Add, Count, Remove, Write};
-use crate::schema::ColumnType;
-use crate::value::{Kind, Value, json::encode_value_into};
+use crate::schema::Scalar;
 
 /// A counter that only grows.
 impl<T> Col<T, GCounter> {
@@ -38,7 +38,7 @@ impl<T> Col<T, PnCounter> {
 }
 
 /// A register.
-impl<T, V: ColumnType> Col<T, Lww<V>> {
+impl<T, V: Scalar> Col<T, Lww<V>> {
     /// Writes: `tx.update(id).set(Todo::status.write(Status::Done)).await?`.
     ///
     /// The write has the time of the mutation's call, or comes right after the write that its caller had seen when that
@@ -47,18 +47,22 @@ impl<T, V: ColumnType> Col<T, Lww<V>> {
     #[doc(alias = "crdtSet")]
     #[doc(alias = "crdtWrite")]
     pub fn write(self, value: impl Into<V>) -> Assign<T> {
-        Assign::operation(self.name(), Write { value: json(value.into()) })
+        let value = value.into().into_value().map(|value| element::to_text(V::KIND, &value));
+        Assign::operation(self.name(), Write { value: value.map_err(reason) })
     }
 }
 
-/// A set.
-impl<T, V: ColumnType> Col<T, OrSet<V>> {
+/// A set. A value is given as itself, by reference, or, of a text, as `&str`.
+impl<T, V: SetElement> Col<T, OrSet<V>> {
     /// Adds a value: `tx.update(id).set(Todo::tags.add("urgent")).await?`.
     ///
     /// An addition wins over a removal whose caller had not seen it. One mutation adds at most 2^19 times to one set.
     #[doc(alias = "crdtAdd")]
-    pub fn add(self, value: impl Into<V>) -> Assign<T> {
-        Assign::operation(self.name(), Add { value: json(value.into()) })
+    pub fn add<R>(self, value: R) -> Assign<T>
+    where
+        V: ElementFrom<R>,
+    {
+        Assign::operation(self.name(), Add { value: V::element(value).map_err(reason) })
     }
 
     /// Removes a value, as far as the caller of the mutation had seen it there: `Todo::tags.remove("urgent")`.
@@ -66,8 +70,11 @@ impl<T, V: ColumnType> Col<T, OrSet<V>> {
     /// Whoever added the same value at the same time, unseen, keeps it in the set. To remove what is not there changes
     /// nothing.
     #[doc(alias = "crdtRemove")]
-    pub fn remove(self, value: impl Into<V>) -> Assign<T> {
-        Assign::operation(self.name(), Remove { value: json(value.into()) })
+    pub fn remove<R>(self, value: R) -> Assign<T>
+    where
+        V: ElementFrom<R>,
+    {
+        Assign::operation(self.name(), Remove { value: V::element(value).map_err(reason) })
     }
 }
 
@@ -103,13 +110,7 @@ impl<T> Col<T, crate::crdt::Text> {
     }
 }
 
-/// A value as it stands in a state: in the wire form of its kind. Else the reason why it cannot be stored.
-fn json<V: ColumnType>(value: V) -> Result<String, String> {
-    let value = value.into_value().map_err(|error| error.message().to_owned())?;
-    let mut text = String::new();
-    match value {
-        Value::Int(n) if V::KIND != Kind::Int => encode_value_into(&Value::Text(n.to_string()), &mut text),
-        value => encode_value_into(&value, &mut text),
-    }
-    Ok(text)
+/// Why a value cannot be stored: said when the statement is run.
+fn reason(error: Error) -> String {
+    error.message().to_owned()
 }
