@@ -28,6 +28,11 @@ impl ServerExecutor<'_> {
     pub(super) fn takes_envelopes(&self, table: &TableDef, changes: &[Change]) -> Result<()> {
         changes.iter().try_for_each(|change| match (table.column(change.column), &change.value) {
             (Some(column), Expr::Literal(value)) => self.takes_envelope(table, column, value),
+            // What is done to registers of several rows at once: a value for each.
+            (Some(column), Expr::Case { when, .. }) => when.iter().try_for_each(|(_, value)| match value {
+                Expr::Literal(value) => self.takes_envelope(table, column, value),
+                _ => Ok(()),
+            }),
             _ => Ok(()),
         })
     }
