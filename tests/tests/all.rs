@@ -10,6 +10,7 @@
 mod apps;
 mod blackbox;
 mod client;
+mod crdts;
 mod dependencies;
 mod lock;
 mod merge;

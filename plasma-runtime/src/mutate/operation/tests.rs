@@ -98,7 +98,8 @@ fn counters_count_again_over_whatever_is_there() {
     assert_eq!(votes, format!(r#"{{"p":{{}},"n":{{"{phone}":3}}}}"#));
     // Typed, and with the column's name.
     let full = Value::Json(format!(r#"{{"{phone}":9007199254740991}}"#));
-    let error = cell(&run, "likes").after(Some(&full), &[Step::Operation(std::sync::Arc::new(up))]).expect_err("too far");
+    let error =
+        cell(&run, "likes").after(Some(&full), &[Step::Operation(std::sync::Arc::new(up))]).expect_err("too far");
     assert_eq!(error.kind(), ErrorKind::Validation);
     assert!(error.message().contains("`likes`"), "{error}");
 }
@@ -284,12 +285,17 @@ fn what_a_client_says_to_have_seen_has_a_form() {
 #[test]
 fn whole_states_are_merged_and_bring_nothing_back() {
     let run = first("phone", 3);
-    let likes = given(Some(r#"{"0000000000000001":5}"#), r#"{"0000000000000001":3,"0000000000000002":1}"#, cell(&run, "likes"));
+    let likes =
+        given(Some(r#"{"0000000000000001":5}"#), r#"{"0000000000000001":3,"0000000000000002":1}"#, cell(&run, "likes"));
     assert_eq!(likes, r#"{"0000000000000001":5,"0000000000000002":1}"#);
     let there = r#"{"adds":[["a",["0000000000000001:1"]]],"dels":[]}"#;
     let old = r#"{"adds":[["a",["0000000000000001:1"]],["b",["0000000000000002:1"]]],"dels":["0000000000000003:1"]}"#;
     assert_eq!(given(Some(there), old, cell(&run, "tags")), there, "`b` was removed since");
-    let made = format!(r#"{{"adds":[["c",["{}:{}"]]],"dels":["0000000000000001:1"]}}"#, Replica::of_client("phone"), seq(&run));
+    let made = format!(
+        r#"{{"adds":[["c",["{}:{}"]]],"dels":["0000000000000001:1"]}}"#,
+        Replica::of_client("phone"),
+        seq(&run)
+    );
     assert_eq!(values(&given(Some(there), &made, cell(&run, "tags"))), ["c"]);
     assert_eq!(values(&given(None, old, cell(&run, "tags"))), ["a", "b"], "a new row has seen nothing");
     // Merged with another region later, a removal must still be known.

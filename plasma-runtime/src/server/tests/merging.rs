@@ -178,12 +178,18 @@ fn a_state_that_another_program_writes_is_merged_on_sqlite() {
 fn what_brings_nothing_new_changes_nothing() {
     let old = Numbers(3).states();
     let mut db = Db::new(&old);
-    let nothing = ["{}", r#"{"p":{},"n":{}}"#, r#"{"value":"x","ts":0,"replica":"0000000000000000"}"#, r#"{"adds":[],"dels":[]}"#];
+    let nothing = [
+        "{}",
+        r#"{"p":{},"n":{}}"#,
+        r#"{"value":"x","ts":0,"replica":"0000000000000000"}"#,
+        r#"{"adds":[],"dels":[]}"#,
+    ];
     db.run(&update("before", &nothing.map(str::to_owned)));
     assert_eq!(db.row(), old);
     assert_eq!(db.log(), []);
     // An upsert is an update.
-    let upsert = insert(&nothing.map(str::to_owned)) + " ON CONFLICT (id) DO UPDATE SET likes = excluded.likes, title = 'up'";
+    let upsert =
+        insert(&nothing.map(str::to_owned)) + " ON CONFLICT (id) DO UPDATE SET likes = excluded.likes, title = 'up'";
     db.run(&upsert);
     assert_eq!((db.row(), db.log().len()), (old.clone(), 1));
     // What is no state is none to merge, and what is no JSON is refused as ever.

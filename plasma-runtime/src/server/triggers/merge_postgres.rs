@@ -17,7 +17,9 @@ pub(super) fn create(table: &TableDef, trigger: &str, function: &str) -> String 
     for column in table.columns {
         let Kind::Crdt(kind) = column.kind else { continue };
         let [old, new] = ["OLD", "NEW"].map(|row| format!("{row}.{}", quote(column.name)));
-        let Some(merged) = merge(kind, &format!("({old}::json)"), &format!("({new}::json)"), &old, &new) else { continue };
+        let Some(merged) = merge(kind, &format!("({old}::json)"), &format!("({new}::json)"), &old, &new) else {
+            continue;
+        };
         merges.push_str(&format!(
             "  IF {old} IS DISTINCT FROM {new} AND json_typeof({old}::json) = 'object' AND json_typeof({new}::json) = 'object' THEN\n    \
              {new} := {merged};\n  END IF;\n"

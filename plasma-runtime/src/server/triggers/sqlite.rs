@@ -118,7 +118,8 @@ pub(in crate::server) fn create(table: &TableDef) -> Vec<(String, String)> {
         .collect();
     let (new, old) = (row_json(table, "NEW"), row_json(table, "OLD"));
     let mut changed = changed.join(" OR ");
-    let (mut before, mut merged, mut done) = (format!("CASE WHEN OLD.id IS NEW.id THEN {old} END"), String::new(), String::new());
+    let (mut before, mut merged, mut done) =
+        (format!("CASE WHEN OLD.id IS NEW.id THEN {old} END"), String::new(), String::new());
     let merge_due = merge_sqlite::is_due(table);
     if let Some(due) = &merge_due {
         changed = format!("({changed}) AND NOT ({due})");

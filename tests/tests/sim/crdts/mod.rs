@@ -57,7 +57,10 @@ impl Workload for OnNotes {
             0..=2 => {
                 let votes = i64::try_from(rng.below(7)).expect("small") - 3;
                 let (likes, everywhere) = (rng.below(3), rng.chance(30));
-                ("notes.vote", json!({ "step": step, "id": id, "likes": likes, "votes": votes, "everywhere": everywhere }))
+                (
+                    "notes.vote",
+                    json!({ "step": step, "id": id, "likes": likes, "votes": votes, "everywhere": everywhere }),
+                )
             }
             3 | 4 => {
                 let seen_at = model::written_at(note);
@@ -155,7 +158,8 @@ fn writes_that_claim_to_have_seen_the_future() {
     impl Tamper for Seer {
         fn request(&self, request: &mut WireRequest) {
             edit(request, |mutation| {
-                for row in mutation["observed"]["notes"].as_object_mut().into_iter().flat_map(|rows| rows.values_mut()) {
+                for row in mutation["observed"]["notes"].as_object_mut().into_iter().flat_map(|rows| rows.values_mut())
+                {
                     if let Some(seen) = row["status"][0].as_i64() {
                         row["status"][0] = json!(seen + 30_000);
                     }

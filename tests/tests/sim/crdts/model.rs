@@ -38,10 +38,9 @@ pub(super) fn check(note: &Row, steps: &[Row]) -> Result<(), String> {
     let id = note.id.to_string();
     let steps: Vec<Step> = steps.iter().map(read).filter(|step: &Step| step.note == id || step.note == "all").collect();
     let sum = |of: fn(&Step) -> i64| steps.iter().map(of).sum::<i64>();
-    for (name, is, must) in [
-        ("likes", note.likes.value(), sum(|step| step.likes)),
-        ("votes", note.votes.value(), sum(|step| step.votes)),
-    ] {
+    for (name, is, must) in
+        [("likes", note.likes.value(), sum(|step| step.likes)), ("votes", note.votes.value(), sum(|step| step.votes))]
+    {
         if is != must {
             return Err(format!("the counter `{name}` is {is}, and its increments are {must}"));
         }

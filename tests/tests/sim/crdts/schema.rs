@@ -42,7 +42,6 @@ pub struct Step {
     pub replica: Option<String>,
 }
 
-
 #[plasma::schema(version = "notes-1", ctx = Caller, tables(Note, Step), mutators(Notes))]
 #[derive(Debug)]
 pub struct App;

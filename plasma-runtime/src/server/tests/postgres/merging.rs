@@ -58,10 +58,13 @@ fn what_the_engine_writes_is_stored_as_it_is() {
 /// A table that loses its CRDT columns loses the trigger.
 #[test]
 fn the_trigger_goes_with_the_columns() {
-    static PLAIN: TableDef = TableDef::new("notes", &[ColumnDef::new("id", Kind::Id), ColumnDef::new("title", Kind::Text)]);
+    static PLAIN: TableDef =
+        TableDef::new("notes", &[ColumnDef::new("id", Kind::Id), ColumnDef::new("title", Kind::Text)]);
     let Some((_database, mut db)) = prepared() else { return };
-    db.run("ALTER TABLE notes DROP COLUMN likes CASCADE, DROP COLUMN votes CASCADE, \
-         DROP COLUMN status CASCADE, DROP COLUMN tags CASCADE");
+    db.run(
+        "ALTER TABLE notes DROP COLUMN likes CASCADE, DROP COLUMN votes CASCADE, \
+         DROP COLUMN status CASCADE, DROP COLUMN tags CASCADE",
+    );
     db.run(&log_of(&PLAIN, "public"));
     db.run("INSERT INTO notes VALUES ('00000000-0000-4000-8000-000000000001', 'a'); UPDATE notes SET title = 'b'");
     assert_eq!(db.int("SELECT count(*) FROM pg_trigger WHERE tgname = '_plasma_merge'"), 0);
