@@ -52,7 +52,7 @@ impl Numbers {
     fn slots(&mut self) -> String {
         let mut slots = std::collections::BTreeMap::new();
         for _ in 0..self.below(4) {
-            slots.insert(self.replica(), [1, 9, 10, 9_007_199_254_740_991][self.below(4) as usize]);
+            slots.insert(self.replica(), [1, 9, 10, 9_007_199_254_740_991_u64][self.below(4) as usize]);
         }
         serde_json::to_string(&slots).expect("JSON")
     }
