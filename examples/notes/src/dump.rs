@@ -24,7 +24,7 @@ pub fn read(path: &Path) -> rusqlite::Result<Vec<Table>> {
     let names: Vec<String> = names.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let table = |name: String| {
         let mut all = database.prepare(&format!("SELECT * FROM \"{name}\""))?;
-        let columns: Vec<String> = all.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = all.column_names().map(str::to_owned).collect();
         let row = |row: &rusqlite::Row<'_>| {
             let cell = |(at, column): (usize, &String)| Ok((column.clone(), text(row.get_ref(at)?)));
             columns.iter().enumerate().map(cell).collect::<rusqlite::Result<Vec<_>>>()

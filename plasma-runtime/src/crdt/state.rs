@@ -269,7 +269,7 @@ fn has_twice(tags: &[Tag]) -> bool {
 /// Adds the tags of another ordered list, each once.
 fn join(tags: &mut Vec<Tag>, more: &[Tag]) {
     match (tags.last(), more.first()) {
-        (_, None) => return,
+        (_, None) => {}
         (Some(last), Some(first)) if first.cmp(last) != Ordering::Greater => {
             tags.extend_from_slice(more);
             // Two runs: the sort sees them as such.

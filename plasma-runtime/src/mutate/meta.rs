@@ -48,6 +48,9 @@ impl Default for CrdtRules {
     }
 }
 
+/// A set that a run adds to: whether by a trusted write, table, row, column.
+type SetOfRun = (bool, &'static str, String, &'static str);
+
 /// The envelope of a mutation, as one run sees it.
 #[derive(Debug)]
 pub struct TxMeta {
@@ -72,7 +75,7 @@ pub struct TxMeta {
     /// What operations on CRDT columns had seen in the first run.
     observed: Mutex<Observed>,
     /// Additions to sets in this run, by set; trusted ones apart, as ids are.
-    added: Mutex<BTreeMap<(bool, &'static str, String, &'static str), u64>>,
+    added: Mutex<BTreeMap<SetOfRun, u64>>,
     /// How the server holds the states of CRDT columns.
     pub(crate) crdt: CrdtRules,
     /// A statement waits for the store.

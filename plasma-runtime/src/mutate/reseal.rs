@@ -215,12 +215,6 @@ mod tests {
     const KIND: CrdtKind = CrdtKind::Lww(&Kind::Sealed);
     const REGISTER: Kind = Kind::Crdt(KIND);
 
-    /// Two registers, as columns merge.
-    fn merged(a: &Lww<Envelope>, b: &Lww<Envelope>) -> Lww<Envelope> {
-        let [a, b] = [a, b].map(|register| serde_json::to_string(register).unwrap());
-        serde_json::from_str(&CrdtKind::Lww(&Kind::Sealed).merge(&a, &b).unwrap()).unwrap()
-    }
-
     #[test]
     fn a_register_follows_the_write_it_stands_for_and_no_other() {
         let (old, new) = (envelope("old", 1), envelope("new", 2));

@@ -85,7 +85,8 @@ impl Theirs for crdts::Orswot<String, usize> {
     fn shows(&self, ours: &OrSet<String>) -> bool {
         let mut theirs: Vec<String> = self.read().val.into_iter().collect();
         let mut ours = ours.values();
-        (theirs.sort(), ours.sort());
+        theirs.sort();
+        ours.sort();
         theirs == ours
     }
 }

@@ -58,6 +58,7 @@ impl<T, V: SetElement> Col<T, OrSet<V>> {
     ///
     /// An addition wins over a removal whose caller had not seen it. One mutation adds at most 2^19 times to one set.
     #[doc(alias = "crdtAdd")]
+    #[expect(clippy::should_implement_trait, reason = "a column is no number; it is what everybody calls it")]
     pub fn add<R>(self, value: R) -> Assign<T>
     where
         V: ElementFrom<R>,
