@@ -28,6 +28,7 @@ mod write;
 
 pub use conflict::{Conflict, ConflictFn, ConflictRows, ResolveFn};
 pub use executor::{Access, Executor};
+#[cfg(feature = "server")]
 pub(crate) use meta::CrdtRules;
 pub use meta::{Location, Reason, TxMeta};
 pub use mutation::{CtxArg, Mutation, MutatorArgs, MutatorOutput, MutatorSet, RegisteredIn, RunsIn, TxArg, check_args};
