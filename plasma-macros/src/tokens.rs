@@ -162,6 +162,11 @@ pub(crate) fn spelled_option(ty: &Type) -> bool {
     }
 }
 
+/// Whether the type is spelled `Text`: a CRDT, or a type of the application, which may well have a default.
+pub(crate) fn spelled_text(ty: &Type) -> bool {
+    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|segment| segment.ident == "Text"))
+}
+
 /// Whether the type is spelled like a CRDT that begins empty.
 pub(crate) fn spelled_empty(ty: &Type) -> bool {
     match ty {

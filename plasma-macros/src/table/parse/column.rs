@@ -56,7 +56,9 @@ fn option(column: &mut Column, entry: &Entry, errors: &mut Errors) {
         }
         "default" => match entry.expr(errors) {
             Some(expr) if tokens::is_null_literal(&expr) => errors.at(&expr, messages::DEFAULT_NULL),
-            Some(_) if tokens::spelled_empty(&column.ty) => errors.at(&entry.key, messages::CRDT_DEFAULT),
+            Some(_) if tokens::spelled_empty(&column.ty) && !tokens::spelled_text(&column.ty) => {
+                errors.at(&entry.key, messages::CRDT_DEFAULT)
+            }
             Some(Expr::Path(path)) if path.path.is_ident("now") => {
                 column.default = Some(ColumnDefault::Now(tokens::span_of(&path)));
             }
