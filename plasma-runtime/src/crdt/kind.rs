@@ -14,7 +14,7 @@ pub enum CrdtKind {
     GCounter,
     /// [`PnCounter`].
     PnCounter,
-    /// [`Lww`] of values of a kind.
+    /// [`Lww`](super::Lww) of values of a kind.
     Lww(&'static Kind),
     /// [`OrSet`](super::OrSet) of values of a kind.
     OrSet(&'static Kind),

@@ -7,12 +7,12 @@
 //! - The plaintext is the value's JSON in the form of the wire.
 //! - The key of a use is HKDF-SHA256 (RFC 5869) of the data key, without salt, for 32 bytes, its info being the use: `plasma
 //!   sealed 1` for columns that only holders of the key can read, `plasma at rest 1` for what a client's file hides,
-//!   `plasma blind index 1` and the column for a [`BlindIndex`](crate::value::BlindIndex). So no key has two uses.
+//!   `plasma blind index 1` and the column for a [`BlindIndex`]. So no key has two uses.
 //! - The cipher is AES-256-GCM (NIST SP 800-38D) with a nonce of 96 random bits and a tag of 128 bits.
 //! - The associated data are five fields, each preceded by its length as 4 bytes, most significant first: the version of
 //!   this form (1, as 4 bytes), the table, the row's id, the column, the key's id. What was sealed for one place opens in
 //!   no other.
-//! - Table, row, column and use are known from where the value stands; the [`Envelope`](crate::value::Envelope) holds the
+//! - Table, row, column and use are known from where the value stands; the [`Envelope`] holds the
 //!   key's id, the nonce, and the ciphertext followed by the tag.
 //!
 //! ```
@@ -34,7 +34,7 @@
 //!
 //! # What is not promised
 //! `aes-gcm` was audited once, in an older version (NCC Group, 2020); `hkdf` and `sha2` are widely used and unaudited,
-//! as are the crates under [`pq`]. Keys are overwritten in memory when their last owner is dropped, but what the
+//! as are the crates under `pq`. Keys are overwritten in memory when their last owner is dropped, but what the
 //! compiler copied, a swap file or a core dump may still hold them. The length of a ciphertext tells that of the value.
 
 mod blind;

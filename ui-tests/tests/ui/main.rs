@@ -89,6 +89,11 @@ const SEVERAL_ERRORS: &[(&str, usize, &str)] = &[
         "what is no mutation may still be the plain form of one: the call asks what it becomes, and whose that is",
     ),
     (
+        "mutators/mutate_without_a_mutator.stderr",
+        2,
+        "what is no mutation may still be the plain form of one: the call asks what it becomes, and whose that is",
+    ),
+    (
         "mutators/one_type_for_two_sets.stderr",
         2,
         "two blocks cannot see each other, and each of the two impls a mutation has conflicts",
