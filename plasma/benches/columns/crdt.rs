@@ -26,6 +26,7 @@ pub fn counters() {
     let replicas: Vec<Replica> = (0..CLIENTS).map(replica).collect();
     let (mut counted, mut counted_raw) = (Samples::default(), Samples::default());
     let (mut whole, mut whole_raw) = (Samples::default(), Samples::default());
+    let mut all_clients = GCounter::default();
     for _ in 0..rounds(5) {
         // Every client changes its own counter, which somebody who knows all clients takes in.
         let mut own: Vec<GCounter> = vec![GCounter::default(); CLIENTS];
@@ -53,6 +54,8 @@ pub fn counters() {
         assert_eq!(all_raw.values().sum::<u64>(), COUNTS as u64);
         counted_raw.push(COUNTS as f64 / took.as_secs_f64());
 
+        all_clients = all.clone();
+
         // Two that know all clients.
         let mut other = all.clone();
         other.increment(replicas[0], 1).expect("a count");
@@ -72,6 +75,9 @@ pub fn counters() {
             whole_raw.push(micros(took));
         }
     }
+    let Ok(Value::Json(stored)) = all_clients.into_value() else { panic!("a counter is stored as JSON") };
+    println!("  bytes: {}", stored.len());
+    util::out::record(util::SCENARIO, "counter", "plasma", "size", stored.len() as f64, "bytes");
     util::rate(format!("counter of {CLIENTS} clients: change and merge"), "1/s", &counted, &counted_raw, None);
     util::time(format!("counter of {CLIENTS} clients: merge of all slots"), &whole, &whole_raw, None);
 }

@@ -17,6 +17,9 @@ HARNESSES = {
     "Jazz": {"js": "jazz/jazz_ws.mjs", "limit": 120},
     "differential-dataflow": {"rust": "dataflow", "limit": 120},
     "raw TCP": {"rust": "fanout_tcp", "limit": 60},
+    "automerge": {"rust": "columns_automerge", "limit": 120},
+    "loro": {"rust": "columns_loro", "limit": 120},
+    "yrs": {"rust": "columns_yrs", "limit": 120},
 }
 
 # Scenario: plasma's benchmark (target, arguments), the features it needs, who else is measured, and which of their
@@ -78,4 +81,5 @@ SCENARIOS = {
     },
     "pull_catchup": {"bench": ["pull_catchup"], "peers": [], "features": "postgres"},
     "pull_catchup_apply": {"bench": ["pull_catchup_apply"], "peers": []},
+    "columns": {"bench": ["columns"], "peers": ["automerge", "loro", "yrs"], "features": "client,sqlite,encryption"},
 }

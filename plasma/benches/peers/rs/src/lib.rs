@@ -59,3 +59,54 @@ pub fn record_times(scenario: &str, parameter: &str, series: &str, mut times: Ve
         record(scenario, parameter, series, measure, value, "us");
     }
 }
+
+/// The workload of `benches/columns/crdt.rs`.
+pub mod columns {
+    use std::time::Instant;
+
+    use super::{record, record_times};
+
+    pub const SCENARIO: &str = "columns";
+    pub const CLIENTS: usize = 1_000;
+    pub const COUNTS: usize = 100_000;
+    pub const ELEMENTS: usize = 10_000;
+    pub const REMOVED: usize = 1_000;
+    const COUNTED: &str = "counter of 1000 clients: change and merge";
+    const MERGED: &str = "sets of 10000 elements: merge of stored states";
+
+    /// The n-th element; both sets have the first half.
+    pub fn element(n: usize) -> String {
+        format!("element {n:05}")
+    }
+
+    /// Elements that only one of the two sets has.
+    pub fn own(second: bool) -> impl Iterator<Item = String> {
+        let ahead = if second { ELEMENTS } else { 0 };
+        (ELEMENTS / 2..ELEMENTS).map(move |n| element(n + ahead))
+    }
+
+    /// Runs `merges`, which takes in so many changes of the counter and returns its stored bytes, and records the rate.
+    pub fn counted(series: &str, changes: usize, mut merges: impl FnMut() -> usize) {
+        let mut size = 0;
+        let mut rates: Vec<f64> = (0..5)
+            .map(|_| {
+                let start = Instant::now();
+                size = merges();
+                changes as f64 / start.elapsed().as_secs_f64()
+            })
+            .collect();
+        record(SCENARIO, "counter", series, "size", size as f64, "bytes");
+        rates.sort_by(f64::total_cmp);
+        record(SCENARIO, COUNTED, series, "rate", rates[rates.len() / 2], "1/s");
+    }
+
+    /// Runs `merge`, which takes one stored set into another that is in memory, and returns the stored bytes of both.
+    pub fn merged(series: &str, mut merge: impl FnMut() -> (std::time::Duration, usize)) {
+        let (times, sizes): (Vec<u64>, Vec<usize>) = (0..20)
+            .map(|_| merge())
+            .map(|(took, size)| (took.as_nanos() as u64, size))
+            .unzip();
+        record_times(SCENARIO, MERGED, series, times);
+        record(SCENARIO, "merged set", series, "size", sizes[0] as f64, "bytes");
+    }
+}
