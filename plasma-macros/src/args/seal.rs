@@ -113,10 +113,10 @@ pub(super) fn plain(args: &Args, krate: &TokenStream, sound: bool) -> TokenStrea
             }
 
             #[automatically_derived]
-            impl #private::IntoMutation for #plain
+            impl<__PlasmaS: #private::Schema> #private::IntoMutation<__PlasmaS> for #plain
             where
                 // Arguments need not have a mutator: for a type without parameters the bound would be asked at once.
-                for<'__plasma> #ident: #private::Mutation,
+                for<'__plasma> #ident: #private::RunsIn<__PlasmaS>,
             {
                 type Mutation = #ident;
                 fn into_mutation(#this, #sealer: &mut dyn #private::Seal) -> #private::Result<#ident> {

@@ -63,7 +63,7 @@ pub trait Mutation: MutatorArgs {
 
 /// Mutation `Self` can be called on a client or server of schema `S`. Implemented by `#[plasma::mutators(S)]`.
 ///
-/// The one bound of `client.mutate(..)` and `server.invoke(..)`.
+/// The one bound of `server.invoke(..)`, and of what `client.mutate(..)` makes of its argument.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a mutation of schema `{S}`",
     label = "no mutator of `{S}` takes `{Self}` as its arguments",

@@ -6,11 +6,11 @@
 
 use uuid::Uuid;
 
-use super::Mutation;
+use super::{Mutation, RunsIn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::future::MaybeSend;
 use crate::query::typed::Col;
-use crate::schema::{Id, Sealed, SealedColumn, Table};
+use crate::schema::{Id, Schema, Sealed, SealedColumn, Table};
 use crate::value::{Envelope, KeyId};
 
 /// Where an encrypted value belongs: its envelope opens at this place only.
@@ -99,18 +99,20 @@ pub trait SealArgs: Sized {
     fn seal(self, sealer: &mut dyn Seal) -> Result<Self::Sealed>;
 }
 
-/// What `client.mutate(..)` takes: the arguments of a mutator, or their plain form, which is sealed first.
+/// What `client.mutate(..)` takes on a client of schema `S`: the arguments of a mutator, or their plain form, which is
+/// sealed first.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a mutation",
-    label = "no mutator takes `{Self}` as its arguments",
-    note = "declare one in a `#[plasma::mutators]` block: `async fn name(tx: &mut Tx<'_>, ctx: &Ctx, args: {Self}) -> plasma::Result<()>`"
+    message = "`{Self}` is not a mutation of schema `{S}`",
+    label = "no mutator of `{S}` takes `{Self}` as its arguments",
+    note = "declare one in a `#[plasma::mutators({S})]` block: `async fn name(tx: &mut Tx<'_>, ctx: &Ctx, args: {Self}) -> plasma::Result<()>`",
+    note = "a mutator never takes a `Plain..` struct: declare it with the arguments that it is the plain form of"
 )]
-pub trait IntoMutation: MaybeSend + 'static {
+pub trait IntoMutation<S: Schema>: MaybeSend + 'static {
     /// Whether there is something to seal.
     #[doc(hidden)]
     const SEALS: bool = true;
     /// The arguments as they are stored and sent.
-    type Mutation: Mutation;
+    type Mutation: RunsIn<S>;
     /// Seals what is to be sealed.
     ///
     /// # Errors
@@ -119,8 +121,9 @@ pub trait IntoMutation: MaybeSend + 'static {
     fn into_mutation(self, sealer: &mut dyn Seal) -> Result<Self::Mutation>;
 }
 
+// `Mutation` is there for coherence: of a plain form the compiler knows that it is none.
 #[diagnostic::do_not_recommend]
-impl<M: Mutation> IntoMutation for M {
+impl<S: Schema, M: Mutation + RunsIn<S>> IntoMutation<S> for M {
     const SEALS: bool = false;
     type Mutation = M;
     fn into_mutation(self, _: &mut dyn Seal) -> Result<M> {

@@ -35,7 +35,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::future::{BoxFuture, MaybeSend, MaybeSync};
 use crate::inputs::Entropy;
 use crate::live::{Explanation, LivePause, LiveQuery, LiveRow, Output, Subscription, explain};
-use crate::mutate::{ErasedCtx, IntoMutation, Mutation as _, MutatorArgs as _, NoKeys, RunsIn};
+use crate::mutate::{ErasedCtx, IntoMutation, Mutation as _, MutatorArgs as _, NoKeys};
 use crate::query::typed::ReadsIn;
 use crate::schema::{Id, InSchema, Schema};
 
@@ -145,14 +145,19 @@ impl<S: Schema> Client<S> {
     /// [`Storage`](ErrorKind::Storage); [`Closed`](ErrorKind::Closed). Of plain arguments also
     /// [`Config`](ErrorKind::Config) without a keyring, and [`Encryption`](ErrorKind::Encryption) when there is no key to seal
     /// with.
-    // A boxed future: of an `async fn`, a bound that does not hold is reported three times.
-    pub fn mutate<M>(&self, mutation: M) -> BoxFuture<'_, Result<Receipt<M::Mutation>>>
+    // What is no mutation is one error, at the argument: of an `async fn` a bound that does not hold is reported three
+    // times, and a result that names `A::Mutation` moves the error to the word `mutate`.
+    pub fn mutate<M, A>(&self, mutation: A) -> BoxFuture<'_, Result<Receipt<M>>>
     where
-        M: IntoMutation<Mutation: RunsIn<S>>,
+        A: IntoMutation<S, Mutation = M>,
     {
-        let name = <M::Mutation>::NAME;
-        let json = move |sealed: M::Mutation| sealed.to_json().map_err(|error| not_json(name, error));
-        if M::SEALS {
+        self.seal_and_issue(mutation)
+    }
+
+    fn seal_and_issue<A: IntoMutation<S>>(&self, mutation: A) -> BoxFuture<'_, Result<Receipt<A::Mutation>>> {
+        let name = <A::Mutation>::NAME;
+        let json = move |sealed: A::Mutation| sealed.to_json().map_err(|error| not_json(name, error));
+        if A::SEALS {
             let args = move |seal: &mut dyn crate::mutate::Seal| mutation.into_mutation(seal).and_then(json);
             return Box::pin(async move { self.issue(name, &self.sealing(args).await?).await });
         }
