@@ -66,7 +66,10 @@ pub(crate) fn compile_only(cases: &[PathBuf], name: &str) -> (ExitStatus, String
         fs::copy(case, copy).expect("the case is copied");
     }
     fs::create_dir_all(folder.join("common")).expect("a folder for what the cases include");
-    fs::copy("common/app.rs", folder.join("common/app.rs")).expect("what the cases include is copied");
+    for included in fs::read_dir("common").expect("what the cases include is here") {
+        let included = included.expect("a readable folder");
+        fs::copy(included.path(), folder.join("common").join(included.file_name())).expect("it is copied");
+    }
     let output = Command::new(env::current_exe().expect("the test is a program"))
         .args(["--exact", "cases_that_are_not_compared", "--ignored"])
         .env(FOLDER, &folder)
@@ -74,7 +77,11 @@ pub(crate) fn compile_only(cases: &[PathBuf], name: &str) -> (ExitStatus, String
         .output()
         .expect("the test runs itself");
     let printed = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    (output.status, printed, copies.iter().filter(|copy| copy.with_extension("stderr").exists()).count())
+    let said: Vec<String> =
+        copies.iter().filter_map(|copy| fs::read_to_string(copy.with_extension("stderr")).ok()).collect();
+    // A case without what it includes fails too, and says nothing of its mistake.
+    assert!(!said.iter().any(|text| text.contains("couldn't read")), "a file that the cases include was not copied");
+    (output.status, printed, said.len())
 }
 
 fn family_and_name(case: &Path) -> PathBuf {
