@@ -7,6 +7,7 @@ use plasma::prelude::*;
 pub struct User {
     pub id: Id<User>,
     pub name: String,
+    pub phone: Sealed<String>,
 }
 
 #[plasma::table(name = "notes", auth = open)]

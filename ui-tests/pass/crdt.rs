@@ -28,6 +28,9 @@ pub struct Todo {
     pub states: OrSet<Status>,
     pub others: OrSet<Id<Todo>>,
     pub aliased: Alias,
+    pub body: plasma::crdt::Text,
+    // A set of sealed names: their blind indexes, and a table of the names.
+    pub members: OrSet<plasma::BlindIndex>,
 }
 
 fn main() {
@@ -39,11 +42,13 @@ fn main() {
         Todo::rank.write(8),
         Todo::tags.add("urgent"),
         Todo::labels.add(Label("a".to_owned())),
+        Todo::body.insert(0, "Dear all"),
     ));
     let _ = Todo::select()
         .filter(Todo::likes.value().gt(5i64).and(Todo::tags.contains("urgent")))
         .filter(Todo::status.value().eq(Status::Open).or(Todo::labels.has(Label("a".to_owned()))))
         .filter(Todo::states.contains(&Status::Done).and(Todo::tags.is_empty().not()))
+        .filter(Todo::body.value().eq("Dear all"))
         .order_by((Todo::likes.value() + Todo::views.value()).desc())
         .project((Todo::rank.value(), Todo::tags.len(), Todo::likes));
     let _ = Todo::select().group_by(Todo::status.value()).project(|status| (status, Todo::views.value().sum()));

@@ -53,8 +53,18 @@ macro_rules! counter_column {
 counter_column!(GCounter);
 counter_column!(PnCounter);
 
+/// Column types that a register can hold: every [`Scalar`], under a name of its own for what the compiler says.
+#[diagnostic::on_unimplemented(
+    message = "an `Lww` cannot hold `{Self}`",
+    label = "expected a plain column type",
+    note = "an `Lww` always has a value, so it holds no `Option`: write a type of your own with a value for none; and it holds no other CRDT, which merges by itself"
+)]
+#[doc(hidden)]
+pub trait RegisterValue: Scalar {}
 #[diagnostic::do_not_recommend]
-impl<T: Scalar> ColumnType for Lww<T> {
+impl<T: Scalar> RegisterValue for T {}
+
+impl<T: RegisterValue> ColumnType for Lww<T> {
     const KIND: Kind = Kind::Crdt(CrdtKind::Lww(Of::<T>::KIND));
     type NonNull = Self;
     type Literal = T::Literal;
@@ -73,7 +83,6 @@ impl<T: Scalar> ColumnType for Lww<T> {
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<T: SetElement> ColumnType for OrSet<T> {
     const KIND: Kind = Kind::Crdt(CrdtKind::OrSet(Of::<T>::KIND));
     const EMPTY: Option<fn() -> Value> = Some(|| Value::Json(State::default().to_json()));

@@ -46,7 +46,8 @@ pub struct OrSet<T> {
 #[diagnostic::on_unimplemented(
     message = "an `OrSet` cannot hold `{Self}`",
     label = "expected a text, an id, an integer, `bool`, a date, a timestamp, a `Fixed<N>`, or a `derive(Column)` of them",
-    note = "a set must see that two values are equal: floats, JSON and files have no such equality, and of two encrypted values nobody can say it without their key: keep a set of `BlindIndex`"
+    note = "a set must see that two elements are equal: floats, JSON and files have no such equality",
+    note = "an encrypted value has a new nonce each time it is encrypted, so equal elements never look equal: keep an `OrSet<BlindIndex>`, and a table of the sealed names beside it"
 )]
 pub trait SetElement: Scalar {}
 

@@ -3,7 +3,7 @@
 //! `#[track_caller]` makes the error point at the token the macro blames, not here.
 
 use plasma_runtime::mutate::MutatorDef;
-use plasma_runtime::schema::{SchemaDef, TableDef, fingerprint::str_eq};
+use plasma_runtime::schema::{ColumnDef, SchemaDef, TableDef, fingerprint::str_eq};
 use plasma_runtime::value::Kind;
 
 use super::message::Message;
@@ -40,38 +40,32 @@ pub const fn set_null(table: &TableDef, column: usize, spelled: &str) {
 /// `unique` stands on a column whose values can be compared.
 #[track_caller]
 pub const fn unique(table: &TableDef, column: usize, spelled: &str) {
-    if table.columns[column].at_rest {
-        let message = Message::of(&[
-            "columns of type `",
-            spelled,
-            "` cannot be unique: equal values are encrypted differently in the client's file",
-        ]);
-        panic!("{}", message.text());
-    }
-    if !can_be_compared(table.columns[column].kind) {
-        panic!("{}", Message::of(&["columns of type `", spelled, "` cannot be unique"]).text());
-    }
+    let why = match table.columns[column] {
+        ColumnDef { at_rest: true, .. } => "equal values are encrypted differently in the client's file",
+        ColumnDef { kind: Kind::Sealed, .. } => {
+            "equal values are encrypted differently; make a `BlindIndex` column beside it unique"
+        }
+        ColumnDef { kind: Kind::Crdt(_), .. } => {
+            "what devices do to a CRDT at the same time is merged, and never refused"
+        }
+        ColumnDef { kind: Kind::Json | Kind::File, .. } => "no condition compares them",
+        _ => return,
+    };
+    panic!("{}", Message::of(&["columns of type `", spelled, "` cannot be unique: ", why]).text());
 }
 
 /// `index` stands on a column whose values can be compared.
 #[track_caller]
 pub const fn index(table: &TableDef, column: usize, spelled: &str) {
-    if table.columns[column].at_rest {
-        let message = Message::of(&[
-            "columns of type `",
-            spelled,
-            "` cannot be indexed: they are encrypted in the client's file",
-        ]);
-        panic!("{}", message.text());
-    }
-    if !can_be_compared(table.columns[column].kind) {
-        let message = Message::of(&["columns of type `", spelled, "` cannot be indexed: no condition compares them"]);
-        panic!("{}", message.text());
-    }
-}
-
-const fn can_be_compared(kind: Kind) -> bool {
-    !matches!(kind, Kind::Json | Kind::File | Kind::Crdt(_) | Kind::Sealed)
+    let why = match table.columns[column] {
+        ColumnDef { at_rest: true, .. } => "they are encrypted in the client's file",
+        ColumnDef { kind: Kind::Sealed, .. } => {
+            "equal values are encrypted differently; index a `BlindIndex` column beside it"
+        }
+        ColumnDef { kind: Kind::Json | Kind::File | Kind::Crdt(_), .. } => "no condition compares them",
+        _ => return,
+    };
+    panic!("{}", Message::of(&["columns of type `", spelled, "` cannot be indexed: ", why]).text());
 }
 
 /// `unconstrained` stands on a foreign key.

@@ -1,7 +1,7 @@
 //! What a query can do with a column that the client keeps encrypted: read it, store in it, and test it for null. Everything
 //! else does not compile; the notes of the comparisons say why.
 
-use super::column::Col;
+use super::column::{Assignable, Col};
 use super::operand::{Operand, StoreFrom};
 use super::raw::Raw;
 use crate::schema::{AtRest, ColumnType as _, Scalar};
@@ -10,6 +10,10 @@ impl<X> Operand for AtRest<X> {
     type With<T> = T;
 }
 
+#[diagnostic::do_not_recommend]
+impl<X: Scalar> Assignable for AtRest<X> {
+    type Itself = Self;
+}
 #[diagnostic::do_not_recommend]
 impl<T, X: Scalar> StoreFrom<AtRest<X>, T> for AtRest<X> {
     fn stored(value: AtRest<X>) -> Raw {

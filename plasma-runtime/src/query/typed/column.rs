@@ -62,7 +62,8 @@ impl<T> fmt::Debug for IdCol<T> {
 /// Columns with a capability: values that have an order.
 #[diagnostic::on_unimplemented(
     message = "columns of type `{Self}` have no order",
-    label = "no value of it is less than another: `asc`, `desc`, `lt`, `lte`, `gt` and `gte` need an order; what is sealed is sorted in the program, once it is open"
+    label = "no value of it is less than another: `asc`, `desc`, `lt`, `lte`, `gt` and `gte` need an order",
+    note = "a counter, an `Lww` and a `Text` are compared and sorted by their `.value()`; what is sealed is sorted in the program, once it is open"
 )]
 pub trait Ordered: ColumnType {
     /// The type itself. Comparisons look up the other side through it, so that a type without an order is one error and
@@ -273,19 +274,20 @@ fn is_in(column: Raw, values: crate::Result<Vec<Value>>) -> Raw {
 }
 
 /// Columns with a capability: they are set to a value. CRDTs are not; they are changed by operations.
+///
+/// Implemented for each type and not for every [`Scalar`]: a CRDT would be told that it is none.
 #[diagnostic::on_unimplemented(
-    message = "a `{Self}` column is not set to a value",
-    label = "a CRDT is changed by an operation, which keeps what others do at the same time",
-    note = "write `.increment(n)` or, of a `PnCounter`, `.decrement(n)`; of an `Lww` `.write(value)`; of an `OrSet` `.add(value)` or `.remove(value)`"
+    message = "a `{Self}` column is changed by its operations, not by `.to(..)`",
+    label = "a CRDT is not set to a value: that would undo what others do at the same time",
+    note = "a counter is changed by `.increment(1)`, a `PnCounter` also by `.decrement(1)`",
+    note = "an `Lww` is changed by `.write(value)`",
+    note = "an `OrSet` is changed by `.add(element)` and `.remove(element)`",
+    note = "a `Text` is changed by `.insert(0, \"text\")`, `.delete(0..4)` and `.push_str(\"text\")`"
 )]
 pub trait Assignable: ColumnType {
     /// The type itself. An assignment looks up its value through it, so that a CRDT is one error and not two.
     #[doc(hidden)]
     type Itself: ColumnType;
-}
-#[diagnostic::do_not_recommend]
-impl<V: Scalar> Assignable for V {
-    type Itself = V;
 }
 #[diagnostic::do_not_recommend]
 impl<V: Scalar> Assignable for Option<V> {

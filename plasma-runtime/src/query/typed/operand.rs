@@ -3,7 +3,7 @@
 //! Explicit impls for each scalar, no blanket over values: that keeps a wrong right side at one error that names both
 //! types (a blanket made `eq(None)` an unreadable mismatch of associated types).
 
-use super::column::{Col, IdCol};
+use super::column::{Assignable, Col, IdCol};
 use super::expr::Expr;
 use super::raw::Raw;
 use super::scope::Only;
@@ -26,7 +26,7 @@ pub trait Operand {
 #[diagnostic::on_unimplemented(
     message = "cannot compare a `{Self}` column with `{R}`",
     label = "expected a value or a column that matches `{Self}`",
-    note = "JSON columns and encrypted columns cannot be compared in a query; to find rows by a sealed value keep a `BlindIndex` column beside it",
+    note = "JSON, encrypted and CRDT columns are not compared in a query: to find rows by a sealed value keep a `BlindIndex` column beside it; of a counter, an `Lww` or a `Text` compare the `.value()`; ask a set with `.contains(..)`",
     note = "to test for null write `.is_null()` or `.is_not_null()`; to compare with an `Option` write `.is(option)`"
 )]
 pub trait CompareWith<R> {
@@ -95,6 +95,10 @@ macro_rules! __column_operands {
     (@column [$($g:tt)*] $v:ty) => {
         impl<$($g)*> $crate::query::typed::Operand for $v {
             type With<__T> = __T;
+        }
+        #[diagnostic::do_not_recommend]
+        impl<$($g)*> $crate::query::typed::Assignable for $v {
+            type Itself = $v;
         }
         impl<$($g)*> $crate::query::typed::Expression for $v {
             type Value = $v;
@@ -376,6 +380,13 @@ impl<T, S: Only<T>, V: Scalar> StoreFrom<Expr<Option<V>, S>, T> for Option<V> {
     fn stored(value: Expr<Option<V>, S>) -> Raw {
         value.into_raw()
     }
+}
+#[diagnostic::do_not_recommend]
+impl<X> Assignable for Json<X>
+where
+    Json<X>: ColumnType,
+{
+    type Itself = Self;
 }
 #[diagnostic::do_not_recommend]
 impl<T, X> StoreFrom<Json<X>, T> for Json<X>

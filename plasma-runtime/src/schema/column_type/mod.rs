@@ -22,7 +22,7 @@ use crate::value::{Kind, Value};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored in a plasma column",
     label = "not a column type",
-    note = "column types are `Id<T>`, `String`, `i32`, `i64`, `f64`, `bool`, `Vec<u8>`, `Json<T>`, `Timestamp`, `Date`, `Fixed<N>` (`N` up to 18), `FileRef`, the CRDTs `GCounter`, `PnCounter`, `Lww<T>` and `OrSet<T>`, newtypes and unit-only enums with `#[derive(plasma::Column)]`, and `Option` of any of them but CRDTs",
+    note = "column types are `Id<T>`, `String`, `i32`, `i64`, `f64`, `bool`, `Vec<u8>`, `Json<T>`, `Timestamp`, `Date`, `Fixed<N>` (`N` up to 18), `FileRef`, the encrypted `AtRest<T>` and `Sealed<T>` with their `BlindIndex`, the CRDTs `GCounter`, `PnCounter`, `Lww<T>`, `OrSet<T>` and `Text`, newtypes and unit-only enums with `#[derive(plasma::Column)]`, and `Option` of any of them but CRDTs",
     note = "to store a value of your own type wrap it: `Json<{Self}>`"
 )]
 pub trait ColumnType: Sized + 'static {

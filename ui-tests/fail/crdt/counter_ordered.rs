@@ -1,0 +1,11 @@
+use plasma::prelude::*;
+
+#[plasma::table(auth = open)]
+pub struct Todo {
+    pub id: Id<Todo>,
+    pub likes: PnCounter,
+}
+
+fn main() {
+    let _ = Todo::select().order_by(Todo::likes.desc());
+}

@@ -1,0 +1,10 @@
+use plasma::prelude::*;
+
+#[plasma::table]
+pub struct Todo {
+    pub id: Id<Todo>,
+    #[column(unique)]
+    pub likes: GCounter,
+}
+
+fn main() {}
