@@ -138,29 +138,28 @@ impl<'a> Blocks<'a> {
     fn has_an_order(&self) -> bool {
         let mut placed: BTreeMap<u64, u32> = BTreeMap::new();
         let mut next: BTreeMap<u64, usize> = BTreeMap::new();
-        let mut waiting: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+        // By the character that is waited for: nobody is looked at again before it is there.
+        let mut waiting: BTreeMap<CharId, Vec<u64>> = BTreeMap::new();
         let mut ready: Vec<u64> = self.0.keys().copied().collect();
         while let Some(writer) = ready.pop() {
             let (Some(list), at) = (self.0.get(&writer), next.entry(writer).or_default()) else { continue };
             let before = *at;
             for block in &list[before..] {
-                let missing = |id: &&CharId| match id.0 == writer {
-                    true => id.1 >= block.clock,
-                    false => id.1 >= placed.get(&id.0).copied().unwrap_or(0),
-                };
+                let missing = |id: &&CharId| id.1 >= placed.get(&id.0).copied().unwrap_or(0);
                 if let Some(id) = [&block.left, &block.right].into_iter().flatten().find(missing) {
                     // Beside itself, or beside what its own writer wrote later: never.
                     if id.0 == writer {
                         return false;
                     }
-                    waiting.entry(id.0).or_default().push(writer);
+                    waiting.entry(*id).or_default().push(writer);
                     break;
                 }
                 *at += 1;
                 placed.insert(writer, block.end());
             }
             if *at > before {
-                ready.extend(waiting.remove(&writer).unwrap_or_default());
+                let there = CharId(writer, list[before].clock)..CharId(writer, placed[&writer]);
+                ready.extend(waiting.range(there).flat_map(|(_, who)| who));
             }
         }
         self.0.iter().all(|(writer, list)| next.get(writer) == Some(&list.len()))
@@ -183,24 +182,27 @@ impl<'a> Blocks<'a> {
         (written, others)
     }
 
-    /// Of these characters those that are there and alive, at most `limit` of them; and how many they are.
+    /// Of these characters, in order, those that are there and alive, at most `limit` of them.
     pub(super) fn alive(&self, wanted: &Ranges, limit: usize) -> Ranges {
         let (mut alive, mut left) = (Ranges::new(), limit);
         for (writer, ranges) in wanted {
-            let list = self.0.get(writer).map_or(&[][..], Vec::as_slice);
-            for range in ranges {
-                let first = list.partition_point(|block| block.end() <= range.start);
-                for block in list[first..].iter().take_while(|block| block.clock < range.end) {
-                    let Content::Text(text) = block.content else { continue };
-                    let mut clock = block.clock;
-                    for c in text.chars() {
-                        let end = clock + c.len_utf16() as u32;
-                        if left > 0 && range.start <= clock && end <= range.end {
-                            push(alive.entry(*writer).or_default(), clock..end);
-                            left -= 1;
-                        }
-                        clock = end;
+            // A client may name as many ranges as a push can hold: they and the characters are gone through once.
+            let mut ranges = ranges.iter().peekable();
+            for block in self.0.get(writer).into_iter().flatten() {
+                let Content::Text(text) = block.content else { continue };
+                if ranges.peek().is_none_or(|range| block.end() <= range.start) {
+                    continue;
+                }
+                let mut clock = block.clock;
+                for c in text.chars() {
+                    let end = clock + c.len_utf16() as u32;
+                    while ranges.next_if(|range| range.end <= clock).is_some() {}
+                    let Some(range) = ranges.peek().filter(|_| left > 0) else { break };
+                    if range.start <= clock && end <= range.end {
+                        push(alive.entry(*writer).or_default(), clock..end);
+                        left -= 1;
                     }
+                    clock = end;
                 }
             }
         }

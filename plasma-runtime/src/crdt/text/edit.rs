@@ -165,10 +165,16 @@ impl Text {
         let update = bytes::update(insertion.as_ref(), gone);
         let edited = Text::from_document(&Document::load(&[&self.doc, &update])?);
         // What only makes a text shorter is never refused.
-        if insertion.is_some() && (edited.text.len() > MAX_TEXT || edited.doc.len() > MAX_DOCUMENT) {
-            return Err(too_long());
+        if insertion.is_some() {
+            edited.within_limits()?;
         }
         Ok(edited)
+    }
+
+    /// # Errors
+    /// [`Validation`](crate::ErrorKind::Validation) when it is longer than a text, or its document than one, may be.
+    pub(crate) fn within_limits(&self) -> Result<()> {
+        if self.text.len() > MAX_TEXT || self.doc.len() > MAX_DOCUMENT { Err(too_long()) } else { Ok(()) }
     }
 
     /// The neighbours of an insertion of which one or both never came here (an earlier edit was rejected): those at the

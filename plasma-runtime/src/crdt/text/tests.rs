@@ -2,6 +2,7 @@ mod again;
 mod histories;
 mod hostile;
 mod laws;
+mod oracle;
 mod value;
 
 use super::*;

@@ -282,6 +282,27 @@ fn what_a_client_says_to_have_seen_has_a_form() {
     }
 }
 
+#[cfg(feature = "text")]
+#[test]
+fn a_whole_text_is_held_to_the_bounds_of_edits() {
+    use crate::crdt::{MAX_TEXT, Text};
+    static TEXTS: TableDef =
+        TableDef::new("texts", &[ColumnDef::new("id", Kind::Id), ColumnDef::new("body", Kind::Crdt(CrdtKind::Text))]);
+    let run = first("phone", 1);
+    let cell = Cell::new(&run, Access::Checked, &TEXTS, &TEXTS.columns[1], ROW).expect("a CRDT");
+    let longest = |client: &str| {
+        let mut text = Text::default();
+        text.push_str(Replica::of_client(client), &"x".repeat(MAX_TEXT)).expect("fits");
+        Value::Json(text.to_json())
+    };
+    let (one, other) = (longest("phone"), longest("laptop"));
+    assert_eq!(cell.after(None, &[Step::Given(one.clone())]).expect("fits"), one);
+    assert_eq!(cell.after(Some(&one), &[Step::Given(one.clone())]).expect("is there"), one);
+    // Each fits, and both together do not.
+    let error = cell.after(Some(&one), &[Step::Given(other)]).expect_err("too long");
+    assert_eq!(error.kind(), ErrorKind::Validation);
+}
+
 #[test]
 fn whole_states_are_merged_and_bring_nothing_back() {
     let run = first("phone", 3);

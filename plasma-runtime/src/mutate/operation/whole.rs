@@ -3,6 +3,10 @@
 use super::register::Register;
 use super::{ADDITION_BITS, Cell, set};
 use crate::crdt::CrdtKind;
+#[cfg(feature = "text")]
+use crate::crdt::Text;
+#[cfg(feature = "text")]
+use crate::error::Error;
 use crate::error::Result;
 
 /// The state after another one was merged into it; none is there in a new row.
@@ -10,6 +14,8 @@ pub(super) fn given(present: Option<&str>, given: &str, cell: &Cell<'_>) -> Resu
     match cell.kind() {
         CrdtKind::Lww(_) => register(present, given, cell),
         CrdtKind::OrSet(_) => set(present, given, cell),
+        #[cfg(feature = "text")]
+        CrdtKind::Text => text(present, given),
         kind => match present {
             Some(present) => kind.merge(present, given),
             None => kind.canonical(given),
@@ -46,4 +52,18 @@ fn set(present: Option<&str>, given: &str, cell: &Cell<'_>) -> Result<String> {
     });
     there.merge(&given);
     Ok(set::write(there, cell))
+}
+
+/// A state may come from a client's arguments: it is held to the bounds that edits are held to.
+#[cfg(feature = "text")]
+fn text(present: Option<&str>, given: &str) -> Result<String> {
+    let kind = CrdtKind::Text;
+    let state = present.map_or_else(|| kind.canonical(given), |present| kind.merge(present, given))?;
+    // Deletions may have brought what is there beyond them.
+    if present != Some(state.as_str()) {
+        let read = Text::from_stored(&state)
+            .map_err(|error| Error::internal("the state of a text is damaged").with_source(error))?;
+        read.within_limits()?;
+    }
+    Ok(state)
 }

@@ -51,6 +51,23 @@ fn blocks_beside_what_is_not_there_are_refused() {
     assert!(beside(None, None, "").is_err());
 }
 
+/// Were the characters gone through once for each range, this would not end.
+#[test]
+fn as_many_ranges_as_a_push_can_hold_are_read_in_one_go() {
+    let mut text = Text::default();
+    let count = MAX_TEXT as u32 / 4;
+    text.push_str(replica(0), &"\u{1f600}".repeat(count as usize)).unwrap();
+    let mut seen = serde_json::to_value(text.anchors(replica(1), &Edit::new(Some(0..1), "")).unwrap()).unwrap();
+    let writer = seen["gone"][0][0].clone();
+    // Half of every character, so that none of them counts against what the mutator deletes.
+    let halves: Vec<(u32, u32)> = (0..count).map(|n| (2 * n + 1, 1)).collect();
+    seen["gone"] = serde_json::json!([[writer, halves]]);
+    let seen: Anchors = serde_json::from_value(seen).unwrap();
+    let before = text.clone();
+    text.edit(replica(1), &Edit::new(Some(0..1), ""), Some(&seen)).unwrap();
+    assert_eq!(text, before);
+}
+
 #[test]
 fn two_that_stand_beside_each_other_are_refused() {
     // Each says that it stands right of the other: writers 2 and 1, one block each.
