@@ -37,6 +37,9 @@ impl<S: Schema> MutatorSet for Reseal<S> {
     const MUTATORS: &'static [MutatorDef] = &[MutatorDef::of::<ResealBatch<S>>()];
 }
 
+/// A register can be sealed anew so often without a write between before its time moves on: replicas below this are nobody's.
+const MOST_TIMES: u64 = 1 << 16;
+
 /// The most rows of one mutation.
 pub(crate) const MOST_ROWS: usize = 1_000;
 
@@ -182,8 +185,12 @@ fn replaced(kind: Kind, value: &Value, cell: &ResealedCell) -> Option<Value> {
         _ => {
             let register: Lww<Envelope> = serde_json::from_str(json).ok()?;
             // One step after the write it stands for, and by nobody: so every write of a client that has seen that one,
-            // which is one step later too or more, comes after this.
-            let resealed = Lww::at(envelope.clone(), register.written_at() + 1, Replica::from_bytes([0; 8]));
+            // which is one step later too or more, comes after this. Sealed anew once more it is still that write's: the
+            // time stays, and nobody counts on.
+            let times = u64::from_be_bytes(register.written_by().bytes());
+            let again = (1..MOST_TIMES).contains(&times);
+            let (ts, times) = if again { (register.written_at(), times + 1) } else { (register.written_at() + 1, 1) };
+            let resealed = Lww::at(envelope.clone(), ts, Replica::from_bytes(times.to_be_bytes()));
             serde_json::to_string(&resealed).ok()?
         }
     };
@@ -239,5 +246,17 @@ mod tests {
         let mut edit = register.clone();
         edit.set(bob, envelope("old", 9), Timestamp::from_millis(0));
         assert_eq!(merged(&text(&edit), &json), envelope("old", 9));
+        // However often it was sealed anew meanwhile.
+        let mut last = json;
+        for nonce in 3..9 {
+            let stored = Value::Json(last.clone());
+            let Some(Value::Json(again)) = replaced(REGISTER, &stored, &cell(nonce - 1, &envelope("newer", nonce)))
+            else {
+                panic!("it was not re-sealed")
+            };
+            assert_eq!(merged(&again, &last), envelope("newer", nonce), "the later key");
+            assert_eq!(merged(&text(&edit), &again), envelope("old", 9));
+            last = again;
+        }
     }
 }
