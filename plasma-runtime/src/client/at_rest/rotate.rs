@@ -29,12 +29,14 @@ pub(crate) fn rotate(store: &mut dyn SqlConnection, cipher: &AtRestCipher, key: 
         stored.check = cipher.check_value()?;
         stored.write(store)
     });
-    match changed {
-        Ok(()) => cipher.end_change(true, identity::number(store, keys::AT_REST_COUNT)?),
-        Err(error) => {
-            cipher.end_change(false, counted);
-            return Err(error);
-        }
+    if let Err(error) = changed {
+        cipher.end_change(false, counted);
+        return Err(error);
     }
-    fold_log(store).map(drop)
+    // The store is the new key's, whatever fails from here on: an error would say that the old key stays.
+    cipher.end_change(true, identity::number(store, keys::AT_REST_COUNT).unwrap_or_default());
+    if let Err(error) = fold_log(store) {
+        tracing::warn!(%error, "the write-ahead log was not folded after a change of the key");
+    }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Another key for a store.
 
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use serde_json::json;
 
 use super::super::support::*;
@@ -67,6 +68,24 @@ fn a_rotation_that_fails_changes_nothing() {
     let mut client = Client::over(files.open(), sealed_options(1)).unwrap();
     assert_eq!(client.visible(), visible);
     rotate(&mut client, 3).unwrap();
+    assert_eq!(client.visible(), visible);
+}
+
+/// An error would say that the old key stays, and the new one be thrown away.
+#[test]
+fn a_log_that_cannot_be_folded_is_no_failure_of_the_rotation() {
+    let files = Files::new();
+    let mut client = filled(&files);
+    let visible = client.visible();
+    let deny = |context: AuthContext<'_>| match context.action {
+        AuthAction::Pragma { pragma_name: "wal_checkpoint", .. } => Authorization::Deny,
+        _ => Authorization::Allow,
+    };
+    client.store.connection_mut().authorizer(Some(deny)).unwrap();
+    rotate(&mut client, 2).unwrap();
+    assert_eq!(client.visible(), visible);
+    drop(client);
+    let mut client = Client::over(files.open(), sealed_options(2)).unwrap();
     assert_eq!(client.visible(), visible);
 }
 
