@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{ColumnType, Scalar};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::value::{Kind, Value};
 
 /// A column that the server, the wire and the program have in clear, and the file of a client has encrypted.
@@ -104,9 +104,31 @@ impl<T: Scalar> ColumnType for AtRest<T> {
         self.0.into_value()
     }
     fn from_value(value: Value) -> Result<Self> {
-        T::from_value(value).map(AtRest)
+        // The error of the type itself may repeat the value, and errors are logged.
+        T::from_value(value).map(AtRest).map_err(|error| {
+            Error::new(error.kind(), "a value of a column that is encrypted in the client's file is not of its type")
+        })
     }
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Scalar> Scalar for AtRest<T> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A value of a newer version of the application, say: whoever logs the error logs no value.
+    #[test]
+    fn the_error_of_a_value_of_another_type_does_not_repeat_it() {
+        let plain = i64::from_value(Value::Text("secret".into())).unwrap_err();
+        assert!(plain.message().contains("secret"), "{plain}");
+        for error in [
+            AtRest::<i64>::from_value(Value::Text("secret".into())).unwrap_err(),
+            Option::<AtRest<i64>>::from_value(Value::Text("secret".into())).unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), plain.kind());
+            assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+        }
+    }
+}
