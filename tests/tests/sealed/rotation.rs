@@ -176,6 +176,34 @@ async fn what_the_server_refuses_is_tried_row_by_row_and_then_left() {
     }
 }
 
+/// The server learns of the new key after the rotation was begun: what it refused until then is not left for ever.
+#[tokio::test]
+async fn what_was_refused_for_another_reason_than_the_policy_is_tried_again() {
+    let allowed_key_ids = Some([key("old"), key("new")].into());
+    let limits = EnvelopeLimits { allowed_key_ids, ..EnvelopeLimits::default() };
+    let server = Server::with(Place::Sqlite, limits).await.expect("always there");
+    let ring = keys(&["old", "new"]);
+    let a = server.client("alice", &ring).await;
+    filled(&a, 2).await;
+    *lock(&server.edit) = Some(Box::new(|push| {
+        let other = push.to_string().replace(r#""keyId":"new""#, r#""keyId":"not yet""#);
+        *push = serde_json::from_str(&other).expect("JSON");
+    }));
+    for issued in [1, 2, 2] {
+        a.rotate_keys(&key("old"), &key("new")).await.expect("rotated");
+        assert_eq!(a.status().get().pending, issued);
+        sync(&a).await;
+        assert_eq!(a.rotations().await.expect("readable")[0].left, 3);
+    }
+    *lock(&server.edit) = None;
+    let progress = a.rotate_keys(&key("old"), &key("new")).await.expect("rotated");
+    assert_eq!(progress.refused, 0);
+    sync(&a).await;
+    assert_eq!(a.rotations().await.expect("readable"), []);
+    let outcomes = a.outcomes().await.expect("readable");
+    assert!(outcomes.iter().all(|outcome| outcome.status == OutcomeStatus::Applied), "{outcomes:?}");
+}
+
 /// Keys that stop to be there after so many questions for the new one.
 struct Failing {
     keys: Arc<Keys>,

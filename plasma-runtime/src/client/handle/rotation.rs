@@ -279,7 +279,8 @@ impl<S: Schema> Client<S> {
             }
             let args = outcome.args.as_deref().and_then(|args| serde_json::from_str::<Batch>(args).ok());
             let Some(Batch { table, rows }) = args else { continue };
-            let alone = rows.len() == 1;
+            // What the policy refused stays refused; a key that the server did not allow, say, it may allow by now.
+            let alone = rows.len() == 1 && outcome.error.as_ref().is_some_and(|error| error.code == "unauthorized");
             let into = if alone { &mut refused.alone } else { &mut refused.together };
             into.extend(rows.into_iter().map(|row| (table.clone(), row.id)));
             if !alone {
