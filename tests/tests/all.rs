@@ -8,6 +8,7 @@
 )]
 
 mod apps;
+mod at_rest;
 mod blackbox;
 mod client;
 mod crdts;
