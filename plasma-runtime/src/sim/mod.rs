@@ -16,7 +16,8 @@
 //! crash, also in the middle of a step; clients go offline; a request goes to any of the servers, whose transactions
 //! overlap and whose pokes to each other get lost; the change log is compacted; servers go on with the next version of
 //! the application and migrate the database, clients are updated later; the database is restored from an older backup; a
-//! client's store is copied. Then everything heals, and within a bound of virtual time all queues must be empty and all
+//! client's store is copied; clocks of devices jump by up to a day, disks are full, processes are frozen, captive portals
+//! and overloaded proxies answer for the server. Then everything heals, and within a bound of virtual time all queues must be empty and all
 //! clients equal to what the server shows them. Checks run all along; each names its invariant:
 //!
 //! | | invariant | checked |
@@ -37,14 +38,17 @@
 //! | I15 | base + replay of the outbox is one state, however it was reached | at random pulls, and at the end |
 //! | I23 | a mutator that reads the same writes the same, on both sides: no drift | at every answer to a push |
 //!
-//! `PLASMA_SIM_SEED=N` runs one seed alone and prints its trace. [`World`] is the system itself, for scripted cases.
+//! `PLASMA_SIM_SEED=N` runs one seed alone and prints its trace. The first seed that fails is made shorter, down to the
+//! steps and kinds of faults that are enough to break the same invariant; its command and trace are in the report. [`World`] is the system itself, for scripted cases.
 
 mod audit;
 mod check;
 mod crashy;
+mod device;
 mod message;
 mod network;
 mod node;
+mod plan;
 mod releases;
 mod report;
 mod rng;
@@ -53,6 +57,7 @@ mod server;
 mod serving;
 mod settings;
 mod settle;
+mod shrink;
 mod steps;
 mod tamper;
 mod trace;
@@ -68,6 +73,7 @@ pub use rng::Rng;
 pub use runner::Sim;
 pub use server::ServerId;
 pub use settings::{Faults, Settings};
+pub use shrink::Shrunk;
 pub use tamper::{NoTamper, Tamper};
 pub use transactions::CommitOrder;
 pub use workload::{AuditTable, Call, Principal, Rows, Workload};

@@ -27,6 +27,10 @@ impl World {
         self.tamper.request(&mut wire);
         let timeout = Err(SendFailure { message: "no answer in time".to_owned() });
         self.later(self.now + PATIENCE_MS, Due::AtClient { asker, outcome: timeout, ghost: None });
+        if let Some(answer) = self.foreign_answer(id, None) {
+            self.later(self.now + 3, Due::AtClient { asker, outcome: Ok(answer), ghost: None });
+            return;
+        }
         for delay in self.fate(id, Leg::Request) {
             self.later(self.now + delay, Due::AtServer { asker, wire: wire.clone() });
         }
@@ -75,6 +79,12 @@ impl World {
     }
 
     fn happen(&mut self, due: Due) -> Result<()> {
+        if let Due::Wake { node, .. } | Due::AtClient { asker: Asker { node, .. }, .. } = &due
+            && let Some(waiting) = &mut self.nodes[*node].frozen
+        {
+            waiting.push(due);
+            return Ok(());
+        }
         match due {
             Due::Wake { node, incarnation, at } => {
                 let waiting = &mut self.nodes[node];

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::Rng;
 use super::crashy::CrashyStore;
+use super::message::Due;
 use super::workload::{Principal, Tables, synced_rows};
 use crate::client::{Engine, EngineOptions};
 use crate::error::Result;
@@ -34,6 +35,12 @@ pub(super) struct Node {
     /// Requests the running process waits for.
     pub(super) outstanding: BTreeSet<u64>,
     pub(super) offline: bool,
+    /// How far the device's clock is off, ms.
+    pub(super) skew: i64,
+    /// The process is frozen: what happens meanwhile waits.
+    pub(super) frozen: Option<Vec<Due>>,
+    /// The device's disk is full.
+    pub(super) disk_full: bool,
     /// Nothing gets through, either way.
     pub(super) partitioned: bool,
     /// The store was copied: keys of its outbox may be known under other ids.

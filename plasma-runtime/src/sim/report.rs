@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::shrink::Shrunk;
+
 /// Rare states a good range of seeds must have reached: what is never reached is not tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -63,6 +65,14 @@ pub enum Rare {
     ClientUpdated,
     /// A pull of a client of an earlier version was answered.
     ServedThroughLens,
+    /// The clock of a client's device went back by more than any wait.
+    ClockWentBack,
+    /// A client's store refused a write for want of space.
+    DiskFull,
+    /// A process that was frozen took what had come meanwhile.
+    Thawed,
+    /// A client was given an answer that was not the server's.
+    ForeignAnswer,
 }
 
 /// A broken invariant.
@@ -97,6 +107,9 @@ pub struct Failure {
     pub trace: Vec<String>,
     /// The command that runs this seed alone.
     pub replay: String,
+    /// A shorter schedule of the seed that breaks the same invariant; the first failure of a report has one when one
+    /// was found.
+    pub shrunk: Option<Shrunk>,
 }
 
 impl fmt::Display for Failure {
@@ -104,7 +117,11 @@ impl fmt::Display for Failure {
         for line in &self.trace {
             writeln!(f, "{line}")?;
         }
-        write!(f, "{} (seed {})\nreplay with: {}", self.violation, self.seed, self.replay)
+        write!(f, "{} (seed {})\nreplay with: {}", self.violation, self.seed, self.replay)?;
+        match &self.shrunk {
+            Some(shrunk) => write!(f, "\n{shrunk}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -115,6 +132,8 @@ pub struct Report {
     pub seeds: u64,
     /// Steps taken in all of them.
     pub steps: u64,
+    /// The virtual time that passed in all of them, ms.
+    pub virtual_ms: u64,
     /// The seeds that failed.
     pub failures: Vec<Failure>,
     /// How many seeds reached each rare state.

@@ -20,6 +20,12 @@ impl Rng {
         }))
     }
 
+    /// The source of one part of a seed's run.
+    pub(super) fn of_part(seed: u64, part: u64) -> Self {
+        let mut whole = Rng::new(seed);
+        Rng::new(whole.next_u64() ^ part.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
     /// A source of its own for one part of the system, so that more draws in one part do not change another.
     #[must_use]
     pub fn fork(&mut self) -> Self {

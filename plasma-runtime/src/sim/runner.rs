@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::releases::Versions;
+use super::plan::Plan;
 use super::server::Servers;
 use super::settings::client_options;
-use super::trace::print_line;
+use super::shrink;
+use super::trace::{Keep, print_line};
 use super::workload::Workload;
 use super::{Failure, Faults, NoTamper, Rare, Report, Rng, Settings, Tamper, Violation, World};
 use crate::error::{Error, ErrorKind, Result, panic_message};
@@ -27,6 +29,7 @@ pub struct Sim {
     regressions: Option<PathBuf>,
     replay: String,
     stop_at_first: bool,
+    shrinks: u32,
 }
 
 impl std::fmt::Debug for Sim {
@@ -36,11 +39,15 @@ impl std::fmt::Debug for Sim {
 }
 
 /// What one seed came to.
-struct Run {
-    violation: Option<Violation>,
-    reached: Vec<Rare>,
-    hash: u64,
-    trace: Vec<String>,
+#[derive(Default)]
+pub(super) struct Run {
+    pub(super) violation: Option<Violation>,
+    pub(super) reached: Vec<Rare>,
+    pub(super) hash: u64,
+    pub(super) trace: Vec<String>,
+    /// Random steps that were taken.
+    pub(super) steps: u32,
+    pub(super) virtual_ms: u64,
 }
 
 impl Sim {
@@ -56,10 +63,13 @@ impl Sim {
             regressions: None,
             replay: "cargo test".to_owned(),
             stop_at_first: false,
+            shrinks: 300,
         }
     }
 
-    /// The seeds. `PLASMA_SIM_SEED=N` in the environment runs that one alone, with its trace on standard error.
+    /// The seeds. `PLASMA_SIM_SEED=N` in the environment runs that one alone, with its trace on standard error;
+    /// `PLASMA_SIM_STEPS=3,7-9` takes only those of its random steps, and `PLASMA_SIM_WITHOUT=drop,copy` leaves out those
+    /// faults. Failures name the values that are enough to see them.
     #[must_use]
     pub fn seeds(mut self, seeds: Range<u64>) -> Self {
         self.seeds = seeds;
@@ -143,6 +153,14 @@ impl Sim {
         self
     }
 
+    /// Runs at most this often to find a shorter schedule that breaks the same invariant as the first failing seed; 0 is
+    /// never. 300.
+    #[must_use]
+    pub fn shrink_runs(mut self, runs: u32) -> Self {
+        self.shrinks = runs;
+        self
+    }
+
     /// Runs the seeds.
     ///
     /// # Panics
@@ -152,6 +170,7 @@ impl Sim {
         let single = std::env::var("PLASMA_SIM_SEED")
             .ok()
             .map(|text| text.trim().parse::<u64>().expect("PLASMA_SIM_SEED must be a number"));
+        let plan = if single.is_some() { Plan::from_env().expect("the plan of a run") } else { Plan::default() };
         let seeds: Vec<u64> = match single {
             Some(seed) => vec![seed],
             None => {
@@ -160,7 +179,7 @@ impl Sim {
                 seeds
             }
         };
-        let report = self.run_all(&seeds, single.is_some()).expect("the workload's definition must open");
+        let report = self.run_all(&seeds, &plan, single.is_some()).expect("the workload's definition must open");
         if single.is_none()
             && let Err(error) = self.record(&report)
         {
@@ -169,7 +188,7 @@ impl Sim {
         report
     }
 
-    fn run_all(&self, seeds: &[u64], keep_trace: bool) -> Result<Report> {
+    fn run_all(&self, seeds: &[u64], plan: &Plan, single: bool) -> Result<Report> {
         // The template is shared as bytes of one connection per thread: SQLite connections cannot be shared.
         let next = AtomicUsize::new(0);
         let stop = std::sync::atomic::AtomicBool::new(false);
@@ -186,7 +205,7 @@ impl Sim {
                             if stop.load(Ordering::Relaxed) {
                                 break;
                             }
-                            let run = self.checked_run(&template, *seed, keep_trace);
+                            let run = self.checked_run(&template, *seed, plan, single);
                             if self.stop_at_first && run.violation.is_some() {
                                 stop.store(true, Ordering::Relaxed);
                             }
@@ -209,7 +228,8 @@ impl Sim {
         for (index, run) in runs {
             let seed = seeds[index];
             report.seeds += 1;
-            report.steps += u64::from(self.settings.steps);
+            report.steps += u64::from(run.steps);
+            report.virtual_ms += run.virtual_ms;
             report.hashes.push(run.hash);
             for rare in run.reached {
                 *report.reached.entry(rare).or_default() += 1;
@@ -217,7 +237,12 @@ impl Sim {
             match run.violation {
                 Some(violation) => {
                     let replay = format!("PLASMA_SIM_SEED={seed} {}", self.replay);
-                    report.failures.push(Failure { seed, violation, trace: run.trace, replay });
+                    let shrunk = if report.failures.is_empty() && !single && self.shrinks > 0 {
+                        self.shrink(seed, run.steps, &violation)?
+                    } else {
+                        None
+                    };
+                    report.failures.push(Failure { seed, violation, trace: run.trace, replay, shrunk });
                 }
                 None => report.trace = run.trace,
             }
@@ -225,18 +250,29 @@ impl Sim {
         Ok(report)
     }
 
-    /// Runs a seed, some of them twice; a panic of an engine is a failure of the seed.
-    fn checked_run(&self, template: &SqliteConnection, seed: u64, keep_trace: bool) -> Run {
-        let once = || {
-            catch_unwind(AssertUnwindSafe(|| self.run_seed(template, seed, keep_trace))).unwrap_or_else(|panic| {
-                let text = panic_message(&*panic).unwrap_or("a panic without a message");
-                let violation = Some(Violation::new("application", format!("an engine panicked: {text}")));
-                Run { violation, reached: Vec::new(), hash: 0, trace: Vec::new() }
-            })
+    /// A shorter schedule that breaks the same invariant.
+    fn shrink(&self, seed: u64, steps: u32, violation: &Violation) -> Result<Option<shrink::Shrunk>> {
+        let template = Servers::template(&*self.workload)?;
+        let fails = |plan: &Plan| {
+            let run = self.caught_run(&template, seed, plan, Keep::Nothing);
+            run.violation.is_some_and(|found| found.invariant == violation.invariant)
         };
-        let mut run = once();
+        let Some(plan) = shrink::shrink(steps, self.shrinks, fails) else { return Ok(None) };
+        let run = self.caught_run(&template, seed, &plan, Keep::Lines);
+        Ok(run.violation.map(|violation| shrink::Shrunk {
+            steps: run.steps,
+            replay: format!("PLASMA_SIM_SEED={seed} {plan} {}", self.replay),
+            violation,
+            trace: run.trace,
+        }))
+    }
+
+    /// Runs a seed, some of them twice.
+    fn checked_run(&self, template: &SqliteConnection, seed: u64, plan: &Plan, single: bool) -> Run {
+        let keep = if single { Keep::Print } else { Keep::Nothing };
+        let mut run = self.caught_run(template, seed, plan, keep);
         if self.twice > 0 && seed.is_multiple_of(self.twice) && run.violation.is_none() {
-            let again = once();
+            let again = self.caught_run(template, seed, plan, keep);
             if again.hash != run.hash {
                 let message = format!("two runs of the seed differ: {:016x} and {:016x}", run.hash, again.hash);
                 run.violation = Some(Violation::new("determinism", message));
@@ -245,28 +281,45 @@ impl Sim {
         run
     }
 
-    fn run_seed(&self, template: &SqliteConnection, seed: u64, keep_trace: bool) -> Run {
-        let failed = |violation| Run { violation: Some(violation), reached: Vec::new(), hash: 0, trace: Vec::new() };
+    /// Runs a seed; a panic of an engine is a failure of the seed.
+    fn caught_run(&self, template: &SqliteConnection, seed: u64, plan: &Plan, keep: Keep) -> Run {
+        catch_unwind(AssertUnwindSafe(|| self.run_seed(template, seed, plan, keep))).unwrap_or_else(|panic| {
+            let text = panic_message(&*panic).unwrap_or("a panic without a message");
+            let violation = Some(Violation::new("application", format!("an engine panicked: {text}")));
+            Run { violation, steps: self.settings.steps * 3 / 2 + 1, ..Run::default() }
+        })
+    }
+
+    fn run_seed(&self, template: &SqliteConnection, seed: u64, plan: &Plan, keep: Keep) -> Run {
         let mut rng = Rng::new(seed ^ 0x5eed);
-        let settings = self.settings.clone().of_seed(&mut rng);
+        let mut settings = self.settings.clone().of_seed(&mut rng);
+        plan.leave_out(&mut settings.faults);
         let Settings { clients, steps, users, .. } = settings;
         let (versions, tamper) = (Versions::of(&self.workload), Arc::clone(&self.tamper));
-        let mut world = match World::over(template, versions, tamper, settings, seed, keep_trace) {
+        let mut world = match World::over(template, versions, tamper, settings, seed, keep) {
             Ok(world) => world,
-            Err(error) => return failed(World::trouble(&error)),
+            Err(error) => return Run { violation: Some(World::trouble(&error)), ..Run::default() },
         };
         world.healed = false;
+        let mut taken = 0;
         let mut drive = || -> Result<()> {
             for client in 0..clients {
                 let options = client_options(&mut rng);
                 world.add_client(client % users, options)?;
             }
-            for _ in 0..steps {
+            for step in 0..steps {
+                if !plan.takes(step) {
+                    continue;
+                }
+                taken = step + 1;
+                // A source of its own for each step: what one draws is the same when another is left out.
+                world.rng = Rng::of_part(seed, u64::from(step));
                 world.random_step()?;
                 if world.violation.is_some() {
                     return Ok(());
                 }
             }
+            world.rng = Rng::of_part(seed, u64::MAX);
             world.settle()
         };
         if let Err(error) = drive() {
@@ -279,6 +332,8 @@ impl Sim {
             violation: world.violation.take(),
             reached: world.reached.iter().copied().collect(),
             hash: world.trace.hash(),
+            steps: taken,
+            virtual_ms: u64::try_from(world.now - super::world::EPOCH).unwrap_or_default(),
             trace: world.trace.into_lines(),
         }
     }

@@ -105,6 +105,10 @@ impl World {
     }
 
     pub(super) fn answer(&mut self, asker: Asker, response: WireResponse, ghost: Option<Ghost>) {
+        if let Some(other) = self.foreign_answer(asker.node, Some(&response)) {
+            self.later(self.now + 3, Due::AtClient { asker, outcome: Ok(other), ghost: None });
+            return;
+        }
         for delay in self.fate(asker.node, Leg::Answer) {
             let due = Due::AtClient { asker, outcome: Ok(response.clone()), ghost: ghost.clone() };
             self.later(self.now + delay, due);

@@ -39,6 +39,15 @@ pub struct Faults {
     /// Weight: a server starts with the next version of the application, and migrates the database; and a client is
     /// updated. Nothing happens when the workload has no [`successor`](super::Workload::successor).
     pub release: u32,
+    /// Weight: the clock of a client's device jumps, up to a day, in either direction. It stays wrong for ever.
+    pub clock: u32,
+    /// Weight: the disk of a client's device is full, or has space again.
+    pub disk_full: u32,
+    /// Weight: a client's process is frozen, as browsers and phones do, or goes on with what came meanwhile.
+    pub freeze: u32,
+    /// Percent of requests and answers whose answer is not the server's: a captive portal, a proxy that is overloaded,
+    /// a body that was cut off.
+    pub foreign_answer: u32,
 }
 
 impl Faults {
@@ -60,6 +69,10 @@ impl Faults {
         copy: 0,
         compact: 0,
         release: 0,
+        clock: 0,
+        disk_full: 0,
+        freeze: 0,
+        foreign_answer: 0,
     };
 
     /// Everything goes wrong.
@@ -80,6 +93,10 @@ impl Faults {
         copy: 2,
         compact: 3,
         release: 4,
+        clock: 2,
+        disk_full: 2,
+        freeze: 2,
+        foreign_answer: 4,
     };
 
     /// Everything but restored servers and copied stores: what a correct operator sees.
@@ -88,26 +105,38 @@ impl Faults {
     /// A part of these faults, each taken or left by the seed: runs that combine few faults reach other states than
     /// runs with all of them ("swarm testing", Groce and others, ISSTA 2012).
     #[must_use]
-    pub fn swarm(self, rng: &mut Rng) -> Self {
-        let mut keep = |value: u32| if rng.chance(60) { value } else { 0 };
-        Faults {
-            drop: keep(self.drop),
-            duplicate: keep(self.duplicate),
-            delay: keep(self.delay),
-            delay_ms: self.delay_ms,
-            offline: keep(self.offline),
-            partition: keep(self.partition),
-            crash_client: keep(self.crash_client),
-            crash_server: keep(self.crash_server),
-            server_dies_in_push: keep(self.server_dies_in_push),
-            server_dies_after_commit: keep(self.server_dies_after_commit),
-            restore: keep(self.restore),
-            copy: keep(self.copy),
-            compact: keep(self.compact),
-            lost_poke: keep(self.lost_poke),
-            overlap: keep(self.overlap),
-            release: keep(self.release),
+    pub fn swarm(mut self, rng: &mut Rng) -> Self {
+        for (_, value) in self.each() {
+            if !rng.chance(60) {
+                *value = 0;
+            }
         }
+        self
+    }
+
+    /// Every fault by its name.
+    pub(super) fn each(&mut self) -> [(&'static str, &mut u32); 19] {
+        [
+            ("drop", &mut self.drop),
+            ("duplicate", &mut self.duplicate),
+            ("delay", &mut self.delay),
+            ("lost_poke", &mut self.lost_poke),
+            ("overlap", &mut self.overlap),
+            ("offline", &mut self.offline),
+            ("partition", &mut self.partition),
+            ("crash_client", &mut self.crash_client),
+            ("crash_server", &mut self.crash_server),
+            ("server_dies_in_push", &mut self.server_dies_in_push),
+            ("server_dies_after_commit", &mut self.server_dies_after_commit),
+            ("restore", &mut self.restore),
+            ("copy", &mut self.copy),
+            ("compact", &mut self.compact),
+            ("release", &mut self.release),
+            ("clock", &mut self.clock),
+            ("disk_full", &mut self.disk_full),
+            ("freeze", &mut self.freeze),
+            ("foreign_answer", &mut self.foreign_answer),
+        ]
     }
 }
 

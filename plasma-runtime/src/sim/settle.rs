@@ -20,6 +20,8 @@ impl World {
         self.finish_releases()?;
         for id in 0..self.nodes.len() {
             self.nodes[id].partitioned = false;
+            self.set_frozen(id, false);
+            self.set_disk_full(id, false)?;
             if self.nodes[id].store.recover().is_ok() && self.nodes[id].engine.is_none() {
                 self.start_client(id)?;
             }

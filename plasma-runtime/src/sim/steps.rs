@@ -15,7 +15,7 @@ impl World {
         let faults = self.settings.faults;
         let id = self.rng.below(self.nodes.len());
         let releases = self.versions.last() > 0;
-        let kinds: [(u32, Step); 17] = [
+        let kinds: [(u32, Step); 20] = [
             (40, Step::Mutate),
             (12, Step::Pass),
             (4, Step::PushNow),
@@ -33,6 +33,9 @@ impl World {
             (faults.compact, Step::Compact),
             (if releases { faults.release } else { 0 }, Step::Release),
             (if releases { faults.release } else { 0 }, Step::Update),
+            (faults.clock, Step::ClockJump),
+            (faults.disk_full, Step::ToggleDisk),
+            (faults.freeze, Step::ToggleFreeze),
         ];
         let total: u32 = kinds.iter().map(|(weight, _)| weight).sum();
         let mut drawn = self.rng.below(total as usize) as u32;
@@ -66,7 +69,23 @@ impl World {
     }
 
     fn step(&mut self, id: NodeId, step: Step) -> Result<()> {
+        if self.nodes[id].frozen.is_some() && step.is_of_the_process() {
+            return Ok(());
+        }
         match step {
+            Step::ClockJump => {
+                self.clock_jump(id);
+                Ok(())
+            }
+            Step::ToggleDisk => {
+                let full = !self.nodes[id].disk_full;
+                self.set_disk_full(id, full)
+            }
+            Step::ToggleFreeze => {
+                let freeze = self.nodes[id].frozen.is_none();
+                self.set_frozen(id, freeze);
+                Ok(())
+            }
             Step::Pass => Ok(()),
             Step::Mutate => self.random_mutation(id),
             Step::PushNow => self.event(id, Event::PushNow),
@@ -127,7 +146,7 @@ impl World {
     }
 
     fn random_discard(&mut self, id: NodeId) -> Result<()> {
-        let now = self.now;
+        let now = self.clock(id);
         let node = &mut self.nodes[id];
         let Some(engine) = &mut node.engine else { return Ok(()) };
         let queued = engine.outbox(node.store.inner())?;
@@ -282,4 +301,24 @@ enum Step {
     Compact,
     Release,
     Update,
+    ClockJump,
+    ToggleDisk,
+    ToggleFreeze,
+}
+
+impl Step {
+    /// What a frozen process cannot do.
+    fn is_of_the_process(self) -> bool {
+        matches!(
+            self,
+            Step::Mutate
+                | Step::PushNow
+                | Step::PullNow
+                | Step::Poke
+                | Step::Discard
+                | Step::ToggleOffline
+                | Step::CrashClientMidway
+                | Step::Update
+        )
+    }
 }

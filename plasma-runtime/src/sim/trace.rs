@@ -2,17 +2,28 @@
 
 use std::fmt;
 
+/// What becomes of the lines of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// They are hashed.
+    Nothing,
+    /// They are kept, too.
+    Lines,
+    /// They are kept, and printed at once, so that a run that hangs shows where.
+    Print,
+}
+
 /// The trace of one run.
 #[derive(Debug)]
 pub(super) struct Trace {
     /// FNV-1a, 64 bits (<http://www.isthe.com/chongo/tech/comp/fnv/>): equal runs have equal traces.
     hash: u64,
-    keep: bool,
+    keep: Keep,
     lines: Vec<String>,
 }
 
 impl Trace {
-    pub(super) fn new(keep: bool) -> Self {
+    pub(super) fn new(keep: Keep) -> Self {
         Trace { hash: 0xcbf2_9ce4_8422_2325, keep, lines: Vec::new() }
     }
 
@@ -22,10 +33,11 @@ impl Trace {
         // Writing into the hash cannot fail.
         let _ = fmt::write(&mut hasher, format_args!("{now} {line}\n"));
         self.hash = hasher.0;
-        if self.keep {
+        if self.keep != Keep::Nothing {
             let line = format!("{:>9.3} {line}", (now - super::world::EPOCH) as f64 / 1000.0);
-            // At once, so that a run that hangs shows where.
-            print_line(&line);
+            if self.keep == Keep::Print {
+                print_line(&line);
+            }
             self.lines.push(line);
         }
     }

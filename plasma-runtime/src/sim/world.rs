@@ -10,7 +10,7 @@ use super::message::{Due, Held};
 use super::node::{Issued, Node, NodeId};
 use super::releases::{Version, Versions};
 use super::server::Servers;
-use super::trace::Trace;
+use super::trace::{Keep, Trace};
 use super::transactions::Transactions;
 use super::workload::{Call, Rows, Workload};
 use super::{Rare, Rng, Settings, Tamper, Violation};
@@ -62,7 +62,7 @@ impl World {
     /// Those of the definition and of SQLite.
     pub fn new(workload: Arc<dyn Workload>, settings: Settings, seed: u64) -> Result<Self> {
         let template = Servers::template(&*workload)?;
-        World::over(&template, Versions::of(&workload), Arc::new(super::NoTamper), settings, seed, false)
+        World::over(&template, Versions::of(&workload), Arc::new(super::NoTamper), settings, seed, Keep::Nothing)
     }
 
     pub(super) fn over(
@@ -71,7 +71,7 @@ impl World {
         tamper: Arc<dyn Tamper>,
         settings: Settings,
         seed: u64,
-        keep_trace: bool,
+        keep: Keep,
     ) -> Result<Self> {
         let mut rng = Rng::new(seed);
         let servers = Servers::new(template, &versions[0].definition, settings.servers, rng.fork())?;
@@ -85,7 +85,7 @@ impl World {
             servers,
             transactions: Transactions::default(),
             nodes: Vec::new(),
-            trace: Trace::new(keep_trace),
+            trace: Trace::new(keep),
             reached: BTreeSet::new(),
             attempted: BTreeSet::new(),
             cookies: BTreeMap::new(),
@@ -162,6 +162,9 @@ impl World {
             wake: None,
             outstanding: BTreeSet::new(),
             offline: false,
+            skew: 0,
+            frozen: None,
+            disk_full: false,
             partitioned: false,
             shared: false,
             first_client_id: String::new(),
@@ -188,7 +191,7 @@ impl World {
     /// The same; it may die after so many statements of its start.
     pub(super) fn open_client(&mut self, id: NodeId, dies_after: Option<u64>) -> Result<()> {
         let definition = self.definition_of(id);
-        let now = self.now;
+        let now = self.clock(id);
         let node = &mut self.nodes[id];
         node.store.recover()?;
         if let Some(statements) = dies_after {
@@ -203,7 +206,13 @@ impl World {
         if dies_after.is_some() {
             node.store.recover()?;
         }
-        let (engine, actions) = opened?;
+        let (engine, actions) = match opened {
+            Err(error) if node.disk_full => {
+                self.note(format_args!("client {id} cannot open: {error}"));
+                return Ok(());
+            }
+            opened => opened?,
+        };
         node.engine = Some(engine);
         self.note(format_args!("client {id} opens"));
         self.act(id, actions)?;
@@ -218,6 +227,7 @@ impl World {
         self.note(format_args!("client {id} crashes"));
         let node = &mut self.nodes[id];
         node.engine = None;
+        node.frozen = None;
         node.outstanding.clear();
         node.wake = None;
     }
@@ -227,7 +237,7 @@ impl World {
     /// # Errors
     /// Those of the engine.
     pub fn event(&mut self, id: NodeId, event: Event) -> Result<()> {
-        let now = self.now;
+        let now = self.clock(id);
         let node = &mut self.nodes[id];
         let Some(engine) = &mut node.engine else { return Ok(()) };
         let before = engine.stats();
@@ -256,7 +266,7 @@ impl World {
     /// # Errors
     /// Those of the store.
     pub fn mutate(&mut self, id: NodeId, call: &Call) -> Result<bool> {
-        let now = self.now;
+        let now = self.clock(id);
         self.attempted.extend(call.audit);
         let node = &mut self.nodes[id];
         let Some(engine) = &mut node.engine else { return Ok(false) };
@@ -277,6 +287,11 @@ impl World {
                 self.note(format_args!("client {id} is refused {} {}: {error}", call.name, call.args));
                 Ok(false)
             }
+            Err(error) if node.disk_full => {
+                self.reached.insert(Rare::DiskFull);
+                self.note(format_args!("client {id} has no space for {}: {error}", call.name));
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }
@@ -293,12 +308,11 @@ impl World {
             match action {
                 Action::Send { request, wire, .. } => self.send(id, request, wire),
                 Action::WakeAt(at) => {
-                    let node = &mut self.nodes[id];
-                    node.wake = Some(at);
-                    let incarnation = node.incarnation;
-                    let at = at.max(self.now + 1);
-                    self.later(at, Due::Wake { node: id, incarnation, at });
+                    let incarnation = self.nodes[id].incarnation;
+                    // Timers count the time that passes, whatever the clock shows then.
+                    let at = (at - self.nodes[id].skew).max(self.now + 1);
                     self.nodes[id].wake = Some(at);
+                    self.later(at, Due::Wake { node: id, incarnation, at });
                 }
                 Action::Changed(_) => {
                     let workload = self.workload_of(id);
@@ -316,6 +330,11 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// What the clock of a client's device shows, unix ms.
+    pub(super) fn clock(&self, id: NodeId) -> i64 {
+        self.now + self.nodes[id].skew
     }
 
     pub(super) fn trouble(error: &Error) -> Violation {
