@@ -17,10 +17,10 @@ pub(crate) fn take(
 ) -> Result<Result<(), i64>> {
     let length = i64::try_from(length_ms).unwrap_or(i64::MAX);
     let mine = meta.lease_holder.as_deref() == Some(holder);
-    // A clock that was set back must not lock everybody out for long.
+    // A clock that was set back must not lock everybody out for long: who took the lease meant it to end by then.
     let running = meta.lease_holder.is_some()
         && meta.lease_until > now
-        && meta.lease_until <= now.saturating_add(length.max(600_000));
+        && meta.lease_until <= now.saturating_add(length.saturating_mul(2));
     if running && !mine {
         return Ok(Err(meta.lease_until));
     }

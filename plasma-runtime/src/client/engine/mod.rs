@@ -72,6 +72,8 @@ pub struct Engine {
     network_down: bool,
     /// When the lease is to be renewed, unix ms.
     lease_due: i64,
+    /// What the clock showed last, unix ms.
+    clock: i64,
     /// Client ids taken since the last success.
     rotations: u32,
     /// The server's head was reached: the next pull may be held.
@@ -151,6 +153,7 @@ impl Engine {
             storage_failures: 0,
             network_down: false,
             lease_due: 0,
+            clock: inputs.now,
             rotations: 0,
             at_head: false,
             image: image::ImageLane::Untried,
@@ -191,6 +194,7 @@ impl Engine {
         inputs: &mut Inputs<'_>,
     ) -> Result<Vec<Action>> {
         self.check_open()?;
+        self.note_clock(inputs.now);
         let mut actions = Vec::new();
         // Each step notes its own failure: an event must not get lost because an earlier step failed.
         let flushed = self.flush_group(store, &mut actions);

@@ -92,6 +92,7 @@ impl Engine {
         inputs: &mut Inputs<'_>,
     ) -> Result<(Mutated, Vec<Action>)> {
         self.check_open()?;
+        self.note_clock(inputs.now);
         let mut actions = Vec::new();
         self.replay_if_due(store, ctx, &mut actions)?;
         let key = random_uuid(inputs.entropy);
@@ -123,6 +124,7 @@ impl Engine {
         inputs: &mut Inputs<'_>,
     ) -> Result<Vec<Action>> {
         self.check_open()?;
+        self.note_clock(inputs.now);
         let mut actions = Vec::new();
         let key = random_uuid(inputs.entropy);
         let envelope = TxMeta::new(Location::Client, Reason::Optimistic, key, inputs.now);

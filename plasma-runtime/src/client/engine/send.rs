@@ -153,6 +153,24 @@ impl Engine {
         Ok(())
     }
 
+    /// A clock that was set back takes what was planned back with it: a wait of seconds must not become one of a day. One
+    /// that was set forward ends waits early, which does no harm.
+    pub(super) fn note_clock(&mut self, now: i64) {
+        let back = self.clock.saturating_sub(now);
+        self.clock = now;
+        if back <= 0 {
+            return;
+        }
+        let group = self.group_commit.as_mut().map(|group| &mut group.due);
+        let push = self.push.in_flight.as_mut().map(|sent| &mut sent.deadline);
+        let pull = self.pull.in_flight.as_mut().map(|sent| &mut sent.deadline);
+        let always = [&mut self.push.not_before, &mut self.pull.not_before, &mut self.lease_due];
+        let at_times = [group, push, pull, self.storage_until.as_mut(), self.follows_until.as_mut()];
+        for moment in always.into_iter().chain(at_times.into_iter().flatten()) {
+            *moment = moment.saturating_sub(back);
+        }
+    }
+
     /// When to be woken, unix ms.
     pub(super) fn wake_at(&self) -> Option<i64> {
         let mut times = Vec::new();

@@ -39,7 +39,8 @@ pub(crate) async fn drive(shared: Arc<Shared>) -> Result<()> {
     }
     let _first = shared.driver.lock().await;
     let mut flights = Flights { shared: shared.clone(), under_way: Vec::new() };
-    let mut look_at = shared.watch_file_ms.map(|ms| after(shared.clock.now_ms(), ms));
+    let mut seen = shared.clock.now_ms();
+    let mut look_at = shared.watch_file_ms.map(|ms| after(seen, ms));
     while !shared.is_closed() {
         match flights.during(take_event(&shared)).await {
             Taken::Nothing => {}
@@ -52,9 +53,15 @@ pub(crate) async fn drive(shared: Arc<Shared>) -> Result<()> {
             continue;
         }
         let now = shared.clock.now_ms();
+        // When the clock was set back, the engine plans anew: what it had asked for may be a day away now.
+        let back = now < seen;
+        if back {
+            look_at = shared.watch_file_ms.map(|ms| after(now, ms));
+        }
+        seen = now;
         let due = {
             let mut agenda = lock(&shared.agenda);
-            let due = agenda.wake_at.is_some_and(|at| at <= now);
+            let due = back || agenda.wake_at.is_some_and(|at| at <= now);
             if due {
                 agenda.wake_at = None;
                 agenda.events.push_back(Event::Tick);
