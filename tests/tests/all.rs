@@ -12,6 +12,7 @@ mod at_rest;
 mod blackbox;
 mod client;
 mod crdts;
+mod denial;
 mod dependencies;
 mod lock;
 mod merge;

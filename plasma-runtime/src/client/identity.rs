@@ -40,6 +40,8 @@ pub(crate) mod keys {
     pub(crate) const SCHEMA: &str = "schema";
     /// The shapes of the application's tables: a JSON object of table name to `l` (local) or `s` and a fingerprint.
     pub(crate) const SHAPES: &str = "shapes";
+    /// The last mutation that did something else on the server than here, for the doctor: JSON.
+    pub(crate) const DRIFT: &str = "drift";
     /// Which columns are sealed, and with which key; absent when none is.
     pub(crate) const AT_REST: &str = "at_rest";
     /// How many cells that key has sealed at most.

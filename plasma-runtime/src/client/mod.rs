@@ -6,6 +6,8 @@
 mod args;
 mod at_rest;
 mod bases;
+#[cfg(feature = "sqlite")]
+pub mod doctor;
 mod effects;
 pub mod engine;
 pub mod event;

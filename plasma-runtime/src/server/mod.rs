@@ -8,6 +8,8 @@ mod compaction;
 #[cfg(feature = "http-server")]
 mod db;
 mod ddl;
+#[cfg(feature = "http-server")]
+mod denial;
 mod edges;
 mod engine;
 mod executor;
@@ -38,6 +40,8 @@ mod writer;
 pub use compaction::{Compaction, CompactionOptions, CompactionResult};
 #[cfg(feature = "http-server")]
 pub use db::{AsOf, Moment, Now, Scoped, ServerDb, Snapshot};
+#[cfg(feature = "http-server")]
+pub use denial::{Access, Denial, Reason};
 pub(crate) use engine::JOBS;
 pub use engine::{Caller, PushJob, ServerEngine, ServerOptions};
 pub use hooks::{

@@ -40,7 +40,8 @@ impl Plan {
 }
 
 fn parse_steps(text: &str) -> Result<BTreeSet<u32>> {
-    let wrong = || Error::new(ErrorKind::InvalidArgs, format!("PLASMA_SIM_STEPS is a list such as 3,7-9, not `{text}`"));
+    let wrong =
+        || Error::new(ErrorKind::InvalidArgs, format!("PLASMA_SIM_STEPS is a list such as 3,7-9, not `{text}`"));
     let mut steps = BTreeSet::new();
     for part in text.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::releases::Versions;
 use super::plan::Plan;
+use super::releases::Versions;
 use super::server::Servers;
 use super::settings::client_options;
 use super::shrink;

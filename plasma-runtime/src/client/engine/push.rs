@@ -3,7 +3,7 @@
 use super::Engine;
 use super::response::{Refused, Which, WireErrorExt, not_the_protocol, sort, wire_error};
 use crate::client::event::{Action, ClientError, ClientErrorKind, Inputs, SendFailure};
-use crate::client::identity::{self, Meta};
+use crate::client::identity::{self, Meta, keys};
 use crate::client::outbox::{self, QueuedMutation, Skip};
 use crate::client::outcomes::{self, Outcome, OutcomeStatus};
 use crate::client::rotate::Rotation;
@@ -98,7 +98,12 @@ impl Engine {
                 identity::acknowledge(store, &mut meta, id, Some(&key.to_string()))?;
                 learned.extend(learn(store, &meta, &entry, Some(result), now)?);
                 if let (Some(here), Some(there)) = (&asked.effects, &result.effects) {
-                    compared.push((key, entry.name, here.writes == *there));
+                    let equal = here.writes == *there;
+                    if !equal {
+                        let drift = serde_json::json!({ "mutator": entry.name, "key": key.to_string(), "at": now });
+                        identity::set(store, keys::DRIFT, Some(&drift.to_string()))?;
+                    }
+                    compared.push((key, entry.name, equal));
                 }
             }
             outcomes::trim(store, keep)?;

@@ -36,10 +36,10 @@ use tokio::sync::{Semaphore, watch};
 
 use self::backend::Backend;
 use super::poke::Relay;
-use super::{Caller, ClockFn, Poke, Refusal, ServerEngine};
-use crate::error::Result;
+use super::{Access, Caller, ClockFn, Denial, Poke, Refusal, ServerEngine};
+use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{WireRequest, WireResponse};
-use crate::schema::Schema;
+use crate::schema::{RowWriter, Schema, Table};
 
 /// A server of schema `S`: cheap to clone, all clones are one.
 ///
@@ -191,6 +191,51 @@ impl<S> Server<S> {
     /// server is closed before the end. What was done stays done, and the next compaction goes on from there.
     pub async fn compact_change_log(&self, options: super::CompactionOptions) -> Result<super::CompactionResult> {
         self.inner.backend.compact(options).await
+    }
+
+    /// Why a caller with this context may not do something with a row; none when it may. The row is judged as it is given
+    /// and need not be stored: an update has to be allowed for the row before it and for the row after it.
+    ///
+    /// For developers and operators: what is returned holds values of the row and the context.
+    ///
+    /// ```no_run
+    /// # use plasma_runtime::{Error, Result, schema::{Schema, Table}, server::{Access, Server}};
+    /// # async fn example<App: Schema<Ctx = String>, Todo: Table>(server: Server<App>, todo: Todo) -> Result<()> {
+    /// if let Some(denial) = server.why_denied(&"alice".to_owned(), Access::Update, todo).await? {
+    ///     println!("{denial}");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) when the schema has no such table; what the application's policy fails with;
+    /// those of the database.
+    pub async fn why_denied<T: Table>(&self, ctx: &S::Ctx, access: Access, row: T) -> Result<Option<Denial>>
+    where
+        S: Schema,
+    {
+        let engine = self.engine();
+        let table = T::DEF;
+        if engine.definition().schema.table(table.name).is_none() {
+            return Err(Error::new(ErrorKind::Config, format!("the schema has no table `{}`", table.name)));
+        }
+        let Some(rules) = engine.rules(ctx, table)? else { return Ok(None) };
+        let rule = match access {
+            Access::Read => rules.read,
+            Access::Insert => rules.insert,
+            Access::Update => rules.update,
+            Access::Delete => rules.delete,
+        };
+        let mut writer = RowWriter::default();
+        (T::CODEC.encode)(row, &mut writer);
+        let row = writer.finish()?;
+        let id = table.row_id(&row).to_owned();
+        let read = self
+            .inner
+            .backend
+            .read(move |db| Box::pin(async move { super::pull::denied(db, &rule, table, &row).await }));
+        let reasons = read.await??;
+        Ok((!reasons.is_empty()).then_some(Denial { table: table.name, row: id, access, reasons }))
     }
 
     /// The engine behind it.

@@ -23,6 +23,8 @@ mod source;
 mod tests;
 mod wait;
 mod walk;
+#[cfg(feature = "http-server")]
+mod why;
 
 use self::context::{Context, Cut};
 #[cfg(feature = "http-server")]
@@ -31,6 +33,8 @@ pub(super) use self::history::head;
 use self::history::{Meta, is_ours};
 use self::policy::Policies;
 pub(in crate::server) use self::reading::end_reading;
+#[cfg(feature = "http-server")]
+pub(in crate::server) use self::why::denied;
 use super::{Caller, Refusal, ServerEngine, ServerError, ServerErrorKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::cookie::{AnyCookie, Position};

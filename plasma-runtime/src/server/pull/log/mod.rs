@@ -151,7 +151,7 @@ pub(in crate::server) async fn marks(db: &mut dyn SqlExecutor, versions: [u64; 4
 
 impl Log {
     /// No entries.
-    fn empty(head: Head) -> Self {
+    pub(super) fn empty(head: Head) -> Self {
         Log {
             head,
             entries: Vec::new(),
