@@ -19,6 +19,7 @@ mod merge;
 mod model;
 mod options;
 mod place;
+mod powerloss;
 mod sealed;
 mod sim;
 mod text;

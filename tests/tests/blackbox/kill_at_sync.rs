@@ -2,7 +2,6 @@
 //!
 //! Sampled in a normal run; every point with `PLASMA_DEEP=1`.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use plasma::sim::Rng;
@@ -12,25 +11,8 @@ use plasma_runtime::value::Kind;
 
 use super::child::{Serving, command};
 use super::kill::{LISTS, check, stream};
+use super::shim;
 use crate::place::Place;
-
-/// Builds the shim; none (said loudly) where there is no C compiler or no preloading.
-fn shim(folder: &Path) -> Option<PathBuf> {
-    let library = folder.join("killsync.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/killsync.c");
-    let built =
-        Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).args([source, "-ldl"]).output();
-    match built {
-        Ok(output) if output.status.success() => Some(library),
-        Ok(output) => panic!("killsync.c does not compile: {}", String::from_utf8_lossy(&output.stderr)),
-        Err(error) => {
-            // Past the test runner's capture, so that `scripts/test` counts it.
-            let line = format!("!!! SKIPPED: no C compiler, so nothing was killed at its durable calls ({error})\n");
-            std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).expect("the terminal takes a line");
-            None
-        }
-    }
-}
 
 /// The points to kill at.
 fn points(total: u64) -> impl Iterator<Item = (u64, &'static str)> {
@@ -48,7 +30,7 @@ fn counted(stderr: &[u8]) -> u64 {
 #[test]
 fn a_client_loses_nothing_mutate_has_returned_for() {
     let folder = tempfile::tempdir().expect("a folder");
-    let Some(shim) = shim(folder.path()) else { return };
+    let Some(shim) = shim::build("killsync.c", folder.path()) else { return };
     const MUTATIONS: usize = 8;
     let whole = command("mutate", folder.path().join("whole.db"), MUTATIONS)
         .env("LD_PRELOAD", &shim)
@@ -98,7 +80,7 @@ fn a_client_loses_nothing_mutate_has_returned_for() {
 #[test]
 fn a_server_loses_nothing_it_has_acknowledged() {
     let folder = tempfile::tempdir().expect("a folder");
-    let Some(shim) = shim(folder.path()) else { return };
+    let Some(shim) = shim::build("killsync.c", folder.path()) else { return };
     const MUTATIONS: u64 = 6;
     // A server is killed, never ends, so that its calls cannot be counted by itself: points are tried until one is
     // beyond the end.

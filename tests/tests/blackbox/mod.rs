@@ -8,3 +8,4 @@ mod kill_compaction;
 mod processes;
 mod program;
 mod raw;
+pub(crate) mod shim;

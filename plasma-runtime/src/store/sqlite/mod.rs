@@ -244,7 +244,7 @@ impl SqliteConnection {
 fn write_ahead(connection: &Connection, timeout_ms: u64) -> rusqlite::Result<String> {
     let mut waited = 0;
     loop {
-        match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)) {
+        match switch_to_write_ahead(connection) {
             Err(error)
                 if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) && waited < timeout_ms =>
             {
@@ -256,6 +256,19 @@ fn write_ahead(connection: &Connection, timeout_ms: u64) -> rusqlite::Result<Str
             mode => return mode,
         }
     }
+}
+
+/// One try. SQLite gives the row with the new mode *before* it commits the switch: only the end of the statement says
+/// whether that went well. A file that silently stayed with a rollback journal would lose commits with the power: the
+/// removal of that journal is not synced at `synchronous = FULL`.
+fn switch_to_write_ahead(connection: &Connection) -> rusqlite::Result<String> {
+    let mut statement = connection.prepare("PRAGMA journal_mode = WAL")?;
+    let mut rows = statement.query([])?;
+    let mut mode = String::new();
+    while let Some(row) = rows.next()? {
+        mode = row.get(0)?;
+    }
+    Ok(mode)
 }
 
 impl SqlConnection for SqliteConnection {
