@@ -16,8 +16,7 @@ pub(crate) fn build(source: &str, folder: &Path) -> Option<PathBuf> {
         }
         Err(error) => {
             // Past the test runner's capture, so that `scripts/test` counts it.
-            let line =
-                format!("!!! SKIPPED: no C compiler, so nothing was done to the calls of a process ({error})\n");
+            let line = format!("!!! SKIPPED: no C compiler, so nothing was done to the calls of a process ({error})\n");
             std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).expect("the terminal takes a line");
             None
         }

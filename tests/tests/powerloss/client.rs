@@ -105,7 +105,10 @@ fn look(db: &mut SqliteConnection, scripted: u64) -> Result<Found, String> {
             _ => false,
         };
         if !whole {
-            return Err(format!("mutation {n} is half there: queued {queued}, seen {seen}, decided {:?}", decided.get(&n)));
+            return Err(format!(
+                "mutation {n} is half there: queued {queued}, seen {seen}, decided {:?}",
+                decided.get(&n)
+            ));
         }
     }
     check_rows(db, &visible, scripted)?;

@@ -79,6 +79,8 @@ pub enum Share {
     All,
     /// Each by chance.
     Some,
+    /// The first ones, up to one by chance: the disk came so far.
+    First,
 }
 
 /// Which writes are torn, into sectors of so many bytes that happen by chance.
@@ -113,6 +115,7 @@ impl Fate {
             Self::KILLED,
             of(Share::None, Torn::No, Lengths::Lost, Share::None),
             of(Share::None, Torn::No, Lengths::Lost, Share::All),
+            of(Share::First, Torn::No, Lengths::Zeros, Share::All),
             of(Share::All, Torn::No, Lengths::Zeros, Share::None),
             of(Share::None, Torn::No, Lengths::Zeros, Share::All),
             of(Share::None, Torn::No, Lengths::Stale, Share::All),
@@ -122,8 +125,10 @@ impl Fate {
         for _ in 0..by_chance {
             let share = |rng: &mut Rng| [Share::Some, Share::Some, Share::All, Share::None][rng.between(0, 3) as usize];
             let torn = [Torn::No, Torn::Last(512), Torn::Every(512), Torn::Every(4096)][rng.between(0, 3) as usize];
+            let writes = [Share::Some, Share::First][rng.between(0, 1) as usize];
+            let torn = if writes == Share::First { Torn::No } else { torn };
             let lengths = [Lengths::Lost, Lengths::Zeros, Lengths::Stale][rng.between(0, 2) as usize];
-            let (writes, names) = (Share::Some, share(rng));
+            let names = share(rng);
             fates.push(Fate { writes, torn, lengths, names, seed: rng.between(2, u64::MAX / 2) });
         }
         fates
@@ -216,7 +221,8 @@ impl Disk {
     /// The power fails: what is found afterwards.
     pub fn after(&self, fate: Fate) -> Image {
         let mut rng = Rng::new(fate.seed);
-        let names = self.named(|_| fate.names.happens(&mut rng));
+        let mut left = fate.names.of(self.moves.len(), &mut rng);
+        let names = self.named(|_| fate.names.happens(&mut left, &mut rng));
         let last = names.values().filter(|file| !self.files[file].since.is_empty()).max().copied();
         let found = names.iter().map(|(name, file)| {
             let is_last = last == Some(*file);
@@ -227,12 +233,22 @@ impl Disk {
 }
 
 impl Share {
-    fn happens(self, rng: &mut Rng) -> bool {
+    /// How many of so many happen at most.
+    fn of(self, count: usize, rng: &mut Rng) -> usize {
         match self {
-            Share::None => false,
-            Share::All => true,
-            Share::Some => rng.between(0, 1) == 0,
+            Share::None => 0,
+            Share::All | Share::Some => count,
+            Share::First => rng.below(count + 1),
         }
+    }
+
+    /// Whether the next one happens.
+    fn happens(self, left: &mut usize, rng: &mut Rng) -> bool {
+        if *left == 0 {
+            return false;
+        }
+        *left -= 1;
+        self != Share::Some || rng.between(0, 1) == 0
     }
 }
 
@@ -277,8 +293,9 @@ impl File {
 
     fn after(&self, fate: Fate, is_last: bool, stale: &[u8], rng: &mut Rng) -> Vec<u8> {
         let mut content = self.lasting.clone();
+        let mut left = fate.writes.of(self.since.len(), rng);
         for (index, op) in self.since.iter().enumerate() {
-            let happens = fate.writes.happens(rng);
+            let happens = fate.writes.happens(&mut left, rng);
             let Op::Write { at, data } = op else {
                 if happens {
                     op.happen(&mut content);

@@ -23,7 +23,7 @@ pub struct Effort {
 impl Effort {
     /// This in an ordinary run, everything in a deep one.
     pub fn sampled(stride: usize, between: usize, by_chance: usize) -> Self {
-        if deep() { Effort { stride: 1, between: 1, by_chance: 12 } } else { Effort { stride, between, by_chance } }
+        if deep() { Effort { stride: 1, between: 2, by_chance: 6 } } else { Effort { stride, between, by_chance } }
     }
 }
 
@@ -56,7 +56,12 @@ impl Loss<'_> {
         };
         let lengths = self.image.iter().map(|(name, content)| format!("{name}: {}", content.len()));
         let lengths = lengths.collect::<Vec<_>>().join(", ");
-        format!("power lost at call {}, before {before}, after {:?}, {:?}: {lengths}", self.at, self.marks.last(), self.fate)
+        format!(
+            "power lost at call {}, before {before}, after {:?}, {:?}: {lengths}",
+            self.at,
+            self.marks.last(),
+            self.fate
+        )
     }
 
     /// Whether this is what a kill leaves, too.

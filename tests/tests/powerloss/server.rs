@@ -70,7 +70,8 @@ pub fn check(file: &Path, heard: &Heard<'_>, tried: &mut HashSet<u64>) -> Result
         if there < heard.answered || there > heard.sent {
             return Err(format!("{there} are there of {heard:?}"));
         }
-        let ledger = integers(&mut db, "SELECT last_mutation_id FROM _plasma_client_mutations WHERE client_id = 'the-client'");
+        let ledger =
+            integers(&mut db, "SELECT last_mutation_id FROM _plasma_client_mutations WHERE client_id = 'the-client'");
         if ledger.first().copied().unwrap_or(0) as u64 != there {
             return Err(format!("the ledger says {ledger:?}, {there} are there"));
         }
@@ -90,7 +91,8 @@ pub fn check(file: &Path, heard: &Heard<'_>, tried: &mut HashSet<u64>) -> Result
         let first = there.max(1);
         let answer = server.respond(push(first, there + 2)).await;
         let body: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let statuses: Vec<_> = body["results"].as_array().into_iter().flatten().map(|result| &result["status"]).collect();
+        let statuses: Vec<_> =
+            body["results"].as_array().into_iter().flatten().map(|result| &result["status"]).collect();
         let expected: &[&str] = if there == 0 { &["applied"; 2] } else { &["duplicate", "applied", "applied"] };
         if statuses != expected {
             return Err(format!("the next push is answered with {body}"));

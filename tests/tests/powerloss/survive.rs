@@ -7,11 +7,13 @@ use serde_json::json;
 
 use super::client::Found;
 use super::recording::temporary;
-use super::world::{LATER, MONEY, connected, integers, is_refused, number, raw, rows, runtime, serve, sync, texts, uuid};
+use super::world::{
+    LATER, MONEY, connected, integers, is_refused, number, raw, rows, runtime, serve, sync, texts, uuid,
+};
 
 /// Opens the store against this copy of the server's database, does new work, and syncs: nothing that the store held is lost,
-/// nothing is done twice, and both hold the same.
-pub fn goes_on(store: &Path, kept: &Path, found: &Found, durability: Durability) -> Result<(), String> {
+/// nothing is done twice, and both hold the same. Returns whether it had to take a new client id for that.
+pub fn goes_on(store: &Path, kept: &Path, found: &Found, durability: Durability) -> Result<bool, String> {
     let folder = temporary();
     let file = folder.path().join("server.db");
     std::fs::copy(kept, &file).expect("copied");
@@ -20,6 +22,7 @@ pub fn goes_on(store: &Path, kept: &Path, found: &Found, durability: Durability)
         let server = serve(&file).await.map_err(|error| format!("the server does not open: {error}"))?;
         let opened = connected(SqliteStore::open(store), "user0", durability, &server).await;
         let client = opened.map_err(|error| format!("the store does not open: {error}"))?;
+        let id = client.client_id().await.map_err(|error| error.to_string())?;
         // Where the store was rolled back, these get ids that the server has seen for other mutations.
         let mut later = Vec::new();
         for n in LATER..LATER + 3 {
@@ -86,7 +89,7 @@ pub fn goes_on(store: &Path, kept: &Path, found: &Found, durability: Durability)
             let missing: Vec<_> = other.iter().filter(|row| !own.contains(row)).collect();
             return Err(format!("they do not agree: only here {odd:?}, only there {missing:?}"));
         }
-        Ok(())
+        Ok(client.client_id().await.map_err(|error| error.to_string())? != id)
     })
 }
 
