@@ -1,7 +1,7 @@
 //! Columns that are encrypted in the client's file, over a real sync: clear on the wire, on the server and for whoever
 //! asks the client; nowhere in what lies on the device's disk.
 
-mod app;
+pub(crate) mod app;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

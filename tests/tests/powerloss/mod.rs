@@ -10,6 +10,7 @@ mod client;
 mod damage;
 mod disk;
 mod failing;
+mod keys;
 mod log;
 mod losses;
 mod migrations;
