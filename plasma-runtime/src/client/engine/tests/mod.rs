@@ -1,6 +1,8 @@
 #[cfg(feature = "encryption")]
 mod at_rest;
+mod clock;
 mod disk_full;
+mod doctor;
 mod drift;
 mod history;
 mod lifecycle;
