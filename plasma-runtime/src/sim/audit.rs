@@ -32,7 +32,21 @@ impl World {
         for client in self.servers.broken_ledgers()? {
             self.fail(Violation::new("I3", format!("the ids of client {client} have gaps or doubles")));
         }
-        self.check_order()
+        self.check_order()?;
+        self.check_history()
+    }
+
+    /// I8: what each client saw of the audit table, and when it wrote. A restored server is time going back.
+    fn check_history(&mut self) -> Result<()> {
+        let Some(audit) = self.versions[0].workload.audit() else { return Ok(()) };
+        if self.servers.history > 0 {
+            return Ok(());
+        }
+        let order = self.servers.order(audit.table.name)?;
+        if let Some(anomaly) = self.history.anomaly(&order) {
+            self.fail(Violation::new("I8", anomaly));
+        }
+        Ok(())
     }
 
     /// I1: everything issued has an end that is reported, and the report is true.

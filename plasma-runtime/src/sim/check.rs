@@ -149,6 +149,9 @@ impl World {
             let message = format!("client {id} pulled up to the head, but its base is not what was shown: {what}");
             self.fail(Violation::new("I5", message));
         }
+        if let Some(audit) = self.versions[0].workload.audit() {
+            self.history.read(id, &base, audit.table.name);
+        }
         self.check_acknowledged(id, ghost, &base)?;
         let workload = self.workload_of(id);
         if let Err(rule) = workload.holds(&mut Rows::copy(&base)) {

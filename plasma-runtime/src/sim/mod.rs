@@ -29,7 +29,8 @@
 //! | I5 | no hole | at every pull that reaches the head: base = what the server showed |
 //! | I6 | acknowledgement and effect come together | at every pull |
 //! | I7 | a mutation is seen whole | at every change of visible rows: the workload's rules |
-//! | I8 | causes before effects, nothing goes back | at every pull: the workload's rules on base rows |
+//! | I8 | causes before effects, nothing goes back | at every pull: the workload's rules on base rows; at the end: each client's
+//! | | | reads of the audit table are prefixes of the order of commits, never shorter ones, its writes behind them |
 //! | I9 | convergence | at the end |
 //! | I10 | liveness | at the end |
 //! | I11 | no row is sent or held that may not be read | at every pull |
@@ -45,6 +46,7 @@ mod audit;
 mod check;
 mod crashy;
 mod device;
+mod history;
 mod message;
 mod network;
 mod node;

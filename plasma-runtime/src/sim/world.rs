@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::history::History;
 use super::message::{Due, Held};
 use super::node::{Issued, Node, NodeId};
 use super::releases::{Version, Versions};
@@ -34,6 +35,7 @@ pub struct World {
     pub(super) transactions: Transactions,
     pub(super) nodes: Vec<Node>,
     pub(super) trace: Trace,
+    pub(super) history: History,
     pub(super) reached: BTreeSet<Rare>,
     /// Audit rows some client has tried to write.
     pub(super) attempted: BTreeSet<Uuid>,
@@ -86,6 +88,7 @@ impl World {
             transactions: Transactions::default(),
             nodes: Vec::new(),
             trace: Trace::new(keep),
+            history: History::default(),
             reached: BTreeSet::new(),
             attempted: BTreeSet::new(),
             cookies: BTreeMap::new(),
@@ -279,6 +282,9 @@ impl World {
         match done {
             Ok((mutated, actions)) => {
                 node.issued.push(Issued { key: mutated.key, audit: call.audit, name: call.name.clone() });
+                if let Some(entry) = call.audit {
+                    self.history.write(id, entry);
+                }
                 self.note(format_args!("client {id} mutates {:?} {} {}", mutated.id, call.name, call.args));
                 self.act(id, actions)?;
                 Ok(true)

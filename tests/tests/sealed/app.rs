@@ -1,7 +1,7 @@
 //! Notes that only those with the key can read, and what everybody may know about them.
 
 use plasma::prelude::*;
-use plasma::{BlindIndex, KeyId, Reseal};
+use plasma::{BlindIndex, Conflict, KeyId, Reseal};
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,29 @@ pub struct Page {
     pub title: Lww<Sealed<String>>,
 }
 
-#[plasma::schema(version = "1", ctx = Caller, tables(Note, Page), mutators(Notes, Pages, Reseal<App>), lock = false)]
+/// Of two who change it, the text stands that the later one had seen.
+#[plasma::table(name = "cards", auth = open, resolve_conflict = as_it_was)]
+#[derive(Debug, Clone, PartialEq)]
+pub struct Card {
+    pub id: Id<Card>,
+    pub body: Sealed<String>,
+    #[column(default = 0)]
+    pub rank: i64,
+}
+
+fn as_it_was(conflict: Conflict<'_, Card>) -> Card {
+    let Conflict { base, local, .. } = conflict;
+    let body = base.map_or(&local.body, |base| &base.body).clone();
+    Card { body, ..local.clone() }
+}
+
+#[plasma::schema(
+    version = "1",
+    ctx = Caller,
+    tables(Note, Page, Card),
+    mutators(Notes, Pages, Cards, Reseal<App>),
+    lock = false
+)]
 #[derive(Debug)]
 pub struct App;
 
@@ -139,5 +161,34 @@ impl Pages {
 
     pub async fn retitle(tx: &mut Tx<'_>, _: &Caller, args: Retitle) -> plasma::Result<()> {
         tx.update(args.id).set(Page::title.write(args.title)).await
+    }
+}
+
+#[plasma::args]
+#[derive(Debug, Clone)]
+pub struct AddCard {
+    pub id: Id<Card>,
+    #[arg(seal(column = Card::body, row = self.id))]
+    pub body: Sealed<String>,
+}
+
+#[plasma::args]
+#[derive(Debug, Clone)]
+pub struct Raise {
+    pub id: Id<Card>,
+}
+
+#[derive(Debug)]
+pub struct Cards;
+
+#[plasma::mutators(App)]
+impl Cards {
+    pub async fn add(tx: &mut Tx<'_>, _: &Caller, args: AddCard) -> plasma::Result<()> {
+        tx.insert(NewCard { body: args.body }.with_id(args.id)).await?;
+        Ok(())
+    }
+
+    pub async fn raise(tx: &mut Tx<'_>, _: &Caller, args: Raise) -> plasma::Result<()> {
+        tx.update(args.id).set(Card::rank.to(Card::rank + 1)).await
     }
 }

@@ -62,6 +62,33 @@ async fn whatever_writes_an_envelope_is_held_to_the_limits(place: Place) {
     assert_eq!(server.data.integers("SELECT count(*) FROM notes"), [1]);
 }
 
+/// What a client says it saw is its word, and a merge may take it up: what it stores is held to the limits as well.
+#[tokio::test]
+async fn a_merge_stores_nothing_that_a_mutator_could_not() {
+    let server = Server::with(Place::Sqlite, strict()).await.expect("always there");
+    let ring = keys(&["k"]);
+    let (a, b) = (server.client("alice", &ring).await, server.client("bob", &ring).await);
+    let id = a.new_id();
+    a.mutate(PlainAddCard { id, body: "short".into() }).await.expect("applied");
+    sync(&a).await;
+    sync(&b).await;
+    a.mutate(Raise { id }).await.expect("applied");
+    b.mutate(Raise { id }).await.expect("applied");
+    sync(&a).await;
+    let long = b.seal(Card::body, id, &"x".repeat(400)).await.expect("sealed").envelope().to_json();
+    *lock(&server.edit) = Some(Box::new(move |push| {
+        for mutation in push["mutations"].as_array_mut().into_iter().flatten() {
+            let row = &mut mutation["bases"]["cards"][id.to_string()];
+            let mut image = row.as_str().expect("an image").to_owned();
+            let start = image.find(r#""body":"#).expect("a body") + 7;
+            let end = start + image[start..].find('}').expect("an envelope") + 1;
+            image.replace_range(start..end, &long);
+            *row = image.into();
+        }
+    }));
+    assert_eq!(verdict(&b).await, refused("body", "too-large"));
+}
+
 #[tokio::test]
 async fn the_edges_are_taken() {
     let server = Server::with(Place::Sqlite, strict()).await.expect("always there");

@@ -127,6 +127,43 @@ async fn a_value_of_the_old_key_in_the_outbox_keeps_it() {
     assert_eq!(body(&a, id).await, "not sent yet");
 }
 
+/// Should the server refuse the write that took the old value away, the old value is back.
+#[tokio::test]
+async fn a_value_that_a_pending_write_replaced_keeps_the_key() {
+    let server = Server::new(Place::Sqlite).await.expect("always there");
+    let ring = keys(&["old", "new"]);
+    let a = server.client("alice", &ring).await;
+    let id = a.new_id();
+    a.mutate(plain(id, "first")).await.expect("applied");
+    sync(&a).await;
+    ring.make_current(&key("new")).expect("held");
+    a.mutate(PlainEditBody { id, body: "second".into() }).await.expect("applied");
+    let progress = a.rotate_keys(&key("old"), &key("new")).await.expect("nothing to do");
+    assert_eq!((progress.resealed, progress.left, progress.pending, progress.can_forget()), (0, 1, 0, false));
+    sync(&a).await;
+    assert_eq!(a.rotations().await.expect("readable"), []);
+}
+
+#[tokio::test]
+async fn a_mutation_that_was_refused_and_can_be_tried_again_keeps_the_key() {
+    let server = Server::new(Place::Sqlite).await.expect("always there");
+    let ring = keys(&["old", "new"]);
+    let bob = server.client("bob", &ring).await;
+    let id = filled(&bob, 1).await[0];
+    let a = server.open("alice", "bob", SqliteStore::in_memory(), Some(ring.clone())).await;
+    sync(&a).await;
+    a.mutate(PlainEditBody { id, body: "not hers".into() }).await.expect("applied here");
+    sync(&a).await;
+    bob.rotate_keys(&key("old"), &key("new")).await.expect("rotated");
+    sync(&bob).await;
+    sync(&a).await;
+    let progress = a.rotate_keys(&key("old"), &key("new")).await.expect("nothing to do");
+    assert_eq!((progress.left, progress.pending, progress.can_forget()), (0, 1, false));
+    let refused = a.outcomes().await.expect("readable").pop().expect("it ended");
+    a.dismiss(refused.key).await.expect("forgotten");
+    assert_eq!(a.rotations().await.expect("readable"), []);
+}
+
 #[tokio::test]
 async fn rows_that_may_not_be_written_do_not_stand_in_the_way() {
     let server = Server::new(Place::Sqlite).await.expect("always there");

@@ -105,7 +105,10 @@ fn a_mutator_that_is_not_deterministic_is_remembered() {
     answer["results"][0]["effects"] = json!("0000000000000000");
     patient.client.answer(&push, 200, answer);
     let warnings = patient.examine().warnings;
-    assert!(warnings.iter().any(|warning| warning.contains("something else") && warning.contains("list.add")), "{warnings:?}");
+    assert!(
+        warnings.iter().any(|warning| warning.contains("something else") && warning.contains("list.add")),
+        "{warnings:?}"
+    );
 }
 
 #[test]
