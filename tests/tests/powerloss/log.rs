@@ -77,7 +77,7 @@ fn take<'b>(bytes: &mut &'b [u8], count: usize) -> &'b [u8] {
 }
 
 fn number(bytes: &mut &[u8], size: usize) -> u64 {
-    take(bytes, size).iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    take(bytes, size).iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }
 
 /// The events of a log, in order.

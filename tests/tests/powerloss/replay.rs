@@ -87,13 +87,13 @@ pub fn replay(first: Image, events: &[Event], effort: Effort, seed: u64, mut loo
     let mut disk = Disk::of(first);
     let mut marks = Vec::new();
     let mut tally = Tally { events: events.len(), ..Tally::default() };
-    let (mut turns, mut seen) = (0, HashSet::new());
+    let (mut turns, mut seen) = (0_usize, HashSet::new());
     for (at, before) in events.iter().map(Some).chain([None]).enumerate() {
         // Just before a sync most is open. What was said is promised from then on.
         let said = at > 0 && matches!(events[at - 1], Event::Mark(_));
         let chosen = if said || before.is_none_or(Event::is_sync) {
             turns += 1;
-            turns % effort.stride == 0
+            turns.is_multiple_of(effort.stride)
         } else {
             rng.below(effort.between) == 0
         };
