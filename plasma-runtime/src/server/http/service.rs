@@ -274,13 +274,15 @@ where
     if body.size_hint().lower() > u64::try_from(most).unwrap_or(u64::MAX) {
         return Err(Refusal::payload_too_large(limits.body_bytes));
     }
+    let again = |message| Refusal { retry_after: Some(1), ..Refusal::new(503, "unavailable", message) };
     let collecting = Box::pin(Limited::new(body, most).collect());
     match timeout(limits.body_timeout, collecting).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::payload_too_large(limits.body_bytes)),
-        Ok(Err(_)) => Err(Refusal::invalid_request("the body ended before its time")),
-        // 503 and not 400: a slow link is to be tried again.
-        Err(_) => Err(Refusal { retry_after: Some(1), ..Refusal::new(503, "unavailable", "the body came too slowly") }),
+        // 503 and not 400, which stops a client for good: it is the network's doing, and to be tried again. A connection
+        // may be cut in one direction only, so that this answer arrives.
+        Ok(Err(_)) => Err(again("the body ended before its time")),
+        Err(_) => Err(again("the body came too slowly")),
     }
 }
 

@@ -195,6 +195,18 @@ async fn a_body_that_comes_too_slowly_is_to_be_tried_again() {
     assert_eq!((status, json_of(&body)["error"].as_str()), (503, Some("unavailable")), "{head}");
 }
 
+/// A client takes 400 `invalid-request` for the end of its loop. A connection that a middlebox half closes is no such end.
+#[tokio::test]
+async fn a_body_that_is_cut_off_is_to_be_tried_again() {
+    let running = start(builder(SqliteDatabase::in_memory()), |_| {}).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    let head = format!("{}\r\nhost: x\r\nconnection: close\r\ncontent-length: 100\r\n\r\n{{", push_head("alice"));
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let (status, head, body) = read_answer(&mut stream).await;
+    assert_eq!((status, json_of(&body)["error"].as_str()), (503, Some("unavailable")), "{head}");
+}
+
 #[tokio::test]
 async fn bodies_are_bounded_before_they_are_read() {
     let running = start(builder(SqliteDatabase::in_memory()), |_| {}).await;
