@@ -44,6 +44,11 @@ pub struct WireResponse {
 }
 
 impl WireRequest {
+    /// How long the server is asked to hold the answer, ms: the `wait` of a pull's query.
+    pub fn hold_ms(&self) -> u64 {
+        self.query.split('&').find_map(|pair| pair.strip_prefix("wait=")).and_then(|ms| ms.parse().ok()).unwrap_or(0)
+    }
+
     /// The first header with this lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())

@@ -210,7 +210,7 @@ async fn fly(shared: Arc<Shared>, outgoing: Outgoing) -> Result<WireResponse, Se
     let Some(network) = &shared.network else {
         return Err(SendFailure::new("the client was opened without a server"));
     };
-    let wait = if outgoing.to.is_some() { IMAGE_MS } else { wait_of(&outgoing.wire.query) };
+    let wait = if outgoing.to.is_some() { IMAGE_MS } else { outgoing.wire.hold_ms() };
     let limit = network.timeout_ms.saturating_add(wait);
     let request = async {
         let headers = match &network.auth {
@@ -238,8 +238,3 @@ async fn fly(shared: Arc<Shared>, outgoing: Outgoing) -> Result<WireResponse, Se
 
 /// How long a file may be under way, ms. A transport notices sooner when nothing moves any more.
 const IMAGE_MS: u64 = 3_600_000;
-
-/// How long the server may hold a pull, ms: the `wait` of its query.
-fn wait_of(query: &str) -> u64 {
-    query.split('&').find_map(|pair| pair.strip_prefix("wait=")).and_then(|ms| ms.parse().ok()).unwrap_or(0)
-}

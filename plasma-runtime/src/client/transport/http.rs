@@ -2,11 +2,12 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+use super::patience::Patience;
 use super::{Endpoint, Headers, Transport, gzip};
 use crate::client::event::SendFailure;
 use crate::error::{Error, ErrorKind, Result};
@@ -19,8 +20,12 @@ use crate::protocol::{Method, WireRequest, WireResponse};
 pub struct HttpOptions {
     /// How long a connection may take to be made, TLS included. 10 s.
     pub connect_timeout: Duration,
-    /// How long the server may stay silent inside a request. Longer than the longest `wait` of a pull (25 s). 60 s.
+    /// How long the server may stay silent inside a request, beyond the time that a pull asks it to hold the answer, and
+    /// beyond a second for each 16 KiB that are sent. 10 s. After a silence no connection that was open then is used any
+    /// more, and the next request of the same route may be silent for twice as long.
     pub read_timeout: Duration,
+    /// What `read_timeout` rises to while a route stays silent. 60 s.
+    pub max_read_timeout: Duration,
     /// How long an unused connection is kept. 90 s.
     pub idle_timeout: Duration,
     /// Request bodies of at least this many bytes are compressed. 1 KiB.
@@ -35,7 +40,8 @@ impl Default for HttpOptions {
     fn default() -> Self {
         HttpOptions {
             connect_timeout: Duration::from_secs(10),
-            read_timeout: Duration::from_secs(60),
+            read_timeout: Duration::from_secs(10),
+            max_read_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(90),
             compress_from: 1 << 10,
             max_answer: 64 << 20,
@@ -50,9 +56,26 @@ impl Default for HttpOptions {
 /// credentials elsewhere. The answer is passed up as it is. Proxies are taken from the environment.
 #[derive(Debug, Clone)]
 pub struct HttpTransport {
-    client: reqwest::Client,
+    client: Arc<Mutex<reqwest::Client>>,
+    /// It was made here, and can be made again.
+    own: bool,
     endpoint: Endpoint,
     options: Arc<HttpOptions>,
+    patience: Arc<Patience>,
+}
+
+/// The slowest link that a request body is given the time for, bytes a second.
+const SLOWEST: u64 = 16 << 10;
+
+/// One request under way: what it goes over, and how long it may be silent.
+struct Sending {
+    client: reqwest::Client,
+    request: reqwest::Request,
+    route: String,
+    /// For the head of the answer.
+    first: Duration,
+    /// For each piece of its body.
+    then: Duration,
 }
 
 impl HttpTransport {
@@ -70,37 +93,54 @@ impl HttpTransport {
     /// # Errors
     /// As [`HttpTransport::new`].
     pub fn with_options(endpoint: Endpoint, options: HttpOptions) -> Result<Self> {
-        // The first provider installed in a process stays; one that the application chose is respected.
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            let _already_installed = rustls::crypto::ring::default_provider().install_default();
-        }
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("plasma/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(options.connect_timeout)
-            .read_timeout(options.read_timeout)
-            .pool_idle_timeout(options.idle_timeout)
-            .tcp_keepalive(Duration::from_secs(30))
-            .tcp_nodelay(true);
-        if !endpoint.is_tls() {
-            // No root certificates are read: a container without any can still talk to a server on its own network.
-            builder = builder.tls_certs_only([]);
-        }
-        let client = builder.build().map_err(|error| {
-            Error::new(ErrorKind::Config, format!("the HTTP client cannot be set up: {}", chain(&error)))
-                .with_source(error)
-        })?;
-        Ok(Self::with_client(client, endpoint, options))
+        let client = connections(&endpoint, &options)?;
+        Ok(HttpTransport { own: true, ..Self::with_client(client, endpoint, options) })
     }
 
     /// A transport over an HTTP client of the application's making (own certificates, own proxy). It must not follow
-    /// redirects and must not decompress.
+    /// redirects and must not decompress. Its connections are its own: after a silence it may use old ones again, so it
+    /// should not keep them for long.
     pub fn with_client(client: reqwest::Client, endpoint: Endpoint, options: HttpOptions) -> Self {
-        HttpTransport { client, endpoint, options: Arc::new(options) }
+        HttpTransport {
+            client: Arc::new(Mutex::new(client)),
+            own: false,
+            endpoint,
+            options: Arc::new(options),
+            patience: Arc::default(),
+        }
     }
 
-    fn build(&self, request: WireRequest, headers: &Headers) -> Result<reqwest::Request, SendFailure> {
+    fn client(&self) -> std::sync::MutexGuard<'_, reqwest::Client> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the server within its time.
+    async fn within<T>(
+        &self,
+        route: &str,
+        limit: Duration,
+        work: impl Future<Output = reqwest::Result<T>>,
+    ) -> Result<T, SendFailure> {
+        let Ok(came) = tokio::time::timeout(limit, work).await else {
+            self.patience.silent(route);
+            if self.own {
+                // Whatever took this connection's other end may have taken those of the others: they would be silent one
+                // after the other. Without new ones the old ones have to do.
+                if let Ok(fresh) = connections(&self.endpoint, &self.options) {
+                    *self.client() = fresh;
+                }
+            }
+            return Err(SendFailure::new(format!("the server was silent for {} ms", limit.as_millis())));
+        };
+        came.map_err(failed)
+    }
+
+    fn build(&self, request: WireRequest, headers: &Headers) -> Result<Sending, SendFailure> {
+        let then =
+            self.patience.limit(&request.path, self.options.read_timeout, self.options.max_read_timeout);
+        let first = then.saturating_add(Duration::from_millis(request.hold_ms()));
+        let route = request.path.clone();
+        let client = self.client().clone();
         let mut address = format!("{}{}", self.endpoint.origin(), request.path);
         if !request.query.is_empty() {
             address.push('?');
@@ -121,31 +161,43 @@ impl HttpTransport {
         headers.check().map_err(|error| SendFailure::new(error.to_string()))?;
         let encoded = request.header("content-encoding").is_some();
         let accepts = request.header("accept-encoding").is_some();
-        let mut builder = self.client.request(method, url);
+        let mut builder = client.request(method, url);
         for (name, value) in request.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).chain(headers.iter()) {
             builder = builder.header(name, value);
         }
         if !accepts {
             builder = builder.header("accept-encoding", "gzip");
         }
+        let mut sent = 0;
         if !request.body.is_empty() {
             builder = match gzip::compress(&request.body, self.options.compress_from) {
-                Some(compressed) if !encoded => builder.header("content-encoding", "gzip").body(compressed),
-                _ => builder.body(request.body),
+                Some(compressed) if !encoded => {
+                    sent = compressed.len();
+                    builder.header("content-encoding", "gzip").body(compressed)
+                }
+                _ => {
+                    sent = request.body.len();
+                    builder.body(request.body)
+                }
             };
         }
-        builder.build().map_err(|error| SendFailure::new(chain(&error)))
+        let first = first.saturating_add(Duration::from_secs(sent as u64 / SLOWEST));
+        let request = builder.build().map_err(|error| SendFailure::new(chain(&error)))?;
+        Ok(Sending { client, request, route, first, then })
     }
 
-    async fn answer(&self, request: reqwest::Request) -> Result<WireResponse, SendFailure> {
-        self.read(self.client.execute(request).await.map_err(failed)?).await
+    async fn answer(&self, sending: Sending) -> Result<WireResponse, SendFailure> {
+        let Sending { client, request, route, first, then } = sending;
+        let response = self.within(&route, first, client.execute(request)).await?;
+        self.read(&route, then, response).await
     }
 
     /// The answer, the body of a success in a file.
-    async fn file(&self, request: reqwest::Request, to: &Path) -> Result<WireResponse, SendFailure> {
-        let mut response = self.client.execute(request).await.map_err(failed)?;
+    async fn file(&self, sending: Sending, to: &Path) -> Result<WireResponse, SendFailure> {
+        let Sending { client, request, route, first, then } = sending;
+        let mut response = self.within(&route, first, client.execute(request)).await?;
         if response.status() != reqwest::StatusCode::OK {
-            return self.read(response).await;
+            return self.read(&route, then, response).await;
         }
         let headers = headers_of(&response);
         if headers.iter().any(|(name, value)| name == "content-encoding" && !value.eq_ignore_ascii_case("identity")) {
@@ -159,17 +211,23 @@ impl HttpTransport {
         // Chunks are small and go to the system's cache: nothing is synced.
         let mut file = private(to).map_err(unwritable)?;
         let mut written = 0;
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        while let Some(chunk) = self.within(&route, then, response.chunk()).await? {
             written += chunk.len() as u64;
             if written > self.options.max_file {
                 return Err(too_large());
             }
             file.write_all(&chunk).map_err(unwritable)?;
         }
+        self.patience.answered(&route);
         Ok(WireResponse { status: 200, headers, body: Bytes::new() })
     }
 
-    async fn read(&self, mut response: reqwest::Response) -> Result<WireResponse, SendFailure> {
+    async fn read(
+        &self,
+        route: &str,
+        limit_each: Duration,
+        mut response: reqwest::Response,
+    ) -> Result<WireResponse, SendFailure> {
         let limit = self.options.max_answer;
         let too_large = || SendFailure::new(format!("the answer is larger than {limit} bytes"));
         if response.content_length().is_some_and(|length| length > limit as u64) {
@@ -178,12 +236,13 @@ impl HttpTransport {
         let status = response.status().as_u16();
         let mut headers = headers_of(&response);
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        while let Some(chunk) = self.within(route, limit_each, response.chunk()).await? {
             if body.len() + chunk.len() > limit {
                 return Err(too_large());
             }
             body.extend_from_slice(&chunk);
         }
+        self.patience.answered(route);
         let mut body: Bytes = body.freeze();
         let is = |value: &str, coding: &str| value.trim().eq_ignore_ascii_case(coding);
         if let Some(at) = headers.iter().position(|(name, value)| name == "content-encoding" && !is(value, "identity"))
@@ -198,6 +257,29 @@ impl HttpTransport {
         }
         Ok(WireResponse { status, headers, body })
     }
+}
+
+/// A client with a pool of connections of its own.
+fn connections(endpoint: &Endpoint, options: &HttpOptions) -> Result<reqwest::Client> {
+    // The first provider installed in a process stays; one that the application chose is respected.
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        let _already_installed = rustls::crypto::ring::default_provider().install_default();
+    }
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("plasma/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(options.connect_timeout)
+        .pool_idle_timeout(options.idle_timeout)
+        .tcp_keepalive(Duration::from_secs(30))
+        .tcp_nodelay(true);
+    if !endpoint.is_tls() {
+        // No root certificates are read: a container without any can still talk to a server on its own network.
+        builder = builder.tls_certs_only([]);
+    }
+    builder.build().map_err(|error| {
+        Error::new(ErrorKind::Config, format!("the HTTP client cannot be set up: {}", chain(&error))).with_source(error)
+    })
 }
 
 impl Transport for HttpTransport {

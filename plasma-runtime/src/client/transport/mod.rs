@@ -10,6 +10,8 @@ mod headers;
 #[cfg(all(feature = "http-client", not(target_family = "wasm")))]
 mod http;
 mod in_process;
+#[cfg(all(feature = "http-client", not(target_family = "wasm")))]
+mod patience;
 
 use crate::client::event::SendFailure;
 use crate::future::{BoxFuture, MaybeSend, MaybeSync};

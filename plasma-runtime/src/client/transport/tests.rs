@@ -196,16 +196,121 @@ mod over_http {
         answer.expect_err("half an answer is none");
     }
 
+    fn transport(listener: &TcpListener, read_timeout: Duration) -> HttpTransport {
+        let address = listener.local_addr().expect("bound");
+        let options = HttpOptions { read_timeout, ..HttpOptions::default() };
+        let endpoint = format!("http://{address}").parse().expect("an address");
+        HttpTransport::with_options(endpoint, options).expect("set up")
+    }
+
+    fn listener() -> TcpListener {
+        TcpListener::bind("127.0.0.1:0").expect("a free port")
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+    }
+
+    const SHORT: Duration = Duration::from_millis(100);
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+
     #[test]
     fn a_silent_server_is_given_up() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("bound");
-        let options = HttpOptions { read_timeout: Duration::from_millis(100), ..HttpOptions::default() };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let transport = HttpTransport::with_options(format!("http://{address}").parse().expect("an address"), options)
-            .expect("set up");
-        let answer = runtime.block_on(transport.send(request("/sync/push", b"{}"), Headers::new()));
+        let listener = listener();
+        let transport = transport(&listener, SHORT);
+        let answer = runtime().block_on(transport.send(request("/sync/push", b"{}"), Headers::new()));
         answer.expect_err("nobody answers");
-        drop(listener);
+    }
+
+    #[test]
+    fn an_answer_that_stops_half_way_is_given_up() {
+        let listener = listener();
+        let transport = transport(&listener, SHORT);
+        #[expect(clippy::disallowed_methods, reason = "the test's server is a thread of its own")]
+        let held = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            read_request(&mut stream);
+            stream.write_all(&ANSWER[..ANSWER.len() - 1]).expect("written");
+            stream
+        });
+        let answer = runtime().block_on(transport.send(request("/sync/push", b"{}"), Headers::new()));
+        answer.expect_err("half of it came, then nothing");
+        drop(held.join().expect("it ends"));
+    }
+
+    /// The order decides, not the clock: the pull is answered only after a push that was sent later was given up.
+    #[test]
+    fn a_request_that_asks_to_be_held_may_be_silent_for_that_long() {
+        let listener = listener();
+        let transport = transport(&listener, SHORT);
+        let (given_up, go) = std::sync::mpsc::channel();
+        #[expect(clippy::disallowed_methods, reason = "the test's server is a thread of its own")]
+        let server = std::thread::spawn(move || {
+            let (mut held, _) = listener.accept().expect("the pull");
+            read_request(&mut held);
+            let silent = listener.accept().expect("the push");
+            go.recv().expect("the push is given up");
+            held.write_all(ANSWER).expect("written");
+            drop(silent);
+        });
+        let mut pull = request("/sync/pull", b"");
+        pull.query = "limit=1000&wait=3600000".to_owned();
+        runtime().block_on(async {
+            let mut pulling = transport.send(pull, Headers::new());
+            let mut pushing = transport.send(request("/sync/push", b"{}"), Headers::new());
+            let mut pushed = None;
+            let answer = std::future::poll_fn(|cx| {
+                let pulled = pulling.as_mut().poll(cx);
+                if pushed.is_none()
+                    && let std::task::Poll::Ready(answer) = pushing.as_mut().poll(cx)
+                {
+                    pushed = Some(answer);
+                    given_up.send(()).expect("the server waits");
+                }
+                pulled
+            });
+            assert_eq!(answer.await.expect("it was held, not lost").status, 200);
+            pushed.expect("before").expect_err("nobody answered");
+        });
+        server.join().expect("it ends");
+    }
+
+    /// A NAT that forgets forgets all connections. One silence is enough for all of them.
+    #[test]
+    fn after_a_silence_no_connection_from_before_is_used() {
+        let listener = listener();
+        let transport = transport(&listener, SHORT);
+        #[expect(clippy::disallowed_methods, reason = "the test's server is a thread of its own")]
+        let server = std::thread::spawn(move || {
+            let mut old: Vec<TcpStream> = (0..2).map(|_| listener.accept().expect("a connection").0).collect();
+            for stream in &mut old {
+                read_request(stream);
+                stream.write_all(ANSWER).expect("written");
+            }
+            // Both stay open, and nobody is there any more.
+            let (mut fresh, _) = listener.accept().expect("a connection");
+            read_request(&mut fresh);
+            fresh.write_all(ANSWER).expect("written");
+            drop(old);
+        });
+        runtime().block_on(async {
+            let send = || transport.send(request("/sync/push", b"{}"), Headers::new());
+            let (mut first, mut second) = (send(), send());
+            let (mut one, mut two) = (None, None);
+            std::future::poll_fn(|cx| {
+                for (sending, answer) in [(&mut first, &mut one), (&mut second, &mut two)] {
+                    if answer.is_none()
+                        && let std::task::Poll::Ready(came) = sending.as_mut().poll(cx)
+                    {
+                        *answer = Some(came.expect("answered").status);
+                    }
+                }
+                if one.is_some() && two.is_some() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+            })
+            .await;
+            send().await.expect_err("an old connection, and silence");
+            assert_eq!(send().await.expect("a new one").status, 200);
+        });
+        server.join().expect("it ends");
     }
 }
