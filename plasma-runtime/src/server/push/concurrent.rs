@@ -14,6 +14,9 @@ use crate::protocol::PushResponse;
 use crate::server::{Refusal, ServerEngine};
 use crate::store::SqlExecutor;
 
+/// After so many tries that lost, a transaction has the database's pushes to itself.
+const FREE_TRIES: u32 = 3;
+
 impl ServerEngine {
     /// Runs one push or task to its end.
     pub(super) async fn run_concurrently(
@@ -54,7 +57,8 @@ impl ServerEngine {
         let mut verdicts: Vec<(u64, Error)> = Vec::new();
         loop {
             tries += 1;
-            let terms = Terms { verdicts: &verdicts, alone, look_up: tries > 1, ..terms };
+            let in_turn = tries > FREE_TRIES;
+            let terms = Terms { verdicts: &verdicts, alone, look_up: tries > 1, in_turn, ..terms };
             let lost = match Group::run(self, db, now_ms, entropy, &[one], &mut || true, terms).await {
                 Ok(committed) => return Ok(committed),
                 Err(lost) => lost,

@@ -61,6 +61,8 @@ pub(super) struct Terms<'t> {
     pub(super) look_up: bool,
     /// One mutation and no more (where a push may have several transactions).
     pub(super) alone: bool,
+    /// No other push runs at the same time, on whatever server.
+    pub(super) in_turn: bool,
 }
 
 /// A transaction that was committed.
@@ -198,7 +200,7 @@ impl<'g> Group<'g> {
         match (self.db.dialect(), work.first()) {
             (Dialect::Postgres, Some(first)) => self.open(first).await?,
             (dialect, _) => {
-                self.db.batch(self.engine.options().concurrency.begin(dialect)).await?;
+                self.db.batch(self.engine.options().concurrency.begin(dialect, self.terms.in_turn)).await?;
                 self.engine.still_fits(&mut self.db).await?;
                 self.head = unit::head(&mut self.db).await?;
             }

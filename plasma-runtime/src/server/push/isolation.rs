@@ -39,24 +39,38 @@ impl Default for Concurrency {
     }
 }
 
+/// Begins a transaction, and locks the one table that every push has: before its snapshot is taken, which a lock by a
+/// function would not be.
+macro_rules! begin {
+    ($isolation:literal, $mode:literal) => {
+        concat!("BEGIN ISOLATION LEVEL ", $isolation, "; LOCK TABLE _plasma_meta IN ", $mode, " MODE")
+    };
+    ($isolation:literal, $mode:literal, $more:literal) => {
+        concat!("BEGIN ISOLATION LEVEL ", $isolation, "; LOCK TABLE _plasma_meta IN ", $mode, " MODE; ", $more)
+    };
+}
+
 impl Concurrency {
-    /// Begins the transaction of a group. On Postgres it keeps migrations out, before it takes its snapshot: the tables
-    /// stay what it finds them to be.
-    pub(super) fn begin(&self, dialect: Dialect) -> &'static str {
-        match (dialect, self.isolation) {
-            (Dialect::Sqlite, _) => "BEGIN IMMEDIATE",
-            // A scan of a small table counts as having read all of it: then every two pushes are in each other's way.
-            // Without this even the ledger would be read so.
-            (Dialect::Postgres, Isolation::Serializable) => {
-                "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE _plasma_meta IN ACCESS SHARE MODE; \
-                 SET LOCAL enable_seqscan = off"
+    /// Begins the transaction of a group. On Postgres it keeps migrations out: the tables stay what it finds them to be.
+    ///
+    /// `alone` is for one that lost again and again: it waits until the pushes of all servers have ended, and they for it.
+    /// That those of one server are tried again one after the other is not enough: the losers of two servers can be in
+    /// each other's way for ever.
+    pub(super) fn begin(&self, dialect: Dialect, alone: bool) -> &'static str {
+        // A scan of a small table counts as having read all of it: then every two pushes are in each other's way. Without
+        // this even the ledger would be read so.
+        match (dialect, self.isolation, alone) {
+            (Dialect::Sqlite, ..) => "BEGIN IMMEDIATE",
+            (Dialect::Postgres, Isolation::Serializable, false) => {
+                begin!("SERIALIZABLE", "ROW SHARE", "SET LOCAL enable_seqscan = off")
             }
-            (Dialect::Postgres, Isolation::RepeatableRead) => {
-                "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE _plasma_meta IN ACCESS SHARE MODE"
+            (Dialect::Postgres, Isolation::Serializable, true) => {
+                begin!("SERIALIZABLE", "EXCLUSIVE", "SET LOCAL enable_seqscan = off")
             }
-            (Dialect::Postgres, Isolation::ReadCommitted) => {
-                "BEGIN ISOLATION LEVEL READ COMMITTED; LOCK TABLE _plasma_meta IN ACCESS SHARE MODE"
-            }
+            (Dialect::Postgres, Isolation::RepeatableRead, false) => begin!("REPEATABLE READ", "ROW SHARE"),
+            (Dialect::Postgres, Isolation::RepeatableRead, true) => begin!("REPEATABLE READ", "EXCLUSIVE"),
+            (Dialect::Postgres, Isolation::ReadCommitted, false) => begin!("READ COMMITTED", "ROW SHARE"),
+            (Dialect::Postgres, Isolation::ReadCommitted, true) => begin!("READ COMMITTED", "EXCLUSIVE"),
         }
     }
 }

@@ -26,7 +26,7 @@ impl Group<'_> {
     /// Begins a transaction on Postgres: one journey for all that is known of it before.
     pub(super) async fn open(&mut self, work: &Work<'_>) -> Result<(), Lost> {
         self.known = Some(if self.terms.look_up { self.known_before(work).await? } else { BTreeMap::new() });
-        let begin = self.engine.options().concurrency.begin(Dialect::Postgres);
+        let begin = self.engine.options().concurrency.begin(Dialect::Postgres, self.terms.in_turn);
         let epoch = [Value::from(EPOCH)];
         let mut steps = vec![SqlStep::Batch(begin), SqlStep::Query(READ_EPOCH, &epoch, &[Kind::BigInt])];
         let (client, many) = match work {
