@@ -20,25 +20,26 @@ const PART: &str = "PLASMA_TEST_PART";
 const STORE: &str = "PLASMA_TEST_STORE";
 const COUNT: &str = "PLASMA_TEST_COUNT";
 
-/// A command that plays `part` over `store`.
+/// A command that plays `part` over `store`: one of this module, or of another when its path says so.
 pub(super) fn command(part: &str, store: impl AsRef<OsStr>, count: usize) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("the test binary has a path"));
-    command.args([&format!("blackbox::child::{part}"), "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
+    let module = if part.contains("::") { "blackbox" } else { "blackbox::child" };
+    command.args([&format!("{module}::{part}"), "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
     command.env(PART, part).env(STORE, store.as_ref()).env(COUNT, count.to_string());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
-fn playing(part: &str) -> Option<PathBuf> {
+pub(super) fn playing(part: &str) -> Option<PathBuf> {
     (std::env::var(PART).ok()? == part).then(|| std::env::var_os(STORE).map(PathBuf::from))?
 }
 
-fn say(line: std::fmt::Arguments<'_>) {
+pub(super) fn say(line: std::fmt::Arguments<'_>) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "\n{line}").and_then(|()| out.flush()).expect("the parent reads");
 }
 
-async fn authenticate(parts: &http::request::Parts) -> plasma::Result<Auth<Caller>> {
+pub(super) async fn authenticate(parts: &http::request::Parts) -> plasma::Result<Auth<Caller>> {
     let header = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
     match header.and_then(|value| value.strip_prefix("Bearer ")) {
         Some(user) if !user.is_empty() => Ok(Auth::new(user, Caller { user: user.to_owned() })),
@@ -61,7 +62,7 @@ fn serve() {
     });
 }
 
-fn database(store: PathBuf) -> Box<dyn Database> {
+pub(super) fn database(store: PathBuf) -> Box<dyn Database> {
     match store.to_str().filter(|store| store.starts_with("postgres://")) {
         Some(url) => Box::new(PostgresDatabase::url(url)),
         None => Box::new(SqliteDatabase::file(store)),
@@ -188,6 +189,11 @@ impl Serving {
                 None
             }
         }
+    }
+
+    /// The process.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// SIGKILL.

@@ -5,6 +5,7 @@ mod child;
 mod kill;
 mod kill_at_sync;
 mod kill_compaction;
+mod network;
 mod processes;
 mod program;
 mod raw;

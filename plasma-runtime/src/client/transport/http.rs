@@ -136,8 +136,7 @@ impl HttpTransport {
     }
 
     fn build(&self, request: WireRequest, headers: &Headers) -> Result<Sending, SendFailure> {
-        let then =
-            self.patience.limit(&request.path, self.options.read_timeout, self.options.max_read_timeout);
+        let then = self.patience.limit(&request.path, self.options.read_timeout, self.options.max_read_timeout);
         let first = then.saturating_add(Duration::from_millis(request.hold_ms()));
         let route = request.path.clone();
         let client = self.client().clone();
