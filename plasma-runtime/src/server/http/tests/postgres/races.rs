@@ -119,6 +119,31 @@ async fn a_weaker_isolation_is_weaker() {
     }
 }
 
+/// The losers of two servers were in each other's way for ever: what one server does in turn, the other knows nothing of.
+#[tokio::test]
+async fn one_that_lost_three_times_makes_the_pushes_of_all_servers_wait() {
+    let Some(url) = database().await else { return };
+    let server = open(&url).await;
+    let mut db = raw(&url).await;
+    // A sequence remembers what is rolled back.
+    db.batch(
+        "CREATE SEQUENCE tries; CREATE TABLE modes (mode text); \
+         CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF nextval('tries') <= 3 THEN RAISE EXCEPTION 'lost' USING ERRCODE = '40001'; END IF; \
+         INSERT INTO modes SELECT mode FROM pg_locks \
+         WHERE pid = pg_backend_pid() AND relation = '_plasma_meta'::regclass; RETURN NEW; END $$; \
+         CREATE TRIGGER lose BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION lose()",
+    )
+    .await
+    .unwrap();
+    for (name, mode) in [("a", "ExclusiveLock"), ("b", "RowShareLock")] {
+        db.batch("DELETE FROM modes").await.unwrap();
+        assert_eq!(ended(&push(&server, "alice", name, json!([mutation(1, name, note(name))])).await.1), ["applied"]);
+        let held = texts(&mut db, "SELECT mode FROM modes WHERE mode IN ('ExclusiveLock', 'RowShareLock')").await;
+        assert_eq!(held, [mode], "the push of {name}");
+    }
+}
+
 #[tokio::test]
 async fn a_deadlock_is_run_again() {
     let Some(url) = database().await else { return };
