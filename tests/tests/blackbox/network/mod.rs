@@ -35,7 +35,7 @@ fn number(name: &str) -> Option<u64> {
 /// The n-th run: each kind of fault in turn, on both databases.
 fn plan(n: u64, first_seed: u64) -> Plan {
     let kinds = Kind::ALL.len() as u64;
-    let place = if (n / kinds + n) % 2 == 0 { Place::Sqlite } else { Place::Postgres };
+    let place = if (n / kinds + n).is_multiple_of(2) { Place::Sqlite } else { Place::Postgres };
     Plan { place, kind: Kind::ALL[(n % kinds) as usize], seed: first_seed + n }
 }
 
@@ -86,20 +86,18 @@ fn table(results: &[(Plan, Result<Success, Failure>)]) -> String {
     for (plan, result) in results {
         kinds.entry(plan.kind).or_default().push(result);
     }
-    let mut text = String::from("kind        runs  transactions  slowest to heal  failed");
+    let mut text = String::from("kind        runs  transactions  requests lost  slowest to heal  failed");
     for (kind, results) in kinds {
         let good: Vec<&Success> = results.iter().filter_map(|result| result.as_ref().ok()).collect();
         let mut wrong: BTreeMap<_, u64> = BTreeMap::new();
         for failure in results.iter().filter_map(|result| result.as_ref().err()) {
             *wrong.entry(failure.wrong).or_default() += 1;
         }
+        let (runs, kind) = (results.len(), kind.to_string());
         let transactions: i64 = good.iter().map(|success| success.transactions).sum();
+        let lost: u64 = good.iter().map(|success| success.notes).sum();
         let slowest = good.iter().map(|success| success.healed.as_millis()).max().unwrap_or(0);
-        text.push_str(&format!(
-            "\n{kind:<11} {:>4} {transactions:>13} {slowest:>13} ms  {wrong:?}",
-            results.len(),
-            kind = kind.to_string()
-        ));
+        text.push_str(&format!("\n{kind:<11} {runs:>4} {transactions:>13} {lost:>14} {slowest:>13} ms  {wrong:?}"));
     }
     text
 }
