@@ -297,7 +297,7 @@ mod over_http {
             // What is to be answered may take its time; only the one that is lost is given little.
             let held = || {
                 let mut pull = request("/sync/pull", b"");
-                pull.query = "wait=3600000".to_owned();
+                pull.query = "wait=20000".to_owned();
                 transport.send(pull, Headers::new())
             };
             let (mut first, mut second) = (held(), held());
