@@ -135,7 +135,7 @@ fn a_file_with_broken_pages() {
     for n in 1..=200 {
         patient.client.mutate("list.add", json!({ "id": id(n), "name": "a name that takes some space ".repeat(8) }));
     }
-    SqlConnection::query(&mut patient.client.store, "PRAGMA wal_checkpoint(TRUNCATE)", &[], &[]).unwrap();
+    SqlConnection::batch(&mut patient.client.store, "PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     let file = patient.file.clone();
     let mut bytes = std::fs::read(&file).unwrap();
     let broken = file.with_file_name("broken.db");
