@@ -24,6 +24,9 @@ pub mod value;
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(all(feature = "sim", any(test, feature = "fuzz-internals")))]
+#[doc(hidden)]
+pub mod fuzz;
 #[cfg(any(feature = "client", feature = "http-server"))]
 pub mod live;
 #[cfg(feature = "server")]
