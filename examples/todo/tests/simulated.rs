@@ -87,7 +87,7 @@ impl Workload for People {
 #[test]
 fn the_rules_of_the_application_hold() {
     let report = Sim::new(Arc::new(People) as Arc<dyn Workload>)
-        .seeds(0..150)
+        .seeds(0..50)
         .replay_with("cargo test -p todo --test simulated")
         .run();
     report.assert_passed();
@@ -105,7 +105,7 @@ mod ranked {
         pub rank: i64,
     }
 
-    #[plasma::schema(version = "ranked-1", ctx = Caller, tables(Ranked), mutators(Ranks))]
+    #[plasma::schema(version = "ranked-1", lock = false, ctx = Caller, tables(Ranked), mutators(Ranks))]
     pub struct RankedApp;
     type Tx<'a> = plasma::Tx<'a, RankedApp>;
 
@@ -158,7 +158,7 @@ impl Workload for Appending {
         let last = all::<ranked::Ranked>(rows)?.iter().filter_map(|row| row[rank].as_int()).max();
         let id = rng.uuid().to_string();
         let (name, args) = if self.careless {
-            ("ranks.append_at", json!({ "id": id, "rank": last.map_or(0, |last| last + 1).to_string() }))
+            ("ranks.append_at", json!({ "id": id, "rank": last.map_or(0, |last| last + 1) }))
         } else {
             ("ranks.append", json!({ "id": id }))
         };
@@ -179,7 +179,7 @@ impl Workload for Appending {
 
 fn appending(careless: bool) -> Sim {
     Sim::new(Arc::new(Appending { careless }) as Arc<dyn Workload>)
-        .seeds(0..60)
+        .seeds(0..30)
         .replay_with("cargo test -p todo --test simulated")
 }
 

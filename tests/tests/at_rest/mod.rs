@@ -151,7 +151,7 @@ async fn a_value_that_is_encrypted_on_the_device_is_clear_everywhere_else() {
     a.close().await;
     b.close().await;
     nothing("closed");
-    let error = server.client(one.path(), "phone").await.err().expect("it has another key now");
+    let error = server.client(one.path(), "phone").await.expect_err("it has another key now");
     assert_eq!(error.kind(), plasma::ErrorKind::Config);
     let a = server.client(one.path(), "another").await.expect("opens");
     assert_eq!(phone(&a, 4).await, Some(format!("{MARKER} later")), "it was not lost with the key");

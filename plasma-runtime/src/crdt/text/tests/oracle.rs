@@ -39,7 +39,7 @@ struct Site {
 /// Characters that come once each, of one and of two units of UTF-16 by turns.
 fn fresh(count: &mut u32) -> char {
     *count += 1;
-    let base = if *count % 2 == 0 { 0xe000 } else { 0x1_0000 };
+    let base = if (*count).is_multiple_of(2) { 0xe000 } else { 0x1_0000 };
     char::from_u32(base + *count).expect("a character")
 }
 
