@@ -2,6 +2,7 @@
 //! restored backups; and its own rules, which must hold of the rows of every moment.
 //!
 //! `PLASMA_SIM_SEED=N cargo test -p todo --test simulated` runs one seed and prints what happened.
+#![allow(unreachable_pub, missing_docs, reason = "a test")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -64,7 +65,7 @@ impl Workload for People {
     }
 
     fn holds(&self, rows: &mut Rows<'_>) -> Result<(), String> {
-        let mut read = |rows: plasma::Result<Vec<Row>>| rows.map_err(|error| error.to_string());
+        let read = |rows: plasma::Result<Vec<Row>>| rows.map_err(|error| error.to_string());
         let mut shared = BTreeSet::new();
         for share in read(all::<Share>(rows))? {
             let (list, user) = (text::<Share>(&share, "list_id"), text::<Share>(&share, "user_name"));

@@ -260,7 +260,7 @@ impl Sim {
         let Some(plan) = shrink::shrink(steps, self.shrinks, fails) else { return Ok(None) };
         let run = self.caught_run(&template, seed, &plan, Keep::Lines);
         Ok(run.violation.map(|violation| shrink::Shrunk {
-            steps: run.steps,
+            steps: plan.steps.as_ref().map_or(run.steps, |steps| steps.len() as u32),
             replay: format!("PLASMA_SIM_SEED={seed} {plan} {}", self.replay),
             violation,
             trace: run.trace,
