@@ -40,7 +40,15 @@ fn seeds() {
         .regressions(concat!(env!("CARGO_MANIFEST_DIR"), "/regressions/seeds.txt"))
         .replay_with("cargo test -p plasma-tests --test all sim::seeds -- --nocapture")
         .run();
-    eprintln!("{} seeds in {:?}; reached {:?}", report.seeds, started.elapsed(), report.reached);
+    let took = started.elapsed();
+    eprintln!(
+        "{} seeds in {took:?} ({:.0} a minute), {:.1} simulated hours, {} steps; reached {:?}",
+        report.seeds,
+        report.seeds as f64 / took.as_secs_f64() * 60.0,
+        report.virtual_ms as f64 / 3_600_000.0,
+        report.steps,
+        report.reached
+    );
     report.assert_passed();
     if report.seeds >= 500 {
         report.assert_reached(&[
@@ -65,6 +73,10 @@ fn seeds() {
             Rare::PokeLost,
             Rare::OpenTransactions,
             Rare::OpenTransactionLost,
+            Rare::ClockWentBack,
+            Rare::DiskFull,
+            Rare::Thawed,
+            Rare::ForeignAnswer,
         ]);
     }
 }
